@@ -1,0 +1,85 @@
+"""What is measured once, when a training ends, so that every page can show it without the data at hand."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aecore import metrics
+from aecore.config import RunConfig
+from aecore.model import Autoencoder
+from aecore.parts import Data
+
+CODES_LIMIT = 2000
+CODES_BYTES = 1_500_000
+QUANTILES = np.linspace(0.01, 0.99, 41)
+BASES = 24
+
+
+def stratified(labels: np.ndarray | None, candidates: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
+    """At most `n` of `candidates`, sorted, the classes in the proportions they have there; the same for the same seed."""
+    if len(candidates) <= n:
+        return np.sort(candidates)
+    shuffled = np.random.default_rng(seed).permutation(candidates)
+    if labels is not None:
+        # Ranking each image within its class and taking the lowest relative ranks gives every class its share.
+        own = labels[shuffled]
+        rank = np.zeros(len(own))
+        for label in np.unique(own):
+            where = np.flatnonzero(own == label)
+            rank[where] = (np.arange(len(where)) + 0.5) / len(where)
+        shuffled = shuffled[np.argsort(rank, kind="stable")]
+    return np.sort(shuffled[:n])
+
+
+def effects(model: Autoencoder, codes: Tensor, std: Tensor) -> Tensor:
+    """Mean absolute change of the picture per standard deviation of each unit, (K,), pixels in [0, 1].
+
+    e_k = mean over base codes z and pixels of |ĝ(z + ½ s_k e_k) − ĝ(z − ½ s_k e_k)|, with s_k the unit's standard deviation over
+    the data and ĝ the likelihood's mean; the bases are codes of the data themselves.
+    """
+    bases = codes[:: max(1, len(codes) // BASES)][:BASES]
+    result = torch.zeros(codes.shape[1])
+    for k in range(codes.shape[1]):
+        step = torch.zeros_like(bases)
+        step[:, k] = std[k] / 2
+        pictures = model.likelihood.mean(model.decode(torch.cat([bases + step, bases - step])))
+        result[k] = (pictures[: len(bases)] - pictures[len(bases) :]).abs().mean()
+    return result
+
+
+@torch.inference_mode()
+def analyse(model: Autoencoder, config: RunConfig, data: Data) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Arrays (codes of a stratified subset of the training images, per-unit quantiles and effects) and figures on test images."""
+    n = max(100, min(CODES_LIMIT, CODES_BYTES // (4 * config.code_dim)))
+    chosen = stratified(data.labels, data.indices("train"), n)
+    code = model.encode(torch.from_numpy(data.floats(chosen)))
+    codes = code.mean
+    std = codes.std(0, correction=0)
+    arrays = {
+        "codes": codes.numpy(),
+        "indices": chosen,
+        "quantiles": np.quantile(codes.numpy(), QUANTILES, axis=0).astype(np.float32),
+        "effects": effects(model, codes, std).numpy(),
+    }
+    if data.labels is not None:
+        arrays["labels"] = data.labels[chosen]
+    for name, values in config.objective.unit_report(code).items():
+        arrays[f"unit_{name}"] = values.numpy()
+    return arrays, test_figures(model, config, data)
+
+
+@torch.inference_mode()
+def test_figures(model: Autoencoder, config: RunConfig, data: Data) -> dict[str, float]:
+    """Squared error per test image, clean and (where the run corrupts) from corrupted input, with the corrupted input's own."""
+    chosen = data.indices("test")
+    generator = torch.Generator().manual_seed(config.training.seed + 3)
+    sums = {"test_sse": 0.0, "corrupted_sse": 0.0, "denoised_sse": 0.0}
+    for start in range(0, len(chosen), 500):
+        clean = torch.from_numpy(data.floats(chosen[start : start + 500]))
+        corrupted, visible = config.corruption.corrupt(clean, generator)
+        pairs = {"test_sse": model.reconstruct(clean), "corrupted_sse": corrupted, "denoised_sse": model.reconstruct(corrupted, visible)}
+        for name, pictures in pairs.items():
+            sums[name] += float(metrics.sse(clean.numpy(), pictures.numpy()).sum())
+    if config.corruption.level == 0:
+        sums = {"test_sse": sums["test_sse"]}
+    return {name: total / len(chosen) for name, total in sums.items()} if len(chosen) else {}

@@ -1,0 +1,5 @@
+"""The networks of encoder and decoder: one file a member, one line here."""
+
+from aecore.backbones.linear import Linear as Linear
+from aecore.backbones.mlp import Mlp as Mlp
+from aecore.backbones.conv import Conv as Conv

@@ -1,0 +1,21 @@
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field as Setting
+
+from aecore.parts import Corruption, Field, Images, Visible
+
+
+class NoCorruption(Corruption):
+    """Nothing is changed: x̃ = x. The autoencoder learns to copy, so only its code can force it to choose."""
+
+    title: ClassVar[str] = "No noise"
+    kind: Literal["none"] = "none"
+    level: float = Setting(0.0, ge=0, le=0, title="Level", description="Always 0: the input is left as it is.")
+
+    def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:
+        b, _, h, w = shape
+        return torch.zeros((b, 1, h, w), device=generator.device)
+
+    def apply(self, x: Images, field: Field, level: float) -> tuple[Images, Visible | None]:
+        return x, None

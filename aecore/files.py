@@ -1,0 +1,46 @@
+"""Files that are whole or absent: what a kill or a full disk leaves behind never reads as a finished file."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError, safe_open
+
+from aecore.errors import RunUnavailable
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Writes beside `path`, syncs, then renames over it; on failure the old file stays and the new one is removed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    write_atomic(path, safetensors.numpy.save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Named arrays of a safetensors file. Raises `RunUnavailable` when it is missing, truncated or not such a file."""
+    try:
+        return safetensors.numpy.load_file(path)
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise RunUnavailable(f"{path.name} is missing or damaged ({error})") from None
+
+
+def array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes from the header alone; the reader also checks that the file is as long as its header says."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise RunUnavailable(f"{path.name} is missing or damaged ({error})") from None

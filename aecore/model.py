@@ -1,0 +1,39 @@
+"""The autoencoder itself: encoder, decoder and what the decoder's output means."""
+
+import torch
+from torch import nn
+
+from aecore.config import RunConfig
+from aecore.parts import Code, Codes, Images, Outputs, Shape, Visible
+
+
+class Autoencoder(nn.Module):
+    """h = f(x), p(x | h) = g(h). `decode` gives the likelihood's parameters (B, Q, C, H, W), not yet a picture."""
+
+    def __init__(self, config: RunConfig, shape: Shape) -> None:
+        super().__init__()
+        self.likelihood = config.likelihood
+        self.encoder, self.decoder = config.backbone.build(
+            shape, config.code_dim, config.objective.params_per_code, config.likelihood.params_per_output
+        )
+        self.head = config.likelihood.build(shape)
+
+    def encode(self, x: Images, visible: Visible | None = None) -> Code:
+        return Code(self.encoder(x, visible))
+
+    def decode(self, z: Codes) -> Outputs:
+        return self.head(self.decoder(z))
+
+    def reconstruct(self, x: Images, visible: Visible | None = None) -> Images:
+        """r = E[p(x | h = mean of the code)], (B, C, H, W)."""
+        return self.likelihood.mean(self.decode(self.encode(x, visible).mean))
+
+
+def build(config: RunConfig, shape: Shape) -> Autoencoder:
+    """A new model for images of `shape` (C, H, W), initialised by the config's seed without touching torch's global generator.
+
+    Raises `BadSettings` when the backbone cannot take this shape.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.training.seed)
+        return Autoencoder(config, shape)

@@ -1,0 +1,100 @@
+"""Sets of points as matrices (n points × f numbers): their check, distances, principal axes and Gaussian."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.linalg
+import scipy.spatial.distance
+from jaxtyping import Float, Float64, Num
+
+from aecore.errors import BadInput
+
+_NEGLIGIBLE = 1e-10
+"""Variance, as a share of the largest one, below which a principal direction is only rounding noise."""
+
+
+def checked(x: Num[np.ndarray, "..."], what: str = "The points") -> Float64[np.ndarray, "n f"]:
+    """`x` as float64 (n, f); raises `BadInput` when it is not a matrix, is empty, or holds NaN or infinity."""
+    if x.ndim != 2 or 0 in x.shape:
+        raise BadInput(
+            f"{what} have the shape {x.shape}, but a table with one row a point is needed; give at least one row."
+        )
+    if not np.isfinite(x).all():
+        raise BadInput(f"{what} hold NaN or infinite numbers, which have no distances; remove or replace those rows.")
+    return x.astype(np.float64)
+
+
+def distances(x: Float[np.ndarray, "n f"]) -> Float64[np.ndarray, "n n"]:
+    """Euclidean distances δ_ij = ‖x_i − x_j‖, from differences in float64: duplicates are exactly 0 apart."""
+    return scipy.spatial.distance.squareform(scipy.spatial.distance.pdist(x), checks=False)
+
+
+def distances_between(a: Float[np.ndarray, "m f"], b: Float[np.ndarray, "n f"]) -> Float64[np.ndarray, "m n"]:
+    """Euclidean distances ‖a_i − b_j‖, in float64."""
+    return scipy.spatial.distance.cdist(a, b)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PrincipalAxes:
+    """Mean, orthonormal directions (rows, most variance first), their variances, and the variance in all directions."""
+
+    mean: Float64[np.ndarray, "f"]
+    components: Float64[np.ndarray, "d f"]
+    variances: Float64[np.ndarray, "d"]
+    total_variance: float
+
+    def project(self, x: Float[np.ndarray, "n f"]) -> Float64[np.ndarray, "n d"]:
+        """(x − mean) · componentsᵀ."""
+        return (x - self.mean) @ self.components.T
+
+    @property
+    def explained(self) -> float:
+        """Share of the variance that lies in these directions, 0 to 1; 1 when there is no variance to explain."""
+        return float(self.variances.sum() / self.total_variance) if self.total_variance > 0 else 1.0
+
+
+def principal_axes(x: Float64[np.ndarray, "n f"], count: int) -> PrincipalAxes:
+    """The first `count` principal axes, exact, from the smaller of XᵀX and XXᵀ.
+
+    Each direction is signed so that its largest entry is positive, which makes the result repeatable. Where the data
+    have fewer directions than `count`, the missing ones are zero vectors.
+    Source: Pearson (1901); Jolliffe, "Principal component analysis" (2002).
+    """
+    n, f = x.shape
+    mean = x.mean(0)
+    centred = x - mean
+    scatter = centred.T @ centred if f <= n else centred @ centred.T
+    size = len(scatter)
+    kept = min(count, size)
+    values, vectors = scipy.linalg.eigh(scatter, subset_by_index=[size - kept, size - 1])
+    values, directions = values[::-1], vectors[:, ::-1].T
+    real = values > max(values[0], 0.0) * _NEGLIGIBLE
+    values, directions = values[real], directions[real]
+    if f > n:
+        directions = directions @ centred / np.sqrt(values)[:, None]
+    components = np.zeros((count, f))
+    components[: len(values)] = _signed(directions)
+    variances = np.zeros(count)
+    variances[: len(values)] = values / max(n - 1, 1)
+    return PrincipalAxes(mean, components, variances, float(np.trace(scatter)) / max(n - 1, 1))
+
+
+def _signed(directions: Float64[np.ndarray, "d f"]) -> Float64[np.ndarray, "d f"]:
+    largest = np.abs(directions).argmax(1)
+    return directions * np.sign(directions[np.arange(len(directions)), largest])[:, None]
+
+
+def gaussian_like(x: Float64[np.ndarray, "n f"], count: int, rng: np.random.Generator) -> Float64[np.ndarray, "m f"]:
+    """`count` draws from the normal distribution with mean 0 and the covariance of `x` around its mean.
+
+    Random mixtures ε (x − mean) / √(n − 1) of the points themselves, ε ~ N(0, 1) per point, have exactly that
+    covariance, so no covariance matrix is formed or inverted and f may exceed n.
+    """
+    n = len(x)
+    return rng.standard_normal((count, n)) @ (x - x.mean(0)) / np.sqrt(max(n - 1, 1))
+
+
+def evenly(n: int, most: int) -> Sequence[int]:
+    """At most `most` indices spread evenly over range(n)."""
+    return range(n) if n <= most else [int(i) for i in np.linspace(0, n - 1, most).round()]

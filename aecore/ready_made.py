@@ -1,0 +1,103 @@
+"""Makes the ready-made runs: `python -m aecore.ready_made [NAME …] [--into assets]`. Repeatable: same machine, same bits.
+
+The two MNIST runs need MNIST at hand (`AECORE_MNIST=…/mnist.npz`); only weights, codes and figures are kept of them.
+"""
+
+import argparse
+import dataclasses
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from aecore.atlas import precompute
+from aecore.config import with_settings
+from aecore.recipes import recipe
+from aecore.session import Session
+from aecore.store import RunFolder, RunStore
+from aecore.training import Progress, train
+
+CONV: dict[str, Any] = {"kind": "conv", "widths": [32, 64, 128]}
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadyMade:
+    """One run that comes with the program: its id, the name people see, a recipe and what differs from it."""
+
+    run_id: str
+    name: str
+    recipe: str
+    settings: dict[str, Any]
+
+
+READY_MADE = [
+    ReadyMade("patterns-variational", "Patterns, variational", "variational", {
+        "dataset": "patterns", "backbone": CONV, "likelihood": {"kind": "gaussian", "sigma": 0.15}, "objective.beta": 0.5,
+        "code_dim": 16, "epochs": 60, "batch_size": 64,
+    }),
+    ReadyMade("mnist-course-denoising", "MNIST, the course's denoiser", "course_denoising", {}),
+    ReadyMade("mnist-variational", "MNIST, variational", "variational", {
+        "dataset": "mnist", "backbone": {"kind": "mlp", "widths": [512, 256]}, "code_dim": 16, "epochs": 25,
+    }),
+    ReadyMade("digits-deep", "Digits, deep with two units", "deep", {}),
+    ReadyMade("digits-variational", "Digits, variational", "variational", {}),
+    ReadyMade("digits-denoising", "Digits, denoising (masking)", "denoising", {}),
+    ReadyMade("digits-denoising-salt-and-pepper", "Digits, denoising (salt and pepper)", "denoising", {"corruption": "salt_and_pepper"}),
+    ReadyMade("digits-denoising-gaussian", "Digits, denoising (Gaussian)", "denoising", {"corruption": "gaussian"}),
+    ReadyMade("digits-undercomplete", "Digits, undercomplete", "undercomplete", {}),
+    ReadyMade("digits-linear", "Digits, linear", "linear", {}),
+    ReadyMade("digits-sparse", "Digits, sparse", "sparse", {}),
+    ReadyMade("digits-contractive", "Digits, contractive", "contractive", {}),
+    ReadyMade("shapes-variational", "Shapes, variational", "variational", {
+        "dataset": "shapes", "backbone": CONV, "code_dim": 10, "epochs": 40, "batch_size": 64,
+    }),
+    ReadyMade("shapes-denoising", "Shapes, denoising (missing patches)", "denoising", {
+        "dataset": "shapes", "corruption": {"kind": "patches", "level": 0.3}, "backbone": CONV, "code_dim": 32, "epochs": 30,
+        "batch_size": 64,
+    }),
+]  # fmt: skip
+
+
+def make(entry: ReadyMade, into: Path) -> None:
+    """Trains one entry in a home of its own and moves the finished run, without times and process ids, to `into`/runs."""
+    config = with_settings(recipe(entry.recipe).config, {"threads": 1, **entry.settings})
+
+    def say(progress: Progress) -> None:
+        if progress.step == 0:
+            print(f"\r{entry.run_id}: epoch {progress.epoch}/{progress.epochs}, {progress.validation_sse:.3f}", end="", file=sys.stderr)
+
+    with tempfile.TemporaryDirectory() as home:
+        store = RunStore(Path(home), into / "none")
+        run_id = train(config, store, say, name=entry.name)
+        folder = RunFolder(store.folder(run_id))
+        if folder.status().state != "finished":
+            raise SystemExit(f"{entry.run_id}: {folder.status().reason}")
+        (folder.path / "preview.safetensors").unlink()
+        folder.update(created=0.0, started=None, ended=None)
+        target = into / "runs" / entry.run_id
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder.path, target)
+    session = Session(RunStore(Path("none"), into / "runs"), entry.run_id)
+    precompute(session, into / "maps")
+    print(f"\r{entry.run_id}: {session.status.seconds:.0f} s, {session.status.metrics}", file=sys.stderr)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="run ids; all by default")
+    parser.add_argument("--into", type=Path, default=Path(__file__).parent.parent / "assets")
+    options = parser.parse_args()
+    wanted = [entry for entry in READY_MADE if not options.names or entry.run_id in options.names]
+    unknown = set(options.names) - {entry.run_id for entry in READY_MADE}
+    if unknown:
+        parser.error(f"no ready-made run {', '.join(sorted(unknown))}; there are: {', '.join(e.run_id for e in READY_MADE)}")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    for entry in wanted:
+        make(entry, options.into.absolute())
+
+
+if __name__ == "__main__":
+    main()

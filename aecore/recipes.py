@@ -1,0 +1,99 @@
+"""Every kind of autoencoder that the program teaches: each a named combination of parts."""
+
+import dataclasses
+from typing import Any
+
+from aecore.config import RunConfig, parse
+from aecore.errors import BadSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A kind: its settings, what it shows in one line, its formula and where it comes from."""
+
+    name: str
+    title: str
+    teaches: str
+    formula: str
+    source: str
+    config: RunConfig
+
+
+def _recipe(
+    name: str, title: str, teaches: str, formula: str, source: str, *, corruption: Any = "none", backbone: Any = "mlp",
+    likelihood: Any = "bernoulli", objective: Any = "reconstruction", dataset: Any = "digits", code_dim: int = 16,
+    **training: Any,
+) -> Recipe:  # fmt: skip
+    config = parse(
+        {"recipe": name, "dataset": dataset, "corruption": corruption, "backbone": backbone, "likelihood": likelihood,
+         "objective": objective, "procedure": "joint", "code_dim": code_dim, "training": training}
+    )  # fmt: skip
+    return Recipe(name, title, teaches, formula, source, config)
+
+
+_DLB = 'Goodfellow, Bengio & Courville, "Deep Learning" (2016)'
+
+_ALL = [
+    _recipe(
+        "undercomplete", "Undercomplete",
+        "A code much smaller than the picture must keep what matters most and drop the rest.",
+        "L = −log p(x | h = f(x)),  K ≪ C·H·W", f"{_DLB}, section 14.1",
+        code_dim=8, epochs=80,
+    ),
+    _recipe(
+        "linear", "Linear",
+        "Without non-linearities and with squared error, the autoencoder finds the subspace of PCA.",
+        "h = W x + b,  L ∝ ‖x − V h − c‖²", "Baldi & Hornik, Neural Networks 2 (1989)",
+        backbone="linear", likelihood={"kind": "gaussian", "sigma": 1.0}, code_dim=16, epochs=150, batch_size=64,
+        learning_rate=5e-3,
+    ),
+    _recipe(
+        "deep", "Deep",
+        "Several layers bend the map: two numbers are enough to lay out all the classes.",
+        "h = f_L(… f_1(x)),  K = 2", "Hinton & Salakhutdinov, Science 313:504 (2006)",
+        backbone={"kind": "mlp", "widths": [512, 256, 64]}, code_dim=2, epochs=150, weight_decay=0.05,
+    ),
+    _recipe(
+        "sparse", "Sparse",
+        "More units than needed, but each is paid for: only a few are active for any one picture.",
+        "L = −log p(x | h) + λ Σ |h_k|", f"{_DLB}, section 14.2.1",
+        objective={"kind": "sparse_l1", "weight": 0.1},
+        backbone={"kind": "mlp", "widths": [], "code_activation": "relu"}, code_dim=96, epochs=150, weight_decay=0.01,
+    ),
+    _recipe(
+        "denoising", "Denoising",
+        "Given a damaged picture, it must return the whole one, so the code has to know what pictures look like.",
+        "x̃ ~ C(x̃ | x),  L = −log p(x | h = f(x̃))", "Vincent et al., ICML 2008 and JMLR 11 (2010)",
+        corruption={"kind": "masking", "level": 0.4}, backbone={"kind": "mlp", "widths": [512]}, code_dim=64, epochs=150,
+        weight_decay=0.01,
+    ),
+    _recipe(
+        "course_denoising", "Denoising, the course's own",
+        "One hidden layer of 1,000 tied tanh units repairs digits with 40 % of their pixels replaced.",
+        "h = tanh(W x̃ + b),  r = σ(Wᵀ h + c),  L = cross-entropy(x, r)", "Vincent et al., JMLR 11 (2010), section 3",
+        corruption={"kind": "salt_and_pepper", "level": 0.4}, dataset="mnist", code_dim=1000, epochs=12, learning_rate=1e-3,
+        backbone={"kind": "mlp", "widths": [], "code_activation": "tanh", "tied": True},
+    ),
+    _recipe(
+        "contractive", "Contractive",
+        "The code is made to ignore small changes of the picture, so it follows only the directions the data takes.",
+        "L = −log p(x | h) + λ ‖∂h/∂x‖²", "Rifai et al., ICML 2011",
+        objective={"kind": "contractive", "weight": 0.1},
+        backbone={"kind": "mlp", "widths": [], "code_activation": "sigmoid", "tied": True}, code_dim=96, epochs=150,
+    ),
+    _recipe(
+        "variational", "Variational",
+        "Each picture becomes a small cloud of codes; random codes then decode to pictures nobody has seen.",
+        "L = E_q[−log p(x | h)] + β KL(q(h | x) ‖ N(0, I))", "Kingma & Welling, ICLR 2014",
+        objective="variational", backbone={"kind": "mlp", "widths": [256]}, code_dim=10, epochs=150,
+    ),
+]  # fmt: skip
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe called `name`; raises `BadSettings` naming those that exist."""
+    if name not in RECIPES:
+        raise BadSettings(f"there is no recipe {name!r}; the recipes are: {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,0 +1,297 @@
+"""Everything a page shows of a run: one read-only `Session` per run, numpy in, numpy out, safe to share between threads.
+
+Pictures are float32 (N, C, H, W) in [0, 1]; codes float32 (N, K). Everything random takes a seed.
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
+
+from aecore import metrics
+from aecore.analysis import QUANTILES, stratified
+from aecore.config import RunConfig
+from aecore.errors import BadInput, DataUnavailable, RunUnavailable
+from aecore.files import read_arrays
+from aecore.loading import load_data
+from aecore.model import build
+from aecore.parts import Corruption, Data, Sampler, Shape, SplitName
+from aecore.registry import make, members
+from aecore.samplers import Gaussian as GaussianSampler
+from aecore.store import RunFolder, RunInfo, RunStore, Status, check_weights
+
+Pictures = Float32[np.ndarray, "n c h w"]
+CodeArray = Float32[np.ndarray, "n k"]
+MAX_IMAGES = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Denoised:
+    """The same images three times, with the squared error per image before and after."""
+
+    original: Pictures
+    corrupted: Pictures
+    reconstruction: Pictures
+
+    @property
+    def sse_before(self) -> Float[np.ndarray, "n"]:
+        return metrics.sse(self.original, self.corrupted)
+
+    @property
+    def sse_after(self) -> Float[np.ndarray, "n"]:
+        return metrics.sse(self.original, self.reconstruction)
+
+
+@dataclasses.dataclass(frozen=True)
+class Gallery:
+    """Images to choose from. `decoded` says that they are the model's own pictures of stored codes, the data not being here."""
+
+    images: Pictures
+    indices: Int64[np.ndarray, "n"]
+    labels: Int64[np.ndarray, "n"] | None
+    label_names: tuple[str, ...]
+    total: int
+    decoded: bool
+    note: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Distance:
+    """How far a code is from the data: RMS difference to the nearest training code, in standard deviations per unit.
+
+    `percentile` is its place among the same distances between neighbouring training codes: 50 is typical of the data,
+    100 is farther than any of them. `nearest` are positions in `Session.codes`, nearest first.
+    """
+
+    value: float
+    percentile: float
+    nearest: Int64[np.ndarray, "m"]
+
+
+class Session:
+    """A trained run, opened for looking. Raises `RunUnavailable` when it has no usable weights."""
+
+    def __init__(self, store: RunStore, run_id: str) -> None:
+        self.info: RunInfo = store.info(run_id)
+        if not self.info.explorable or self.info.config is None or self.info.status.shape is None:
+            why = self.info.reason or f"it is {self.info.state}"
+            raise RunUnavailable(f"run {run_id} cannot be opened: {why}")
+        self.run_id = run_id
+        self.folder: Path = self.info.folder
+        self.config: RunConfig = self.info.config
+        self.status: Status = self.info.status
+        self.shape: Shape = self.info.status.shape
+        self._model = build(self.config, self.shape)
+        path = self.folder / "weights.safetensors"
+        check_weights(self.config, self.shape, path)
+        self._model.load_state_dict({name: torch.from_numpy(a) for name, a in read_arrays(path).items()})
+        self._model.eval().requires_grad_(False)
+        analysis = read_arrays(self.folder / "analysis.safetensors") if (self.folder / "analysis.safetensors").is_file() else {}
+        self.codes: CodeArray = analysis.get("codes", np.zeros((1, self.config.code_dim), np.float32))
+        self.code_indices: Int64[np.ndarray, "n"] = analysis.get("indices", np.arange(len(self.codes)))
+        self.code_labels: Int64[np.ndarray, "n"] | None = analysis.get("labels")
+        self.quantiles: Float32[np.ndarray, "q k"] = analysis.get(
+            "quantiles", np.zeros((len(QUANTILES), self.config.code_dim), np.float32)
+        )
+        self.effects: Float32[np.ndarray, "k"] = analysis.get("effects", np.zeros(self.config.code_dim, np.float32))
+        self.unit_figures = {name[5:]: value for name, value in analysis.items() if name.startswith("unit_")}
+        if self.codes.shape[1] != self.config.code_dim or self.effects.shape != (self.config.code_dim,):
+            raise RunUnavailable(f"run {run_id} cannot be opened: analysis.safetensors does not belong to these settings")
+        self.code_mean: Float32[np.ndarray, "k"] = self.codes.mean(0)
+        self.code_std: Float32[np.ndarray, "k"] = self.codes.std(0)
+        for array in (self.codes, self.quantiles, self.effects, self.code_mean, self.code_std):
+            array.setflags(write=False)
+
+    # --- data
+
+    @functools.cached_property
+    def data(self) -> Data:
+        """The run's dataset. Raises `DataUnavailable` when it is not on this machine or has changed since training."""
+        dataset = self.config.dataset.resolved(self.folder)
+        if self.status.imported and dataset.local_path and self.folder not in Path(str(getattr(dataset, "path", ""))).parents:
+            raise DataUnavailable("this run was trained on files of another machine, which did not travel with it; use images of your own")
+        data = load_data(dataset)
+        if data.hash != self.status.data_hash:
+            raise DataUnavailable("the dataset is not the one this run was trained on (its pictures have changed since)")
+        return data
+
+    def gallery(self, n: int = 64, split: SplitName = "test", seed: int = 0) -> Gallery:
+        """At most `n` images of a split, stratified by class; decoded training codes where the data is not here."""
+        try:
+            data = self.data
+        except DataUnavailable as error:
+            return self._decoded_gallery(n, seed, str(error))
+        candidates = data.indices(split)
+        chosen = stratified(data.labels, candidates, n, seed)
+        labels = None if data.labels is None else data.labels[chosen]
+        note = f"{len(chosen)} of {len(candidates)} {split} images, stratified, seed {seed}"
+        return Gallery(data.floats(chosen), chosen, labels, data.label_names, len(candidates), False, note)
+
+    def _decoded_gallery(self, n: int, seed: int, why: str) -> Gallery:
+        chosen = stratified(self.code_labels, np.arange(len(self.codes)), n, seed)
+        labels = None if self.code_labels is None else self.code_labels[chosen]
+        note = f"{len(chosen)} of {len(self.codes)} stored codes, decoded: {why}"
+        names = tuple(str(i) for i in range(int(labels.max()) + 1)) if labels is not None and len(labels) else ()
+        return Gallery(self.decode(self.codes[chosen]), chosen, labels, names, len(self.codes), True, note)
+
+    # --- the model
+
+    def _checked(self, images: Pictures) -> Tensor:
+        if images.ndim != 4 or images.shape[1:] != self.shape or not 0 < len(images) <= MAX_IMAGES:
+            c, h, w = self.shape
+            raise BadInput(f"this model takes up to {MAX_IMAGES} images of {c} × {h} × {w} (channels, height, width), not {images.shape}")
+        if not np.isfinite(images).all():
+            raise BadInput("the images hold values that are not numbers (NaN or infinite)")
+        return torch.from_numpy(np.array(images, np.float32))
+
+    def _checked_codes(self, codes: CodeArray) -> Tensor:
+        if codes.ndim != 2 or codes.shape[1] != self.code_dim or not np.isfinite(codes).all():
+            raise BadInput(f"a code of this run has {self.code_dim} finite numbers; got an array of shape {codes.shape}")
+        return torch.from_numpy(np.array(codes, np.float32))
+
+    def _picture(self, out: Tensor) -> Pictures:
+        mean = self._model.likelihood.mean(out)
+        return (mean.clamp(0, 1) if self.config.dataset.value_range == (0.0, 1.0) else mean).numpy()
+
+    @property
+    def code_dim(self) -> int:
+        return self.config.code_dim
+
+    @property
+    def parameters(self) -> int:
+        """Number of learned numbers."""
+        return sum(p.numel() for p in self._model.parameters())
+
+    @torch.inference_mode()
+    def encode(self, images: Pictures) -> CodeArray:
+        """h = f(x), the means where the encoder gives distributions; (N, C, H, W) → (N, K). Raises `BadInput`."""
+        return self._model.encode(self._checked(images)).mean.numpy()
+
+    @torch.inference_mode()
+    def decode(self, codes: CodeArray) -> Pictures:
+        """The likelihood's mean of g(h), clipped to the data's range; (N, K) → (N, C, H, W). Raises `BadInput`."""
+        return self._picture(self._model.decode(self._checked_codes(codes)))
+
+    @torch.inference_mode()
+    def reconstruct(self, images: Pictures) -> Pictures:
+        """r = g(f(x)) of uncorrupted images. Raises `BadInput`."""
+        return self._picture(self._model.decode(self._model.encode(self._checked(images)).mean))
+
+    def corruption(self, kind: str | None = None, level: float | None = None) -> Corruption:
+        """The run's own corruption, or another kind; at `level`. Raises `BadInput` for an unknown kind or impossible level."""
+        own = self.config.corruption
+        try:
+            part = own if kind in (None, own.kind) else make("corruptions", Corruption, kind)
+            return part if level is None else make("corruptions", Corruption, {**part.model_dump(), "level": level})
+        except ValueError as error:
+            raise BadInput(f"corruption: {error}") from None
+
+    @torch.inference_mode()
+    def denoise(self, images: Pictures, kind: str | None = None, level: float | None = None, seed: int = 0) -> Denoised:
+        """Corrupts with the seed's noise at `level` (default: the training level) and reconstructs. Equal seeds replay equal noise."""
+        clean = self._checked(images)
+        corruption = self.corruption(kind, level)
+        corrupted, visible = corruption.corrupt(clean, torch.Generator().manual_seed(seed))
+        reconstruction = self._picture(self._model.decode(self._model.encode(corrupted, visible).mean))
+        return Denoised(clean.numpy(), corrupted.numpy(), reconstruction)
+
+    def error_curve(
+        self, images: Pictures, kind: str | None = None, levels: Float[np.ndarray, "m"] | None = None, seed: int = 0
+    ) -> dict[str, Float[np.ndarray, "m"]]:
+        """Mean squared error per image at each level, of the corrupted images (`before`) and of the reconstructions (`after`)."""
+        levels = np.linspace(0, 1, 11) if levels is None else levels
+        if self.corruption(kind).kind == "none":
+            levels = np.zeros(1)
+        results = [self.denoise(images, kind, float(level), seed) for level in levels]
+        before, after = ([float(x.mean()) for x in column] for column in ([r.sse_before for r in results], [r.sse_after for r in results]))
+        return {"level": np.asarray(levels), "before": np.array(before), "after": np.array(after)}
+
+    # --- the code
+
+    def units_by_effect(self) -> Int64[np.ndarray, "k"]:
+        """Units, the most effective first: mean absolute change of the picture per standard deviation of the unit."""
+        return np.argsort(-self.effects, kind="stable").astype(np.int64)
+
+    def unit_range(self, unit: int, low: float = 0.02, high: float = 0.98) -> tuple[float, float]:
+        """The unit's empirical quantiles over the training codes; widened a little where they coincide (a dead unit)."""
+        a, b = (float(np.interp(q, QUANTILES, self.quantiles[:, unit])) for q in (low, high))
+        return (a, b) if b - a > 1e-4 else (a - 0.5, b + 0.5)
+
+    def walk(
+        self, code: Float32[np.ndarray, "k"], unit: int, steps: int = 9, values: Float[np.ndarray, "m"] | None = None
+    ) -> tuple[Float32[np.ndarray, "m"], Pictures]:
+        """The pictures when one unit moves over its quantiles and the others stay: (values, images). Raises `BadInput`."""
+        if not 0 <= unit < self.code_dim:
+            raise BadInput(f"unit {unit} does not exist; this code has units 0 to {self.code_dim - 1}")
+        along = np.linspace(*self.unit_range(unit), steps) if values is None else values
+        codes = np.repeat(code[None].astype(np.float32), len(along), 0)
+        codes[:, unit] = along
+        return along.astype(np.float32), self.decode(codes)
+
+    def plane(self, code: Float32[np.ndarray, "k"], unit_x: int, unit_y: int, steps: int = 9) -> tuple[np.ndarray, np.ndarray, Pictures]:
+        """The pictures over the plane of two units: (x values, y values from high to low, images row by row)."""
+        xs, ys = np.linspace(*self.unit_range(unit_x), steps), np.linspace(*self.unit_range(unit_y), steps)[::-1]
+        codes = np.repeat(code[None].astype(np.float32), steps * steps, 0)
+        codes[:, unit_y], codes[:, unit_x] = np.repeat(ys, steps), np.tile(xs, steps)
+        return xs, ys, self.decode(codes)
+
+    def interpolate(
+        self, a: Float32[np.ndarray, "k"], b: Float32[np.ndarray, "k"], steps: int = 9, how: Literal["linear", "spherical"] = "linear"
+    ) -> tuple[CodeArray, Pictures]:
+        """Codes from a to b and their pictures. Linear: (1 − t) a + t b. Spherical: sin((1 − t)ω)/sin ω a + sin(tω)/sin ω b, ω the
+        angle between them (Shoemake, SIGGRAPH 1985), falling back to linear where ω is 0 or π."""
+        t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+        norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+        omega = float(np.arccos(np.clip(a @ b / norms, -1, 1))) if norms > 0 else 0.0
+        if how == "spherical" and 1e-3 < omega < np.pi - 1e-3:
+            codes = (np.sin((1 - t) * omega) * a + np.sin(t * omega) * b) / np.sin(omega)
+        else:
+            codes = (1 - t) * a + t * b
+        codes = codes.astype(np.float32)
+        return codes, self.decode(codes)
+
+    def sample(self, n: int = 16, sampler: Sampler | str | None = None, seed: int = 0) -> tuple[CodeArray, Pictures]:
+        """Random codes and their pictures. `sampler`: normal, empirical, gaussian (default) or mixture. Raises `BadInput`."""
+        try:
+            chosen = make("samplers", Sampler, sampler) if sampler is not None else GaussianSampler()
+        except ValueError as error:
+            raise BadInput(f"sampler: {error}") from None
+        codes = chosen.sample(self.codes, n, seed).astype(np.float32)
+        return codes, self.decode(codes)
+
+    @functools.cached_property
+    def _neighbours(self) -> tuple[Float32[np.ndarray, "n k"], Float[np.ndarray, "n"]]:
+        """Codes in standard deviations per unit, and each one's distance to its nearest other, sorted."""
+        scaled = self._scaled(self.codes)
+        if len(scaled) < 2:
+            return scaled, np.zeros(1)
+        points = torch.from_numpy(scaled)
+        apart = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
+        return scaled, np.sort(apart.amin(1).numpy() / np.sqrt(self.code_dim))
+
+    def _scaled(self, codes: CodeArray) -> CodeArray:
+        return ((codes - self.code_mean) / np.maximum(self.code_std, 1e-6 + 1e-3 * self.code_std.max())).astype(np.float32)
+
+    def distance(self, code: Float32[np.ndarray, "k"], nearest: int = 8) -> Distance:
+        """How far `code` is from the training codes; see `Distance`."""
+        scaled, typical = self._neighbours
+        apart = np.sqrt(np.square(scaled - self._scaled(code[None])).mean(1))
+        order = np.argsort(apart, kind="stable")[:nearest]
+        percentile = 100 * float(np.searchsorted(typical, apart[order[0]], side="right")) / len(typical)
+        return Distance(float(apart[order[0]]), percentile, order.astype(np.int64))
+
+    # --- the training
+
+    def history(self) -> list[dict[str, object]]:
+        """One row per epoch: epoch, stage, seconds, the training terms (nats per image), validation_loss and validation_sse."""
+        return RunFolder(self.folder).history()
+
+
+def samplers() -> list[str]:
+    """Kinds of samplers, as `Session.sample` takes them."""
+    return list(members("samplers", Sampler))

@@ -1,0 +1,312 @@
+"""Training: the loop that every procedure drives, and the run that comes of it."""
+
+import contextlib
+import copy
+import dataclasses
+import errno
+import math
+import os
+import platform
+import time
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor, nn
+
+from aecore.analysis import analyse
+from aecore.config import RunConfig, TrainingSettings
+from aecore.errors import AecoreError, BadInput
+from aecore.loading import load_data
+from aecore.model import Autoencoder, build
+from aecore.parts import Batch, Data, Images, LossFunction, StepFunction
+from aecore.store import RunFolder, RunStore
+
+VALIDATION_LIMIT = 2000
+PREVIEW_IMAGES = 8
+SNAPSHOT_BYTES = 4_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a training is; `loss` in nats per image, `validation_sse` squared error per image, times in seconds."""
+
+    stage: str
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    validation_sse: float
+    seconds: float
+
+    @property
+    def fraction(self) -> float:
+        return min(1.0, (self.epoch + self.step / max(self.steps, 1)) / max(self.epochs, 1))
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimated from the mean speed so far; None before the first step."""
+        return self.seconds * (1 - self.fraction) / self.fraction if self.fraction > 0 else None
+
+
+OnStep = Callable[[Progress], None]
+ShouldStop = Callable[[], bool]
+
+
+class Stopped(Exception):
+    """Somebody asked to stop; the best weights so far are kept."""
+
+
+class Diverged(Exception):
+    """The loss became infinite or absurd; the message says why and what to change."""
+
+
+def device() -> torch.device:
+    """CUDA or MPS when present, else the processor."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def native_bfloat16(where: torch.device) -> bool:
+    """Whether bfloat16 is computed by the hardware; emulated it is slower than float32."""
+    if where.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return where.type == "cpu" and torch.cpu._is_avx512_bf16_supported()  # pyright: ignore[reportPrivateUsage]
+
+
+def learning_rate(settings: TrainingSettings, fraction: float) -> float:
+    """The step size at `fraction` of a stage. one_cycle: linear from a tenth to the peak over the first fifth, then half a cosine to 0."""
+    peak = settings.learning_rate
+    if settings.schedule == "constant":
+        return peak
+    if settings.schedule == "one_cycle":
+        if fraction < 0.2:
+            return peak * (0.1 + 0.9 * fraction / 0.2)
+        fraction = (fraction - 0.2) / 0.8
+    return peak * 0.5 * (1 + math.cos(math.pi * fraction))
+
+
+class Trainer:
+    """Data, clock, history and the best weights; a procedure calls `backprop` or `epochs`, stage by stage."""
+
+    def __init__(
+        self, config: RunConfig, data: Data, folder: RunFolder | None = None,
+        on_step: OnStep | None = None, should_stop: ShouldStop | None = None,
+    ) -> None:  # fmt: skip
+        train, held_out = data.indices("train"), data.indices("validation")
+        if len(train) < 2 or len(held_out) < 1:
+            raise BadInput(f"{data.name or 'this dataset'} has too few images to train on: 2 for training and 1 for validation at least")
+        self.config, self.folder, self.on_step, self.should_stop = config, folder, on_step, should_stop
+        self.device = device()
+        self.model: Autoencoder = build(config, data.shape).to(self.device)
+        # The images stay on the device as they came, as bytes mostly; each batch is turned into float on its way in.
+        self.images = torch.from_numpy(np.ascontiguousarray(data.images[train])).to(self.device)
+        self.held_out = torch.from_numpy(data.floats(held_out[:VALIDATION_LIMIT])).to(self.device)
+        centre = self.held_out.mean(0, keepdim=True)
+        self.baseline = float((self.held_out - centre).square().flatten(1).sum(1).mean())
+        self.order = torch.Generator().manual_seed(config.training.seed)
+        self.noise = torch.Generator(self.device).manual_seed(config.training.seed + 1)
+        bfloat16 = config.training.precision == "auto" and native_bfloat16(self.device)
+        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16)
+        self.total_epochs = config.procedure.total_epochs(config)
+        self.epoch, self.started, self.loss, self.sse = 0, time.monotonic(), math.nan, math.nan
+        self.best: dict[str, Tensor] = {}
+        self.best_loss, self.best_epoch, self.last_write = math.inf, 0, -math.inf
+        fractions = (0.0, 0.05, 0.15, 0.4, 0.7)
+        self.snapshots = {round(f * self.total_epochs) for f in fractions}
+
+    def run(self) -> None:
+        """The whole training; ends with the best weights in `model`. Raises `Stopped` or `Diverged` after putting them there."""
+        try:
+            self._validate("start", {})
+            self.config.procedure.run(self)
+        finally:
+            if self.best:
+                self.model.load_state_dict(self.best)
+
+    def backprop(self, stage: str, epochs: int, parameters: list[nn.Parameter], loss: LossFunction | None = None) -> None:
+        """AdamW on the sum of the terms' means; the learning rate follows the schedule over this stage."""
+        decay = self.config.training.weight_decay
+        optimiser = torch.optim.AdamW(parameters, lr=0.0, weight_decay=decay, fused=True)
+        objective = self.config.objective
+
+        def whole(batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+            return objective.terms(self.model, batch, generator)
+
+        terms_of = loss or whole
+
+        def step(batch: Batch, rate: float) -> dict[str, Tensor]:
+            optimiser.param_groups[0]["lr"] = rate
+            with self.autocast:
+                terms = terms_of(batch, self.noise)
+            optimiser.zero_grad(set_to_none=True)
+            torch.stack([term.float().mean() for term in terms.values()]).sum().backward()
+            optimiser.step()
+            objective.after_step(self.model)
+            return terms
+
+        self.epochs(stage, epochs, step)
+
+    def epochs(self, stage: str, epochs: int, step: StepFunction) -> None:
+        """Runs `step` over shuffled minibatches, with validation after each epoch."""
+        size = self.config.training.batch_size
+        steps = -(-len(self.images) // size)
+        for epoch in range(epochs):
+            self.model.train()
+            order = torch.randperm(len(self.images), generator=self.order).to(self.device)
+            sums: dict[str, Tensor] = {}
+            for index in range(steps):
+                if self.should_stop is not None and self.should_stop():
+                    raise Stopped
+                chosen = order[index * size : (index + 1) * size]
+                batch = self.batch(self.images[chosen])
+                rate = learning_rate(self.config.training, (epoch + index / steps) / epochs)
+                for name, term in step(batch, rate).items():
+                    sums[name] = sums.get(name, torch.zeros((), device=self.device)) + term.detach().float().sum()
+                if index % 50 == 0 or index == steps - 1:
+                    self.loss = float(torch.stack(list(sums.values())).sum()) / min((index + 1) * size, len(self.images))
+                    if not math.isfinite(self.loss):
+                        raise Diverged(self._why("the loss became infinite"))
+                self._report(stage, index, steps)
+            self.epoch += 1
+            self._validate(stage, {name: float(total) / len(self.images) for name, total in sums.items()})
+            self._report(stage, 0, steps)
+
+    def batch(self, images: Tensor) -> Batch:
+        """Bytes to floats, then the corruption with fresh noise."""
+        clean = images.float().div_(255) if images.dtype == torch.uint8 else images
+        corrupted, visible = self.config.corruption.corrupt(clean, self.noise)
+        return Batch(clean, corrupted, visible)
+
+    @torch.no_grad()
+    def _validate(self, stage: str, train_terms: dict[str, float]) -> None:
+        """Loss and squared error on held-out images under the same noise every epoch; keeps the best weights by that loss."""
+        self.model.eval()
+        noise = torch.Generator(self.device).manual_seed(self.config.training.seed + 2)
+        corrupted, visible = self.config.corruption.corrupt(self.held_out, noise)
+        losses, errors, first = list[Tensor](), list[Tensor](), None
+        for start in range(0, len(corrupted), 500):
+            part = slice(start, start + 500)
+            seen = None if visible is None else visible[part]
+            batch = Batch(self.held_out[part], corrupted[part], seen)
+            losses.append(torch.stack(list(self.config.objective.terms(self.model, batch, noise).values())).sum(0))
+            reconstruction = self.model.reconstruct(corrupted[part], seen)
+            errors.append((reconstruction - self.held_out[part]).square().flatten(1).sum(1))
+            first = reconstruction[:PREVIEW_IMAGES] if first is None else first
+        loss, self.sse = float(torch.cat(losses).mean()), float(torch.cat(errors).mean())
+        if not math.isfinite(loss) or not math.isfinite(self.sse):
+            raise Diverged(self._why("the error on held-out images became infinite"))
+        if self.epoch and self.sse > 10 * max(self.baseline, 1e-6):
+            raise Diverged(self._why("the error on held-out images is ten times that of always answering with their average"))
+        if loss < self.best_loss and self.epoch:
+            self.best_loss, self.best_epoch = loss, self.epoch
+            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        if self.folder is not None and first is not None:
+            self._write(stage, train_terms, loss, corrupted, first)
+
+    def _write(self, stage: str, train_terms: dict[str, float], loss: float, corrupted: Images, first: Images) -> None:
+        assert self.folder is not None
+        seconds = time.monotonic() - self.started
+        self.folder.add_history(
+            {"epoch": self.epoch, "stage": stage, "seconds": round(seconds, 3), "train": train_terms,
+             "validation_loss": loss, "validation_sse": self.sse}
+        )  # fmt: skip
+        if self.epoch in self.snapshots and sum(v.nbytes for v in self.model.state_dict().values()) <= SNAPSHOT_BYTES:
+            half = {name: value.half() for name, value in self.model.state_dict().items()}
+            self.folder.write_weights(half, f"snapshots/epoch-{self.epoch:05d}.safetensors")
+        if time.monotonic() - self.last_write < 0.4 and self.epoch < self.total_epochs:
+            return
+        self.last_write = time.monotonic()
+        shown = (self.held_out[:PREVIEW_IMAGES], corrupted[:PREVIEW_IMAGES], first)
+        pictures = [(x.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy() for x in shown]
+        self.folder.write_arrays("preview.safetensors", dict(zip(("clean", "corrupted", "reconstruction"), pictures, strict=True)))
+        if self.best:
+            self.folder.write_weights(self.best)
+        self.folder.update(epoch=self.epoch, seconds=seconds)
+
+    def _report(self, stage: str, step: int, steps: int) -> None:
+        if self.on_step is not None:
+            seconds = time.monotonic() - self.started
+            self.on_step(Progress(stage, self.epoch, self.total_epochs, step, steps, self.loss, self.sse, seconds))
+
+    def _why(self, what: str) -> str:
+        kept = f"the weights of epoch {self.best_epoch} are kept" if self.best else "there were no good weights yet"
+        rate = self.config.training.learning_rate
+        return f"training diverged in epoch {self.epoch + 1}: {what}; {kept}. Try training.learning_rate={rate / 10:g}"
+
+
+@contextlib.contextmanager
+def _threads(count: int | None):
+    """The wanted number of threads, and the old one afterwards: a server in the same process must not be slowed down for good."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or os.cpu_count() or 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def train(
+    config: RunConfig, store: RunStore | None = None, on_step: OnStep | None = None, should_stop: ShouldStop | None = None,
+    *, run_id: str | None = None, name: str = "", fetch: bool = True,
+) -> str:  # fmt: skip
+    """Trains `config` to the end and returns the id of the run, which is then `finished`, `stopped` or `failed` in the store.
+
+    `should_stop` is asked before every step; the best weights so far are kept. `run_id` names a queued run to carry on
+    with. Whatever happens is recorded in the run's status; errors other than divergence and a full disk are raised again.
+    """
+    store = store or RunStore()
+    run_id = run_id or store.create(config, name)
+    folder = RunFolder(store.root / "staging" / run_id)
+    me = psutil.Process()
+    folder.update(state="running", started=time.time(), pid=me.pid, pid_started=me.create_time(), versions=_versions())
+    trainer: Trainer | None = None
+    try:
+        data = load_data(config.dataset.resolved(folder.path), fetch=fetch)
+        with _threads(config.training.threads):
+            trainer = Trainer(config, data, folder, on_step, should_stop)
+            count = sum(p.numel() for p in trainer.model.parameters())
+            folder.update(shape=data.shape, data_hash=data.hash, parameters=count)
+            state, reason = "finished", ""
+            try:
+                trainer.run()
+            except Stopped:
+                state, reason = "stopped", f"stopped by hand after {trainer.epoch} of {trainer.total_epochs} epochs"
+            except Diverged as error:
+                state, reason = "failed", str(error)
+            metrics = _keep(trainer, data, folder)
+        seconds = time.monotonic() - trainer.started
+        store.finish(run_id, state, reason, epoch=trainer.epoch, seconds=seconds, metrics=metrics)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            _fail(store, run_id, f"{type(error).__name__}: {error}")
+            raise
+        _fail(store, run_id, f"the disk is full after {trainer.epoch if trainer else 0} epochs; make room and train again")
+    except BaseException as error:
+        _fail(store, run_id, str(error) if isinstance(error, AecoreError) else f"{type(error).__name__}: {error}")
+        raise
+    return run_id
+
+
+def _keep(trainer: Trainer, data: Data, folder: RunFolder) -> dict[str, float]:
+    """Writes the best weights and what is measured on them; nothing when no epoch was good."""
+    if not trainer.best:
+        return {}
+    folder.write_weights(trainer.best)
+    model = copy.deepcopy(trainer.model).to("cpu").eval()
+    arrays, metrics = analyse(model, trainer.config, data)
+    folder.write_arrays("analysis.safetensors", arrays)
+    return metrics
+
+
+def _fail(store: RunStore, run_id: str, reason: str) -> None:
+    # The disk may be full: then the status stays "running" and `settle` puts the run away once this process is gone.
+    with contextlib.suppress(OSError):
+        store.finish(run_id, "failed", reason)
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), "torch": torch.__version__, "processor": torch.backends.cpu.get_cpu_capability()}

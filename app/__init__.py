@@ -1,0 +1,1 @@
+"""The Streamlit front end: it asks `aecore`, it draws, it computes nothing."""

@@ -1,0 +1,22 @@
+"""The page table. Every page is a file in `views`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+HERE = Path(__file__).parent
+
+st.set_page_config(page_title="Autoencoders by touch", page_icon=str(HERE / "icon.png"), layout="wide")
+page = st.navigation(
+    [
+        st.Page("views/start.py", title="Start", icon=":material/home:", default=True),
+        st.Page("views/denoise.py", title="Denoise", icon=":material/blur_on:"),
+        st.Page("views/walk.py", title="Walk", icon=":material/explore:"),
+        st.Page("views/maps.py", title="Maps", icon=":material/scatter_plot:"),
+        st.Page("views/train.py", title="Train", icon=":material/model_training:"),
+        st.Page("views/runs.py", title="Runs", icon=":material/folder_open:"),
+    ],
+    position="top",
+)
+st.html(f"<style>{(HERE / 'style.css').read_text(encoding='utf-8')}</style>")
+page.run()

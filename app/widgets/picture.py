@@ -1,0 +1,34 @@
+"""One composed picture per view, enlarged by whole numbers, with its labels as real text."""
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from aecore import pictures
+
+
+def picture(
+    sheet: np.ndarray, alt: str, *, rows: Sequence[str] = (), columns: Sequence[str] = (), least: int = 1, most: int = 16
+) -> None:
+    """Draws `sheet` (H, W, 3 or 4 bytes, at its own size) as large as fits, between `least` and `most` times, never blurred.
+
+    `rows` and `columns` label equal shares of the height and width. Narrower than `least` times, it scrolls sideways.
+    """
+    uri = pictures.data_uri(pictures.png(sheet))
+    size = f"--natural:{sheet.shape[1]}px;--least:{least};--most:{most}"
+    spans = "".join(f"<span>{html.escape(text)}</span>" for text in rows)
+    heads = "".join(f"<span>{html.escape(text)}</span>" for text in columns)
+    st.html(
+        f'<figure class="picture{"" if rows else " bare"}" style="{size}">'
+        + (f'<div class="rows">{spans}</div>' if rows else "")
+        + f'<div class="strip"><img src="{uri}" alt="{html.escape(alt, quote=True)}">'
+        + (f'<div class="columns">{heads}</div>' if columns else "")
+        + "</div></figure>"
+    )
+
+
+def picture_error(message: str) -> None:
+    """An error in words where the picture would be."""
+    st.html(f'<div class="picture-error" role="alert">{html.escape(message)}</div>')

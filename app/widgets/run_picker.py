@@ -1,0 +1,94 @@
+"""Which run a page shows: chosen once, kept while pages change, named by its id in every link."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import streamlit as st
+
+from aecore.errors import AecoreError, RunUnavailable
+from aecore.recipes import RECIPES
+from aecore.session import Session
+from aecore.store import LIVE, RunInfo
+from app import cache, state
+from app.widgets.header import header
+from app.widgets.picture import picture_error
+
+NO_RUNS = "There is no trained run to look at yet. Open Train, start one, and it appears here as soon as it has learned something."
+
+
+def run_name(info: RunInfo) -> str:
+    """What people call a run: its given name, else its recipe and dataset."""
+    if info.status.name or info.config is None:
+        return info.name
+    recipe = RECIPES.get(info.config.recipe)
+    title = recipe.title if recipe else info.config.recipe.replace("_", " ")
+    return f"{title}, {info.config.dataset.title or info.config.dataset.kind}"
+
+
+def explorable_runs() -> list[RunInfo]:
+    """Runs that can be opened: ready-made ones first, then the newest."""
+    return sorted((info for info in cache.runs() if info.explorable), key=lambda info: not info.builtin)
+
+
+def run_labels(infos: Sequence[RunInfo]) -> dict[str, str]:
+    """{run id: name and code size}, made unique with the end of the id where two runs would read the same."""
+    plain = {info.run_id: f"{run_name(info)} · {info.config.code_dim if info.config else '?'} units" for info in infos}
+    times = Counter(plain.values())
+    return {run_id: text if times[text] == 1 else f"{text} · {run_id[-6:]}" for run_id, text in plain.items()}
+
+
+def pick_run() -> Session:
+    """A selectbox of the runs that can be opened, and the chosen one's session; call it outside fragments.
+
+    A run named in the URL that does not exist or cannot be opened is answered in words, and the page ends there, with
+    the selectbox still usable.
+    """
+    infos = explorable_runs()
+    labels = run_labels(infos)
+    chosen = _chosen(infos)
+    st.session_state[state.RUN_PICKER] = chosen if chosen in labels else None
+    st.selectbox(
+        "Run", list(labels), key=state.RUN_PICKER, format_func=lambda run_id: labels.get(run_id, run_id),
+        on_change=_picked, placeholder="Choose a run", icon=":material/network_node:", label_visibility="collapsed",
+    )  # fmt: skip
+    if chosen is None:
+        picture_error(NO_RUNS)
+        st.stop()
+    state.choose_run(chosen)
+    try:
+        return _open(chosen)
+    except AecoreError as error:
+        picture_error(f"{str(error)[:1].upper()}{str(error)[1:]}. Choose another run above.")
+        st.stop()
+
+
+def header_with_run(title: str, seen: str, try_this: str) -> Session:
+    """`header` with `pick_run` at its right (below it on a phone)."""
+    left, right = st.columns([5, 2], gap="large", vertical_alignment="center")
+    with left:
+        header(title, seen, try_this)
+    with right:
+        return pick_run()
+
+
+def _chosen(infos: Sequence[RunInfo]) -> str | None:
+    """The run of the URL, else the one looked at last (if it is still there), else the first."""
+    if (asked := st.query_params.get(state.RUN)) is not None:
+        return asked
+    ids = [info.run_id for info in infos]
+    last = state.last_run()
+    return last if last in ids else next(iter(ids), None)
+
+
+def _picked() -> None:
+    if (run_id := st.session_state.get(state.RUN_PICKER)) is not None:
+        state.choose_run(run_id)
+
+
+def _open(run_id: str) -> Session:
+    info = cache.store().info(run_id)
+    if info.state in LIVE:
+        raise RunUnavailable("this run is still training; it can be opened when it has ended or been stopped")
+    if not info.explorable:
+        raise RunUnavailable(f"this run cannot be opened: {info.reason or info.state}")
+    return cache.session(run_id)
