@@ -16,7 +16,9 @@ BASES = 24
 
 
 def stratified(labels: np.ndarray | None, candidates: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
-    """At most `n` of `candidates`, sorted, the classes in the proportions they have there; the same for the same seed."""
+    """At most `n` of `candidates`, sorted, the classes in the proportions they have there; the same for the
+    same seed.
+    """
     if len(candidates) <= n:
         return np.sort(candidates)
     shuffled = np.random.default_rng(seed).permutation(candidates)
@@ -34,8 +36,8 @@ def stratified(labels: np.ndarray | None, candidates: np.ndarray, n: int, seed: 
 def effects(model: Autoencoder, codes: Tensor, std: Tensor) -> Tensor:
     """Mean absolute change of the picture per standard deviation of each unit, (K,), pixels in [0, 1].
 
-    e_k = mean over base codes z and pixels of |ĝ(z + ½ s_k e_k) − ĝ(z − ½ s_k e_k)|, with s_k the unit's standard deviation over
-    the data and ĝ the likelihood's mean; the bases are codes of the data themselves.
+    e_k = mean over base codes z and pixels of |ĝ(z + ½ s_k e_k) − ĝ(z − ½ s_k e_k)|, with s_k the unit's standard
+    deviation over the data and ĝ the likelihood's mean; the bases are codes of the data themselves.
     """
     bases = codes[:: max(1, len(codes) // BASES)][:BASES]
     result = torch.zeros(codes.shape[1])
@@ -49,7 +51,9 @@ def effects(model: Autoencoder, codes: Tensor, std: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def analyse(model: Autoencoder, config: RunConfig, data: Data) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Arrays (codes of a stratified subset of the training images, per-unit quantiles and effects) and figures on test images."""
+    """Arrays (codes of a stratified subset of the training images, per-unit quantiles and effects) and figures on test
+    images.
+    """
     n = max(100, min(CODES_LIMIT, CODES_BYTES // (4 * config.code_dim)))
     chosen = stratified(data.labels, data.indices("train"), n)
     code = model.encode(torch.from_numpy(data.floats(chosen)))
@@ -70,14 +74,20 @@ def analyse(model: Autoencoder, config: RunConfig, data: Data) -> tuple[dict[str
 
 @torch.inference_mode()
 def test_figures(model: Autoencoder, config: RunConfig, data: Data) -> dict[str, float]:
-    """Squared error per test image, clean and (where the run corrupts) from corrupted input, with the corrupted input's own."""
+    """Squared error per test image, clean and (where the run corrupts) from corrupted input, with the corrupted input's
+    own.
+    """
     chosen = data.indices("test")
     generator = torch.Generator().manual_seed(config.training.seed + 3)
     sums = {"test_sse": 0.0, "corrupted_sse": 0.0, "denoised_sse": 0.0}
     for start in range(0, len(chosen), 500):
         clean = torch.from_numpy(data.floats(chosen[start : start + 500]))
         corrupted, visible = config.corruption.corrupt(clean, generator)
-        pairs = {"test_sse": model.reconstruct(clean), "corrupted_sse": corrupted, "denoised_sse": model.reconstruct(corrupted, visible)}
+        pairs = {
+            "test_sse": model.reconstruct(clean),
+            "corrupted_sse": corrupted,
+            "denoised_sse": model.reconstruct(corrupted, visible),
+        }
         for name, pictures in pairs.items():
             sums[name] += float(metrics.sse(clean.numpy(), pictures.numpy()).sum())
     if config.corruption.level == 0:

@@ -3,13 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from aecore.errors import BadSettings
 from aecore.parts import Backbone, Corruption, Dataset, Likelihood, Objective, Part, Procedure
-from aecore.registry import part_field
+from aecore.registry import PartOf
 
 FORMAT = 1
 PACKAGES: dict[str, tuple[str, type[Part]]] = {
@@ -28,22 +28,42 @@ class TrainingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    epochs: int = Field(60, ge=1, le=10_000, title="Epochs", description="Passes over the training images.")
-    batch_size: int = Field(128, ge=1, le=8192, title="Batch size", description="Images per step.")
+    epochs: int = Field(default=60, ge=1, le=10_000, title="Epochs", description="Passes over the training images.")
+    batch_size: int = Field(default=128, ge=1, le=8192, title="Batch size", description="Images per step.")
     learning_rate: float = Field(
-        2e-3, gt=0, le=10, title="Learning rate", description="AdamW's peak step size; too large and training diverges."
+        default=2e-3,
+        gt=0,
+        le=10,
+        title="Learning rate",
+        description="AdamW's peak step size; too large and training diverges.",
     )
     schedule: Literal["constant", "cosine", "one_cycle"] = Field(
-        "one_cycle", title="Schedule", description="How the learning rate moves: one_cycle warms up for a fifth, then falls to 0."
+        default="one_cycle",
+        title="Schedule",
+        description="How the learning rate moves: one_cycle warms up for a fifth, then falls to 0.",
     )
-    weight_decay: float = Field(0.0, ge=0, le=10, title="Weight decay", description="AdamW's pull of the weights towards 0.")
+    weight_decay: float = Field(
+        default=0.0, ge=0, le=10, title="Weight decay", description="AdamW's pull of the weights towards 0."
+    )
     precision: Literal["auto", "float32"] = Field(
-        "auto", title="Precision", description="auto: bfloat16 where the processor has it natively, else float32."
+        default="auto",
+        title="Precision",
+        description="auto: bfloat16 where the processor has it natively, else float32.",
     )
     threads: int | None = Field(
-        None, ge=1, le=256, title="Threads", description="Processor threads; empty for all. Part of what makes a run repeatable."
+        default=None,
+        ge=1,
+        le=256,
+        title="Threads",
+        description="Processor threads; empty for all. Part of what makes a run repeatable.",
     )
-    seed: int = Field(0, ge=0, lt=2**31, title="Seed", description="Initial weights, order of the images and noise all follow from it.")
+    seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**31,
+        title="Seed",
+        description="Initial weights, order of the images and noise all follow from it.",
+    )
 
 
 class RunConfig(BaseModel):
@@ -52,18 +72,18 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = FORMAT
-    recipe: str = Field("custom", pattern=r"^[a-z0-9_]{1,40}$")
-    dataset: part_field("datasets", Dataset)  # pyright: ignore[reportInvalidTypeForm]
-    corruption: part_field("corruptions", Corruption)  # pyright: ignore[reportInvalidTypeForm]
-    backbone: part_field("backbones", Backbone)  # pyright: ignore[reportInvalidTypeForm]
-    likelihood: part_field("likelihoods", Likelihood)  # pyright: ignore[reportInvalidTypeForm]
-    objective: part_field("objectives", Objective)  # pyright: ignore[reportInvalidTypeForm]
-    procedure: part_field("procedures", Procedure)  # pyright: ignore[reportInvalidTypeForm]
-    code_dim: int = Field(16, ge=1, le=4096, title="Code units", description="Numbers in the code.")
+    recipe: str = Field(default="custom", pattern=r"^[a-z0-9_]{1,40}$")
+    dataset: Annotated[Dataset, PartOf("datasets", Dataset)]
+    corruption: Annotated[Corruption, PartOf("corruptions", Corruption)]
+    backbone: Annotated[Backbone, PartOf("backbones", Backbone)]
+    likelihood: Annotated[Likelihood, PartOf("likelihoods", Likelihood)]
+    objective: Annotated[Objective, PartOf("objectives", Objective)]
+    procedure: Annotated[Procedure, PartOf("procedures", Procedure)]
+    code_dim: int = Field(default=16, ge=1, le=4096, title="Code units", description="Numbers in the code.")
     training: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> Self:
+    def _parts_fit(self) -> "RunConfig":
         parts: list[Backbone | Likelihood | Objective | Procedure] = [
             self.backbone,
             self.likelihood,
@@ -84,11 +104,15 @@ class RunConfig(BaseModel):
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def parse(values: Mapping[str, Any]) -> RunConfig:
+def parse(values: object) -> RunConfig:
     """A `RunConfig` from JSON-like values. Raises `BadSettings`, naming each field and what is wrong with it."""
+    if not isinstance(values, Mapping):
+        raise BadSettings("the settings must be a JSON object with the fields of a run")
     found = values.get("format", FORMAT)
     if isinstance(found, int) and found > FORMAT:
-        raise BadSettings(f"these settings have format {found}; this version reads up to {FORMAT}: update the program to open them")
+        raise BadSettings(
+            f"these settings have format {found}; this version reads up to {FORMAT}: update the program to open them"
+        )
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
@@ -97,7 +121,9 @@ def parse(values: Mapping[str, Any]) -> RunConfig:
 
 def words(error: ValidationError) -> str:
     """A validation error as one line: `field: what is wrong`, joined by semicolons."""
-    lines = [(".".join(str(place) for place in e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+    lines = [
+        (".".join(str(place) for place in e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()
+    ]
     return "; ".join(f"{field}: {message}" if field else message for field, message in lines)
 
 
@@ -105,8 +131,8 @@ def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
     """`config` with dotted fields replaced: `{"objective.beta": 4, "corruption": "gaussian", "epochs": 5}`.
 
     A bare part field takes a kind, a part or its JSON and starts from that kind's defaults; `x__y` means `x.y`, so that
-    settings can be Python keywords; a bare training field needs no `training.`. Raises `BadSettings` for unknown fields and
-    impossible values.
+    settings can be Python keywords; a bare training field needs no `training.`. Raises `BadSettings` for unknown fields
+    and impossible values.
     """
     values = config.model_dump(mode="json")
     # Whole parts first: `--set corruption.level=.2 --set corruption=gaussian` must not lose the level.
@@ -120,7 +146,11 @@ def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
 
 def _place(values: dict[str, Any], path: list[str], value: Any) -> None:
     dotted = ".".join(path)
-    if path[0] not in RunConfig.model_fields or len(path) > 2 or (len(path) == 2 and not isinstance(values[path[0]], dict)):
+    if (
+        path[0] not in RunConfig.model_fields
+        or len(path) > 2
+        or (len(path) == 2 and not isinstance(values[path[0]], dict))
+    ):
         raise BadSettings(f"{dotted}: there is no such setting; the names are those of `aecore show RUN --json`")
     if len(path) == 1:
         values[path[0]] = {"kind": value} if path[0] in PACKAGES and isinstance(value, str) else value

@@ -7,7 +7,9 @@ import platformdirs
 
 
 def home() -> Path:
-    """`AECORE_HOME`, or the platform's user data folder. Read at each call, so `--home` and tests can set it; not created."""
+    """`AECORE_HOME`, or the platform's user data folder. Read at each call, so `--home` and tests can set it; not
+    created.
+    """
     named = os.environ.get("AECORE_HOME")
     return Path(named).expanduser().absolute() if named else platformdirs.user_data_path("aecore", appauthor=False)
 

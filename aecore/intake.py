@@ -13,7 +13,10 @@ from PIL import Image
 from aecore.datasets._arrays import READABLE, base_name, npz_bytes, read_npz
 from aecore.datasets._pictures import MAX_BYTES as MAX_PICTURE_BYTES
 from aecore.datasets._pictures import open_picture, render
+from aecore.datasets._split import divide_by_share
+from aecore.datasets.npz import FEWEST
 from aecore.errors import BadInput
+from aecore.parts import Data
 
 MAX_IMAGES = 2000
 MAX_ALL_BYTES = 100 * 2**20
@@ -84,6 +87,19 @@ def read_files(files: Sequence[tuple[str, bytes]], size: tuple[int, int] | None,
 def save_npz(images: UInt8[np.ndarray, "n c h w"], labels: Int64[np.ndarray, "n"] | None = None) -> bytes:
     """An `.npz` file that `Npz` (and `read_files`) reads back to the same pixels."""
     return npz_bytes({"images": images} if labels is None else {"images": images, "labels": labels})
+
+
+def as_data(images: UInt8[np.ndarray, "n c h w"]) -> Data:
+    """The dataset that training on `save_npz(images)` will see. Raises `BadInput` where that file would be refused."""
+    if len(images) < FEWEST:
+        raise BadInput(
+            f"There are {len(images)} pictures of your own; training, validation and test need one each, so give at "
+            f"least {FEWEST}, and better some dozens."
+        )
+    if images.min() == images.max():
+        raise BadInput(f"Every pixel has the value {images.flat[0]}; there is nothing to learn from.")
+    split = divide_by_share(np.zeros(len(images), np.int64))
+    return Data(images, split, name="Your own images", source="You", licence="Yours")
 
 
 def _at_most(candidates: Iterator[_Candidate], refused: list[tuple[str, str]]) -> list[_Candidate]:

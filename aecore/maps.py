@@ -9,12 +9,11 @@ import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import safetensors
 import safetensors.numpy
-import scipy.linalg
 from jaxtyping import Float, Float32, Num
 
 from aecore import metrics, points
@@ -28,18 +27,6 @@ CACHE_BYTES = 200 * 2**20
 """The most that the visitor's map cache holds; the files not used for longest go first."""
 MOST_MEASURED = 2000
 """Figures that compare all pairs are taken on at most this many points, spread evenly."""
-
-
-class KeptFit(Protocol):
-    """A fitted embedding that can be kept on disk."""
-
-    def state(self) -> dict[str, np.ndarray]: ...
-
-
-class Keepable(Protocol):
-    """An embedding that can be built again from a kept state. Every registered embedding is one."""
-
-    def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> FittedEmbedding: ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,7 +60,7 @@ def fit_map(
 
 def _input(
     embedding: Embedding, x: Float32[np.ndarray, "n f"], codes: Float[np.ndarray, "n k"] | None
-) -> Float[np.ndarray, "n f"]:
+) -> Float[np.ndarray, "n p"]:
     if not embedding.uses_codes:
         return x
     if codes is None:
@@ -112,14 +99,14 @@ def readings(quality: dict[str, float]) -> dict[str, str]:
     if "stress_1" in quality:
         value = quality["stress_1"]
         said["stress_1"] = (
-            f"Stress-1 {value:.3f}, {metrics.kruskal_words(value)} in Kruskal's words: distances on the map differ "
-            f"from those between the pictures by about {value:.0%}; 0 would be a perfect map."
+            f"Stress-1 {value:.3f}, {metrics.kruskal_words(value)} in Kruskal's words: distances on the map "
+            f"differ from those between the pictures by about {value:.0%}; 0 would be a perfect map."
         )
     if "trustworthiness" in quality:
         value, k = quality["trustworthiness"], int(quality["trustworthiness_k"])
         said["trustworthiness"] = (
-            f"Trustworthiness {value:.3f}, {metrics.trustworthiness_words(value)}: how far the {k} nearest on the map are "
-            "also near as pictures; 1 is always, about 0.5 is chance."
+            f"Trustworthiness {value:.3f}, {metrics.trustworthiness_words(value)}: how far the {k} nearest on the map "
+            "are also near as pictures; 1 is always, about 0.5 is chance."
         )
     if "knn_accuracy" in quality:
         value, k = quality["knn_accuracy"], int(quality["knn_k"])
@@ -130,8 +117,7 @@ def readings(quality: dict[str, float]) -> dict[str, str]:
     if "explained_variance" in quality:
         value = quality["explained_variance"]
         said["explained_variance"] = (
-            f"Explained variance {value:.0%}: this share of the variation lies in the plane of the map; the rest is not "
-            "seen."
+            f"Explained variance {value:.0%}: the part of all variation seen in the map's plane; the rest is hidden."
         )
     return said
 
@@ -160,6 +146,8 @@ def alignment(reference: Coordinates, coordinates: Coordinates) -> Alignment:
     """
     if reference.shape != coordinates.shape:
         raise ValueError(f"a map of shape {coordinates.shape} cannot be aligned with one of shape {reference.shape}")
+    import scipy.linalg  # here: it takes a while, and not every page needs it
+
     target, source = reference.mean(0, dtype=np.float64), coordinates.mean(0, dtype=np.float64)
     wanted, given = reference - target, coordinates - source
     rotation, agreement = cast(tuple[np.ndarray, float], scipy.linalg.orthogonal_procrustes(given, wanted))
@@ -204,6 +192,23 @@ def cached_map(
     return result
 
 
+def keep_map(
+    folder: Path,
+    embedding: Embedding,
+    x: Float32[np.ndarray, "n f"],
+    codes: Float[np.ndarray, "n k"] | None = None,
+    labels: Num[np.ndarray, "n"] | None = None,
+    key_parts: Sequence[str] | None = None,
+) -> MapResult:
+    """`fit_map`, written to `folder` whatever is there, under the name by which `cached_map` looks for it.
+
+    For maps that ship with the program. Raises OSError when the folder cannot be written.
+    """
+    result = fit_map(embedding, x, codes, labels)
+    _write(folder / (map_key(embedding, x, codes, labels, key_parts) + ".safetensors"), result)
+    return result
+
+
 def map_key(
     embedding: Embedding,
     x: Float32[np.ndarray, "n f"],
@@ -229,7 +234,7 @@ def _read(path: Path, embedding: Embedding, x: Float[np.ndarray, "n f"]) -> MapR
             state: dict[str, np.ndarray] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if header["format"] != FORMAT or len(state["coordinates"]) != len(x):
             return None
-        fitted = cast(Keepable, embedding).restore(state, x)
+        fitted = embedding.restore(state, x)
         quality = {str(name): float(value) for name, value in header["quality"].items()}
         result = MapResult(fitted.coordinates, quality, float(header["seconds"]), fitted)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, safetensors.SafetensorError):
@@ -242,7 +247,7 @@ def _read(path: Path, embedding: Embedding, x: Float[np.ndarray, "n f"]) -> MapR
 def _write(path: Path, result: MapResult) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     header = {"format": FORMAT, "quality": result.quality, "seconds": result.seconds}
-    state = {name: np.ascontiguousarray(array) for name, array in cast(KeptFit, result.fitted).state().items()}
+    state = {name: np.ascontiguousarray(array) for name, array in result.fitted.state().items()}
     partial = path.with_suffix(f".{secrets.token_hex(4)}.part")
     try:
         partial.write_bytes(safetensors.numpy.save(state, metadata={"map": json.dumps(header)}))

@@ -1,13 +1,10 @@
 """Every figure the program shows, defined once: formula, unit and source in each docstring.
 
 Pictures are float arrays (N, C, H, W) standing for the range [0, 1]; `x` is the original, `r` what is compared with
-it.
+it. scikit-learn and scipy are imported where they are used: they take seconds, and training needs only `sse`.
 """
 
 import numpy as np
-import scipy.ndimage
-import sklearn.manifold
-import sklearn.neighbors
 from jaxtyping import Float, Float64, Num
 
 from aecore import points
@@ -48,7 +45,7 @@ def decibels(error: Float[np.ndarray, "..."] | float) -> Float64[np.ndarray, "..
     quote for a whole set. The mean of the PSNRs is larger (Jensen), and infinite as soon as one image is identical.
     """
     with np.errstate(divide="ignore"):
-        return -10.0 * np.log10(np.asarray(error, dtype=np.float64))
+        return np.asarray(-10.0 * np.log10(np.asarray(error, dtype=np.float64)))
 
 
 def psnr(x: Float[np.ndarray, "n c h w"], r: Float[np.ndarray, "n c h w"]) -> Float64[np.ndarray, "n"]:
@@ -90,6 +87,8 @@ def ssim(x: Float[np.ndarray, "n c h w"], r: Float[np.ndarray, "n c h w"]) -> Fl
 
 
 def _window_mean(x: Float64[np.ndarray, "n c h w"], side: int) -> Float64[np.ndarray, "n c a b"]:
+    import scipy.ndimage
+
     inside = slice(side // 2, -(side // 2))
     return scipy.ndimage.uniform_filter(x, size=side, axes=(2, 3))[:, :, inside, inside]
 
@@ -140,6 +139,8 @@ def trustworthiness(
         raise BadInput(
             f"Trustworthiness at {k} neighbours needs more than {2 * k} points, not {len(distances)}; add points."
         )
+    import sklearn.manifold
+
     value = sklearn.manifold.trustworthiness(distances, coordinates, n_neighbors=k, metric="precomputed")
     return float(value)
 
@@ -159,6 +160,8 @@ def knn_accuracy(coordinates: Float[np.ndarray, "n d"], labels: Num[np.ndarray, 
     n = len(coordinates)
     if n < 2:
         raise BadInput("Neighbours need at least two points, and there are fewer; choose more images.")
+    import sklearn.neighbors
+
     neighbours = (
         sklearn.neighbors.NearestNeighbors(n_neighbors=min(k, n - 1)).fit(coordinates).kneighbors(return_distance=False)
     )

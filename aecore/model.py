@@ -30,7 +30,8 @@ class Autoencoder(nn.Module):
 
 
 def build(config: RunConfig, shape: Shape) -> Autoencoder:
-    """A new model for images of `shape` (C, H, W), initialised by the config's seed without touching torch's global generator.
+    """A new model for images of `shape` (C, H, W), initialised by the config's seed without touching torch's global
+    generator.
 
     Raises `BadSettings` when the backbone cannot take this shape.
     """

@@ -45,7 +45,7 @@ class DenseEncoder(Encoder):
         super().__init__()
         self.names = [activation] * (len(sizes) - 2) + [code_activation]
         self.params_per_code = params_per_code
-        outs = sizes[1:-1] + [sizes[-1] * params_per_code]
+        outs = [*sizes[1:-1], sizes[-1] * params_per_code]
         pairs = zip(sizes[:-1], outs, self.names, strict=True)
         self.layers = nn.ModuleList(linear(n_in, n_out, name) for n_in, n_out, name in pairs)
 
@@ -56,9 +56,9 @@ class DenseEncoder(Encoder):
         return a.reshape(len(a), -1, self.params_per_code)
 
     def jacobian_squared_norm(self, x: Images) -> PerImage:
-        """Closed form. With D_l = diag s'(a_l), J = D_L W_L … D_1 W_1 and ‖J‖² = Σ_k j_k (W_1 W_1ᵀ) j_kᵀ, j_k the rows of
-        D_L W_L … D_1, so the input's size enters only once, through the Gram matrix. For one layer
-        this is Σ_k s'(a_k)² ‖W_k‖² (Rifai et al. 2011, equation 7)."""
+        """Closed form. With D_l = diag s'(a_l), J = D_L W_L … D_1 W_1 and ‖J‖² = Σ_k j_k (W_1 W_1ᵀ) j_kᵀ, j_k the rows
+        of D_L W_L … D_1, so the input's size enters only once, through the Gram matrix. For one layer this is Σ_k
+        s'(a_k)² ‖W_k‖² (Rifai et al. 2011, equation 7)."""
         a, slopes = x.flatten(1), list[Tensor]()
         for layer, name in zip(self.layers, self.names, strict=True):
             pre = layer(a)
@@ -81,7 +81,7 @@ class DenseDecoder(Decoder):
     def __init__(self, sizes: list[int], activation: str, shape: Shape, params_per_output: int) -> None:
         super().__init__()
         self.shape, self.params_per_output, self.activation = shape, params_per_output, activation
-        outs = sizes[1:-1] + [sizes[-1] * params_per_output]
+        outs = [*sizes[1:-1], sizes[-1] * params_per_output]
         names = [activation] * (len(sizes) - 2) + ["identity"]
         self.layers = nn.ModuleList(linear(*layer) for layer in zip(sizes[:-1], outs, names, strict=True))
 
@@ -109,5 +109,3 @@ class TiedDecoder(Decoder):
             if index < len(layers) - 1:
                 z = ACTIVATIONS[self.activation][0](z)
         return z.reshape(-1, 1, *self.shape)
-
-

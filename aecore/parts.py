@@ -14,7 +14,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ class Part(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    kind: str
+    kind: str = ""
     title: ClassVar[str] = ""
 
     @classmethod
@@ -75,7 +75,7 @@ class Data:
 
     @property
     def shape(self) -> Shape:
-        n, c, h, w = self.images.shape
+        _, c, h, w = self.images.shape
         return (c, h, w)
 
     def __len__(self) -> int:
@@ -91,7 +91,9 @@ class Data:
 
     @functools.cached_property
     def hash(self) -> str:
-        """SHA-256 over shape, dtype, pixels and split (first 16 hex digits): two runs with equal hashes saw equal data."""
+        """SHA-256 over shape, dtype, pixels and split (first 16 hex digits): two runs with equal hashes saw
+        equal data.
+        """
         digest = hashlib.sha256(f"{self.images.shape}{self.images.dtype}".encode())
         digest.update(np.ascontiguousarray(self.images).data)
         digest.update(np.ascontiguousarray(self.split).data)
@@ -142,7 +144,9 @@ class Corruption(Part):
 
     @abc.abstractmethod
     def apply(self, x: Images, field: Field, level: float) -> tuple[Images, Visible | None]:
-        """The corrupted images and, where pixels are hidden, the mask of those still visible. Pure; level 0 changes nothing."""
+        """The corrupted images and, where pixels are hidden, the mask of those still visible. Pure; level 0 changes
+        nothing.
+        """
 
     def corrupt(self, x: Images, generator: torch.Generator) -> tuple[Images, Visible | None]:
         """Draws a field and applies it at this corruption's own level."""
@@ -172,7 +176,9 @@ class Encoder(nn.Module, abc.ABC):
     def forward(self, x: Images, visible: Visible | None = None) -> CodeParams: ...
 
     def jacobian_squared_norm(self, x: Images) -> PerImage:
-        """Σ_k ‖∂h_k/∂x‖² per image, h the code's means; differentiable. Here by automatic differentiation, a unit at a time."""
+        """Σ_k ‖∂h_k/∂x‖² per image, h the code's means; differentiable. Here by automatic differentiation, a unit at a
+        time.
+        """
 
         def one(image: Tensor) -> Tensor:
             return self.forward(image[None])[0, :, 0]
@@ -194,7 +200,9 @@ class Backbone(Part):
     supports_several_params: ClassVar[bool] = True
 
     @abc.abstractmethod
-    def build(self, shape: Shape, code_dim: int, params_per_code: int, params_per_output: int) -> tuple[Encoder, Decoder]:
+    def build(
+        self, shape: Shape, code_dim: int, params_per_code: int, params_per_output: int
+    ) -> tuple[Encoder, Decoder]:
         """New modules, initialised from torch's global generator. Raises `BadSettings` when the shape does not fit."""
 
     def refusal(self, config: Any) -> str | None:
@@ -220,13 +228,16 @@ class Likelihood(Part):
     def sample(self, out: Outputs, generator: torch.Generator) -> Images: ...
 
     def build(self, shape: Shape) -> nn.Module:
-        """A module applied to the decoder's output; it may hold learned parameters (a variance) and append them as Q."""
+        """A module applied to the decoder's output; it may hold learned parameters (a variance) and append them
+        as Q.
+        """
         return nn.Identity()
 
     def refusal(self, config: Any) -> str | None:
         return None
 
 
+@runtime_checkable
 class Model(Protocol):
     """What an objective sees of the model (`aecore.model.Autoencoder`)."""
 
@@ -266,13 +277,18 @@ class Objective(Part):
         return None
 
 
+@runtime_checkable
 class Loop(Protocol):
-    """What a procedure may ask of the trainer (`aecore.training.Trainer`): the data, the clock and the history are its."""
+    """What a procedure may ask of the trainer (`aecore.training.Trainer`): the data, the clock and the history
+    are its.
+    """
 
     model: Any
     config: Any
 
-    def backprop(self, stage: str, epochs: int, parameters: list[nn.Parameter], loss: "LossFunction | None" = None) -> None:
+    def backprop(
+        self, stage: str, epochs: int, parameters: list[nn.Parameter], loss: "LossFunction | None" = None
+    ) -> None:
         """Epochs of minibatch back-propagation on `parameters`; `loss` defaults to the objective on the whole model."""
         ...
 
@@ -313,6 +329,10 @@ class FittedEmbedding(abc.ABC):
     @abc.abstractmethod
     def transform(self, x: Float[np.ndarray, "n f"]) -> Coordinates: ...
 
+    @abc.abstractmethod
+    def state(self) -> dict[str, np.ndarray]:
+        """Plain arrays from which `Embedding.restore` makes this object again."""
+
 
 class Embedding(Part):
     """A map of the data in two dimensions."""
@@ -322,6 +342,10 @@ class Embedding(Part):
 
     @abc.abstractmethod
     def fit(self, x: Float[np.ndarray, "n f"]) -> FittedEmbedding: ...
+
+    @abc.abstractmethod
+    def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> FittedEmbedding:
+        """The fitted object again, from its `state` and the points it was fitted on."""
 
 
 class Sampler(Part):

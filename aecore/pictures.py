@@ -15,7 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 from aecore.errors import BadInput
 
 Stack = Num[np.ndarray, "n c h w"]
-Picture = UInt8[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"] | UInt8[np.ndarray, "h w 4"]
+Rows = Sequence[Num[np.ndarray, "_ _ _ _"]]
+Picture = UInt8[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _ 3"] | UInt8[np.ndarray, "_ _ 4"]
+Sheet = UInt8[np.ndarray, "_ _ 3"] | UInt8[np.ndarray, "_ _ 4"]
 Colour = tuple[int, int, int]
 
 WHITE: Colour = (255, 255, 255)
@@ -48,9 +50,7 @@ def _tiles(images: Stack) -> UInt8[np.ndarray, "n h w 3"]:
 # --- composing -------------------------------------------------------------------------------------------------------
 
 
-def sheet(
-    rows: Sequence[Stack], gap: int = 1, background: Colour | None = None
-) -> UInt8[np.ndarray, "h w 3"] | UInt8[np.ndarray, "h w 4"]:
+def sheet(rows: Rows, gap: int = 1, background: Colour | None = None) -> Sheet:
     """Rows of images as one picture at native size, `gap` pixels apart.
 
     Without a `background` the gaps are transparent (RGBA), so the sheet suits light and dark pages; with one it is
@@ -75,16 +75,12 @@ def sheet(
     return out if background is None else np.ascontiguousarray(out[:, :, :3])
 
 
-def grid(
-    images: Stack, columns: int, gap: int = 1, background: Colour | None = None
-) -> UInt8[np.ndarray, "h w 3"] | UInt8[np.ndarray, "h w 4"]:
+def grid(images: Stack, columns: int, gap: int = 1, background: Colour | None = None) -> Sheet:
     """The images line by line, `columns` in each line; see `sheet`."""
     return sheet([images[i : i + columns] for i in range(0, len(images), columns)], gap, background)
 
 
-def filmstrip(
-    images: Stack, gap: int = 1, background: Colour | None = None
-) -> UInt8[np.ndarray, "h w 3"] | UInt8[np.ndarray, "h w 4"]:
+def filmstrip(images: Stack, gap: int = 1, background: Colour | None = None) -> Sheet:
     """The images side by side; see `sheet`."""
     return sheet([images], gap, background)
 
@@ -104,6 +100,15 @@ def difference(a: Stack, b: Stack, full: float = 1.0) -> UInt8[np.ndarray, "n 3 
     return np.rint(255 + strength * (colour - 255)).astype(np.uint8)
 
 
+def against(start: Stack, now: Stack, full: float = 1.0) -> UInt8[np.ndarray, "n 3 h w"]:
+    """All of `start`, then of `now`, then their `difference`, in one stack of colour bytes, so that a sheet takes them.
+
+    Raises `BadInput` unless there are one or three channels, ValueError when the shapes differ.
+    """
+    shown = [_tiles(images).transpose(0, 3, 1, 2) for images in (start, now)]
+    return np.concatenate([*shown, difference(start, now, full)])
+
+
 def enlarge(picture: Picture, factor: int) -> Picture:
     """Every pixel as a square of `factor` × `factor` pixels. Raises ValueError below 1."""
     if factor < 1:
@@ -117,7 +122,7 @@ def scatter_thumbnails(
     size: tuple[int, int],
     factor: int = 1,
     bounds: tuple[float, float, float, float] | None = None,
-) -> UInt8[np.ndarray, "h w 4"]:
+) -> UInt8[np.ndarray, "_ _ 4"]:
     """A transparent layer of `size` (width, height) pixels with the images at their places on a map, y upwards.
 
     Images are drawn in the order given, enlarged `factor` times; one that would overlap an earlier one, or whose
@@ -155,8 +160,8 @@ def _share(values: Float[np.ndarray, "n"], low: float, high: float) -> Float[np.
 
 
 def labelled_columns(
-    columns: Sequence[Stack], labels: Sequence[str], factor: int = 3, across: int = 1, gap: int = 1
-) -> UInt8[np.ndarray, "h w 3"]:
+    columns: Rows, labels: Sequence[str], factor: int = 3, across: int = 1, gap: int = 1
+) -> UInt8[np.ndarray, "_ _ 3"]:
     """Columns of images, each under its label, dark on white: original | corrupted | reconstruction, for documents.
 
     Each column shows its images `across` in a line, `gap` native pixels apart, all enlarged `factor` times.

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.linalg
-import scipy.spatial.distance
 from jaxtyping import Float, Float64, Num
 
 from aecore.errors import BadInput
@@ -27,11 +25,15 @@ def checked(x: Num[np.ndarray, "..."], what: str = "The points") -> Float64[np.n
 
 def distances(x: Float[np.ndarray, "n f"]) -> Float64[np.ndarray, "n n"]:
     """Euclidean distances δ_ij = ‖x_i − x_j‖, from differences in float64: duplicates are exactly 0 apart."""
+    import scipy.spatial.distance  # here and below: it takes half a second, and training does not need it
+
     return scipy.spatial.distance.squareform(scipy.spatial.distance.pdist(x), checks=False)
 
 
 def distances_between(a: Float[np.ndarray, "m f"], b: Float[np.ndarray, "n f"]) -> Float64[np.ndarray, "m n"]:
     """Euclidean distances ‖a_i − b_j‖, in float64."""
+    import scipy.spatial.distance
+
     return scipy.spatial.distance.cdist(a, b)
 
 
@@ -61,6 +63,8 @@ def principal_axes(x: Float64[np.ndarray, "n f"], count: int) -> PrincipalAxes:
     have fewer directions than `count`, the missing ones are zero vectors.
     Source: Pearson (1901); Jolliffe, "Principal component analysis" (2002).
     """
+    import scipy.linalg
+
     n, f = x.shape
     mean = x.mean(0)
     centred = x - mean

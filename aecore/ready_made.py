@@ -1,4 +1,5 @@
-"""Makes the ready-made runs: `python -m aecore.ready_made [NAME …] [--into assets]`. Repeatable: same machine, same bits.
+"""Makes the ready-made runs: `python -m aecore.ready_made [NAME …] [--into assets]`. Repeatable: same machine, same
+bits.
 
 The two MNIST runs need MNIST at hand (`AECORE_MNIST=…/mnist.npz`); only weights, codes and figures are kept of them.
 """
@@ -12,7 +13,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from aecore.atlas import precompute
 from aecore.config import with_settings
 from aecore.recipes import recipe
 from aecore.session import Session
@@ -34,8 +34,9 @@ class ReadyMade:
 
 READY_MADE = [
     ReadyMade("patterns-variational", "Patterns, variational", "variational", {
-        "dataset": "patterns", "backbone": CONV, "likelihood": {"kind": "gaussian", "sigma": 0.15}, "objective.beta": 0.5,
-        "code_dim": 16, "epochs": 60, "batch_size": 64,
+        "dataset": "patterns", "backbone": CONV, "likelihood": {"kind": "gaussian", "sigma": 0.15},
+        "objective.beta": 0.5,
+        "code_dim": 16, "epochs": 90, "batch_size": 64,
     }),
     ReadyMade("mnist-course-denoising", "MNIST, the course's denoiser", "course_denoising", {}),
     ReadyMade("mnist-variational", "MNIST, variational", "variational", {
@@ -44,7 +45,9 @@ READY_MADE = [
     ReadyMade("digits-deep", "Digits, deep with two units", "deep", {}),
     ReadyMade("digits-variational", "Digits, variational", "variational", {}),
     ReadyMade("digits-denoising", "Digits, denoising (masking)", "denoising", {}),
-    ReadyMade("digits-denoising-salt-and-pepper", "Digits, denoising (salt and pepper)", "denoising", {"corruption": "salt_and_pepper"}),
+    ReadyMade("digits-denoising-salt-and-pepper", "Digits, denoising (salt and pepper)", "denoising", {
+        "corruption": "salt_and_pepper",
+    }),
     ReadyMade("digits-denoising-gaussian", "Digits, denoising (Gaussian)", "denoising", {"corruption": "gaussian"}),
     ReadyMade("digits-undercomplete", "Digits, undercomplete", "undercomplete", {}),
     ReadyMade("digits-linear", "Digits, linear", "linear", {}),
@@ -54,19 +57,25 @@ READY_MADE = [
         "dataset": "shapes", "backbone": CONV, "code_dim": 10, "epochs": 40, "batch_size": 64,
     }),
     ReadyMade("shapes-denoising", "Shapes, denoising (missing patches)", "denoising", {
-        "dataset": "shapes", "corruption": {"kind": "patches", "level": 0.3}, "backbone": CONV, "code_dim": 32, "epochs": 30,
-        "batch_size": 64,
+        "dataset": "shapes", "corruption": {"kind": "patches", "level": 0.3}, "backbone": CONV, "code_dim": 32,
+        "epochs": 30, "batch_size": 64,
     }),
 ]  # fmt: skip
 
 
 def make(entry: ReadyMade, into: Path) -> None:
-    """Trains one entry in a home of its own and moves the finished run, without times and process ids, to `into`/runs."""
+    """Trains one entry in a home of its own and moves the finished run, without times and process ids, to
+    `into`/runs.
+    """
     config = with_settings(recipe(entry.recipe).config, {"threads": 1, **entry.settings})
 
     def say(progress: Progress) -> None:
         if progress.step == 0:
-            print(f"\r{entry.run_id}: epoch {progress.epoch}/{progress.epochs}, {progress.validation_sse:.3f}", end="", file=sys.stderr)
+            print(
+                f"\r{entry.run_id}: epoch {progress.epoch}/{progress.epochs}, {progress.validation_sse:.3f}",
+                end="",
+                file=sys.stderr,
+            )
 
     with tempfile.TemporaryDirectory() as home:
         store = RunStore(Path(home), into / "none")
@@ -75,11 +84,13 @@ def make(entry: ReadyMade, into: Path) -> None:
         if folder.status().state != "finished":
             raise SystemExit(f"{entry.run_id}: {folder.status().reason}")
         (folder.path / "preview.safetensors").unlink()
-        folder.update(created=0.0, started=None, ended=None)
+        folder.update(created=float(READY_MADE.index(entry)), started=None, ended=None)
         target = into / "runs" / entry.run_id
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(folder.path, target)
+    from aecore.atlas import precompute
+
     session = Session(RunStore(Path("none"), into / "runs"), entry.run_id)
     precompute(session, into / "maps")
     print(f"\r{entry.run_id}: {session.status.seconds:.0f} s, {session.status.metrics}", file=sys.stderr)
@@ -93,7 +104,9 @@ def main() -> None:
     wanted = [entry for entry in READY_MADE if not options.names or entry.run_id in options.names]
     unknown = set(options.names) - {entry.run_id for entry in READY_MADE}
     if unknown:
-        parser.error(f"no ready-made run {', '.join(sorted(unknown))}; there are: {', '.join(e.run_id for e in READY_MADE)}")
+        parser.error(
+            f"no ready-made run {', '.join(sorted(unknown))}; there are: {', '.join(e.run_id for e in READY_MADE)}"
+        )
     os.environ["OMP_NUM_THREADS"] = "1"
     for entry in wanted:
         make(entry, options.into.absolute())

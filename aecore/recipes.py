@@ -64,14 +64,16 @@ _ALL = [
         "denoising", "Denoising",
         "Given a damaged picture, it must return the whole one, so the code has to know what pictures look like.",
         "x̃ ~ C(x̃ | x),  L = −log p(x | h = f(x̃))", "Vincent et al., ICML 2008 and JMLR 11 (2010)",
-        corruption={"kind": "masking", "level": 0.4}, backbone={"kind": "mlp", "widths": [512]}, code_dim=64, epochs=150,
+        corruption={"kind": "masking", "level": 0.4}, backbone={"kind": "mlp", "widths": [512]}, code_dim=64,
+        epochs=150,
         weight_decay=0.01,
     ),
     _recipe(
         "course_denoising", "Denoising, the course's own",
         "One hidden layer of 1,000 tied tanh units repairs digits with 40 % of their pixels replaced.",
         "h = tanh(W x̃ + b),  r = σ(Wᵀ h + c),  L = cross-entropy(x, r)", "Vincent et al., JMLR 11 (2010), section 3",
-        corruption={"kind": "salt_and_pepper", "level": 0.4}, dataset="mnist", code_dim=1000, epochs=12, learning_rate=1e-3,
+        corruption={"kind": "salt_and_pepper", "level": 0.4}, dataset="mnist", code_dim=1000, epochs=20,
+        learning_rate=2e-3,
         backbone={"kind": "mlp", "widths": [], "code_activation": "tanh", "tied": True},
     ),
     _recipe(
@@ -88,6 +90,17 @@ _ALL = [
         objective="variational", backbone={"kind": "mlp", "widths": [256]}, code_dim=10, epochs=150,
     ),
 ]  # fmt: skip
+
+IMAGES_SEEN = 400_000
+"""About a minute of one processor for small networks."""
+
+
+def suggested_epochs(config: RunConfig, kind: str, images: int) -> int:
+    """Epochs for another dataset than the recipe's own: about `IMAGES_SEEN` images in all, 10 to 150 epochs."""
+    if kind == config.dataset.kind:
+        return config.training.epochs
+    return max(10, min(150, round(IMAGES_SEEN / max(images, 1))))
+
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 

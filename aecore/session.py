@@ -1,23 +1,27 @@
-"""Everything a page shows of a run: one read-only `Session` per run, numpy in, numpy out, safe to share between threads.
+"""Everything a page shows of a run: one read-only `Session` per run, numpy in, numpy out, safe to share between
+threads.
 
 Pictures are float32 (N, C, H, W) in [0, 1]; codes float32 (N, K). Everything random takes a seed.
 """
 
 import dataclasses
 import functools
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor
 
 from aecore import metrics
-from aecore.analysis import QUANTILES, stratified
+from aecore.analysis import QUANTILES, analyse, stratified
 from aecore.config import RunConfig
-from aecore.errors import BadInput, DataUnavailable, RunUnavailable
+from aecore.errors import AecoreError, BadInput, DataUnavailable, RunUnavailable
 from aecore.files import read_arrays
+from aecore.intake import Intake
 from aecore.loading import load_data
 from aecore.model import build
 from aecore.parts import Corruption, Data, Sampler, Shape, SplitName
@@ -46,10 +50,32 @@ class Denoised:
     def sse_after(self) -> Float[np.ndarray, "n"]:
         return metrics.sse(self.original, self.reconstruction)
 
+    @property
+    def removed(self) -> float | None:
+        """Share of the squared error of all images that is gone, 1 − Σ after / Σ before; None where there was none."""
+        before = float(self.sse_before.sum())
+        return 1 - float(self.sse_after.sum()) / before if before > 0 else None
+
+    def figures(self) -> dict[str, tuple[float, float]]:
+        """(before, after) of all images: mean `sse` per image, `psnr` of the mean error in dB, mean `ssim`.
+
+        Without `ssim` where the pictures are smaller than its windows.
+        """
+        pairs = [(self.original, self.corrupted), (self.original, self.reconstruction)]
+        found = {
+            "sse": (float(self.sse_before.mean()), float(self.sse_after.mean())),
+            "psnr": tuple(float(metrics.decibels(metrics.mse(x, r).mean())) for x, r in pairs),
+        }
+        if min(self.original.shape[2:]) >= 3:
+            found["ssim"] = tuple(float(metrics.ssim(x, r).mean()) for x, r in pairs)
+        return {name: (values[0], values[1]) for name, values in found.items()}
+
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """Images to choose from. `decoded` says that they are the model's own pictures of stored codes, the data not being here."""
+    """Images to choose from. `decoded` says that they are the model's own pictures of stored codes, the data not being
+    here.
+    """
 
     images: Pictures
     indices: Int64[np.ndarray, "n"]
@@ -58,6 +84,7 @@ class Gallery:
     total: int
     decoded: bool
     note: str
+    own: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +98,47 @@ class Distance:
     value: float
     percentile: float
     nearest: Int64[np.ndarray, "m"]
+
+    @property
+    def words(self) -> str:
+        """The percentile in plain words."""
+        if self.percentile < 50:
+            return "in the midst of the data"
+        if self.percentile < 90:
+            return "as near as is usual within the data"
+        return "at the edge of the data" if self.percentile < 100 else "farther out than any training image"
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """Values of one unit from `low` to `high`, both whole multiples of the round number `step`."""
+
+    low: float
+    high: float
+    step: float
+
+    @property
+    def decimals(self) -> int:
+        """Digits after the point that tell two steps apart."""
+        return max(0, -math.floor(math.log10(self.step) + 1e-9))
+
+    def text(self, value: float) -> str:
+        return f"{value:.{self.decimals}f}"
+
+    def clipped(self, value: float) -> float:
+        return min(max(value, self.low), self.high)
+
+    def values(self, steps: int) -> Float[np.ndarray, "m"]:
+        """`steps` values from one end to the other, both included."""
+        return np.linspace(self.low, self.high, steps)
+
+    def share(self, value: float) -> float:
+        """Where `value` lies: 0 at `low`, 1 at `high`."""
+        return (self.clipped(value) - self.low) / (self.high - self.low)
+
+    def same(self, a: float, b: float) -> bool:
+        """Whether two values are one on this scale, that is, less than half a step apart."""
+        return abs(a - b) < self.step / 2
 
 
 class Session:
@@ -91,7 +159,7 @@ class Session:
         check_weights(self.config, self.shape, path)
         self._model.load_state_dict({name: torch.from_numpy(a) for name, a in read_arrays(path).items()})
         self._model.eval().requires_grad_(False)
-        analysis = read_arrays(self.folder / "analysis.safetensors") if (self.folder / "analysis.safetensors").is_file() else {}
+        analysis = self._analysis()
         self.codes: CodeArray = analysis.get("codes", np.zeros((1, self.config.code_dim), np.float32))
         self.code_indices: Int64[np.ndarray, "n"] = analysis.get("indices", np.arange(len(self.codes)))
         self.code_labels: Int64[np.ndarray, "n"] | None = analysis.get("labels")
@@ -101,11 +169,23 @@ class Session:
         self.effects: Float32[np.ndarray, "k"] = analysis.get("effects", np.zeros(self.config.code_dim, np.float32))
         self.unit_figures = {name[5:]: value for name, value in analysis.items() if name.startswith("unit_")}
         if self.codes.shape[1] != self.config.code_dim or self.effects.shape != (self.config.code_dim,):
-            raise RunUnavailable(f"run {run_id} cannot be opened: analysis.safetensors does not belong to these settings")
+            raise RunUnavailable(
+                f"run {run_id} cannot be opened: analysis.safetensors does not belong to these settings"
+            )
         self.code_mean: Float32[np.ndarray, "k"] = self.codes.mean(0)
         self.code_std: Float32[np.ndarray, "k"] = self.codes.std(0)
         for array in (self.codes, self.quantiles, self.effects, self.code_mean, self.code_std):
             array.setflags(write=False)
+
+    def _analysis(self) -> dict[str, np.ndarray]:
+        """What was measured when training ended. A killed one could not: then now, if its data is here."""
+        path = self.folder / "analysis.safetensors"
+        if path.is_file():
+            return read_arrays(path)
+        try:
+            return analyse(self._model, self.config, self.data)[0]
+        except AecoreError:
+            return {}
 
     # --- data
 
@@ -113,11 +193,19 @@ class Session:
     def data(self) -> Data:
         """The run's dataset. Raises `DataUnavailable` when it is not on this machine or has changed since training."""
         dataset = self.config.dataset.resolved(self.folder)
-        if self.status.imported and dataset.local_path and self.folder not in Path(str(getattr(dataset, "path", ""))).parents:
-            raise DataUnavailable("this run was trained on files of another machine, which did not travel with it; use images of your own")
+        if (
+            self.status.imported
+            and dataset.local_path
+            and self.folder not in Path(str(getattr(dataset, "path", ""))).parents
+        ):
+            raise DataUnavailable(
+                "this run was trained on files of another machine, which did not travel with it; use images of your own"
+            )
         data = load_data(dataset)
         if data.hash != self.status.data_hash:
-            raise DataUnavailable("the dataset is not the one this run was trained on (its pictures have changed since)")
+            raise DataUnavailable(
+                "the dataset is not the one this run was trained on (its pictures have changed since)"
+            )
         return data
 
     def gallery(self, n: int = 64, split: SplitName = "test", seed: int = 0) -> Gallery:
@@ -144,14 +232,30 @@ class Session:
     def _checked(self, images: Pictures) -> Tensor:
         if images.ndim != 4 or images.shape[1:] != self.shape or not 0 < len(images) <= MAX_IMAGES:
             c, h, w = self.shape
-            raise BadInput(f"this model takes up to {MAX_IMAGES} images of {c} × {h} × {w} (channels, height, width), not {images.shape}")
+            raise BadInput(
+                f"this model takes up to {MAX_IMAGES} images of {c} × {h} × {w} (channels, height, width), "
+                f"not {images.shape}"
+            )
         if not np.isfinite(images).all():
             raise BadInput("the images hold values that are not numbers (NaN or infinite)")
         return torch.from_numpy(np.array(images, np.float32))
 
+    def squared_error(self, x: Pictures, r: Pictures) -> Float[np.ndarray, "n"]:
+        """Squared error per image; see `metrics.sse`."""
+        return metrics.sse(x, r)
+
+    def looks_negative(self, images: UInt8[np.ndarray, "n c h w"]) -> bool:
+        """Whether images (bytes) are mostly light where what this run decodes is mostly dark, or the other way
+        round.
+        """
+        usual = self.decode(self.code_mean[None]).mean()
+        return bool((usual < 0.5) != (images.mean() < 127.5))
+
     def _checked_codes(self, codes: CodeArray) -> Tensor:
         if codes.ndim != 2 or codes.shape[1] != self.code_dim or not np.isfinite(codes).all():
-            raise BadInput(f"a code of this run has {self.code_dim} finite numbers; got an array of shape {codes.shape}")
+            raise BadInput(
+                f"a code of this run has {self.code_dim} finite numbers; got an array of shape {codes.shape}"
+            )
         return torch.from_numpy(np.array(codes, np.float32))
 
     def _picture(self, out: Tensor) -> Pictures:
@@ -183,7 +287,9 @@ class Session:
         return self._picture(self._model.decode(self._model.encode(self._checked(images)).mean))
 
     def corruption(self, kind: str | None = None, level: float | None = None) -> Corruption:
-        """The run's own corruption, or another kind; at `level`. Raises `BadInput` for an unknown kind or impossible level."""
+        """The run's own corruption, or another kind; at `level`. Raises `BadInput` for an unknown kind or impossible
+        level.
+        """
         own = self.config.corruption
         try:
             part = own if kind in (None, own.kind) else make("corruptions", Corruption, kind)
@@ -193,7 +299,9 @@ class Session:
 
     @torch.inference_mode()
     def denoise(self, images: Pictures, kind: str | None = None, level: float | None = None, seed: int = 0) -> Denoised:
-        """Corrupts with the seed's noise at `level` (default: the training level) and reconstructs. Equal seeds replay equal noise."""
+        """Corrupts with the seed's noise at `level` (default: the training level) and reconstructs. Equal seeds replay
+        equal noise.
+        """
         clean = self._checked(images)
         corruption = self.corruption(kind, level)
         corrupted, visible = corruption.corrupt(clean, torch.Generator().manual_seed(seed))
@@ -203,12 +311,17 @@ class Session:
     def error_curve(
         self, images: Pictures, kind: str | None = None, levels: Float[np.ndarray, "m"] | None = None, seed: int = 0
     ) -> dict[str, Float[np.ndarray, "m"]]:
-        """Mean squared error per image at each level, of the corrupted images (`before`) and of the reconstructions (`after`)."""
+        """Mean squared error per image at each level, of the corrupted images (`before`) and of the reconstructions
+        (`after`).
+        """
         levels = np.linspace(0, 1, 11) if levels is None else levels
         if self.corruption(kind).kind == "none":
             levels = np.zeros(1)
         results = [self.denoise(images, kind, float(level), seed) for level in levels]
-        before, after = ([float(x.mean()) for x in column] for column in ([r.sse_before for r in results], [r.sse_after for r in results]))
+        before, after = (
+            [float(x.mean()) for x in column]
+            for column in ([r.sse_before for r in results], [r.sse_after for r in results])
+        )
         return {"level": np.asarray(levels), "before": np.array(before), "after": np.array(after)}
 
     # --- the code
@@ -217,23 +330,62 @@ class Session:
         """Units, the most effective first: mean absolute change of the picture per standard deviation of the unit."""
         return np.argsort(-self.effects, kind="stable").astype(np.int64)
 
+    @functools.cached_property
+    def code_limit(self) -> float:
+        """The largest distance from 0 that any unit usually has (2nd to 98th percentile), to draw codes on one
+        scale.
+        """
+        usual = [abs(end) for unit in range(self.code_dim) for end in self.unit_range(unit)]
+        return max(usual)
+
     def unit_range(self, unit: int, low: float = 0.02, high: float = 0.98) -> tuple[float, float]:
-        """The unit's empirical quantiles over the training codes; widened a little where they coincide (a dead unit)."""
+        """The unit's empirical quantiles over the training codes; widened a little where they coincide (a dead
+        unit).
+        """
         a, b = (float(np.interp(q, QUANTILES, self.quantiles[:, unit])) for q in (low, high))
         return (a, b) if b - a > 1e-4 else (a - 0.5, b + 0.5)
+
+    @functools.cached_property
+    def dead(self) -> Bool[np.ndarray, "k"]:
+        """Units that hardly change the picture: an effect below 2 % of the strongest unit's (or none at all)."""
+        return self.effects <= 0.02 * self.effects.max()
+
+    def scale(self, unit: int, value: float) -> Scale:
+        """`unit_range` as a slider's scale of 50 to 125 steps, widened where `value` is outside. Raises `BadInput`."""
+        low, high = self.unit_range(self._checked_unit(unit))
+        low, high = min(low, value), max(high, value)
+        size = math.floor(math.log10((high - low) / 50))
+        step = max(m * 10.0**size for m in (1, 2, 5) if m * 10.0**size <= (high - low) / 50 * (1 + 1e-9))
+        below, above = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+        return Scale(round(below * step, max(0, -size)), round(above * step, max(0, -size)), step)
+
+    def moved(self, code: Float32[np.ndarray, "k"], values: Mapping[int, float]) -> Float32[np.ndarray, "k"]:
+        """`code` with some units at other values. Raises `BadInput` for a unit that does not exist."""
+        out = code.copy()
+        for unit, value in values.items():
+            out[self._checked_unit(unit)] = value
+        return out
+
+    def _checked_unit(self, unit: int) -> int:
+        if not 0 <= unit < self.code_dim:
+            raise BadInput(f"unit {unit} does not exist; this code has units 0 to {self.code_dim - 1}")
+        return unit
 
     def walk(
         self, code: Float32[np.ndarray, "k"], unit: int, steps: int = 9, values: Float[np.ndarray, "m"] | None = None
     ) -> tuple[Float32[np.ndarray, "m"], Pictures]:
-        """The pictures when one unit moves over its quantiles and the others stay: (values, images). Raises `BadInput`."""
-        if not 0 <= unit < self.code_dim:
-            raise BadInput(f"unit {unit} does not exist; this code has units 0 to {self.code_dim - 1}")
+        """The pictures when one unit moves over its quantiles and the others stay: (values, images). Raises
+        `BadInput`.
+        """
+        self._checked_unit(unit)
         along = np.linspace(*self.unit_range(unit), steps) if values is None else values
         codes = np.repeat(code[None].astype(np.float32), len(along), 0)
         codes[:, unit] = along
         return along.astype(np.float32), self.decode(codes)
 
-    def plane(self, code: Float32[np.ndarray, "k"], unit_x: int, unit_y: int, steps: int = 9) -> tuple[np.ndarray, np.ndarray, Pictures]:
+    def plane(
+        self, code: Float32[np.ndarray, "k"], unit_x: int, unit_y: int, steps: int = 9
+    ) -> tuple[np.ndarray, np.ndarray, Pictures]:
         """The pictures over the plane of two units: (x values, y values from high to low, images row by row)."""
         xs, ys = np.linspace(*self.unit_range(unit_x), steps), np.linspace(*self.unit_range(unit_y), steps)[::-1]
         codes = np.repeat(code[None].astype(np.float32), steps * steps, 0)
@@ -241,22 +393,38 @@ class Session:
         return xs, ys, self.decode(codes)
 
     def interpolate(
-        self, a: Float32[np.ndarray, "k"], b: Float32[np.ndarray, "k"], steps: int = 9, how: Literal["linear", "spherical"] = "linear"
+        self,
+        a: Float32[np.ndarray, "k"],
+        b: Float32[np.ndarray, "k"],
+        steps: int = 9,
+        how: Literal["linear", "spherical"] = "linear",
     ) -> tuple[CodeArray, Pictures]:
-        """Codes from a to b and their pictures. Linear: (1 − t) a + t b. Spherical: sin((1 − t)ω)/sin ω a + sin(tω)/sin ω b, ω the
-        angle between them (Shoemake, SIGGRAPH 1985), falling back to linear where ω is 0 or π."""
-        t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+        """Codes from a to b and their pictures. Linear: (1 − t) a + t b. Spherical: sin((1 − t)ω)/sin ω a + sin(tω)/sin
+        ω b, ω the angle between them (Shoemake, SIGGRAPH 1985), falling back to linear where ω is 0 or π."""
+        codes = self.between(a, b, np.linspace(0, 1, steps), how)
+        return codes, self.decode(codes)
+
+    def between(
+        self,
+        a: Float32[np.ndarray, "k"],
+        b: Float32[np.ndarray, "k"],
+        along: Float[np.ndarray, "m"],
+        how: Literal["linear", "spherical"] = "linear",
+    ) -> CodeArray:
+        """The codes at the shares `along` of the way from a (0) to b (1); see `interpolate`."""
+        t = along.astype(np.float32)[:, None]
         norms = float(np.linalg.norm(a) * np.linalg.norm(b))
         omega = float(np.arccos(np.clip(a @ b / norms, -1, 1))) if norms > 0 else 0.0
         if how == "spherical" and 1e-3 < omega < np.pi - 1e-3:
             codes = (np.sin((1 - t) * omega) * a + np.sin(t * omega) * b) / np.sin(omega)
         else:
             codes = (1 - t) * a + t * b
-        codes = codes.astype(np.float32)
-        return codes, self.decode(codes)
+        return codes.astype(np.float32)
 
     def sample(self, n: int = 16, sampler: Sampler | str | None = None, seed: int = 0) -> tuple[CodeArray, Pictures]:
-        """Random codes and their pictures. `sampler`: normal, empirical, gaussian (default) or mixture. Raises `BadInput`."""
+        """Random codes and their pictures. `sampler`: normal, empirical, gaussian (default) or mixture. Raises
+        `BadInput`.
+        """
         try:
             chosen = make("samplers", Sampler, sampler) if sampler is not None else GaussianSampler()
         except ValueError as error:
@@ -275,7 +443,9 @@ class Session:
         return scaled, np.sort(apart.amin(1).numpy() / np.sqrt(self.code_dim))
 
     def _scaled(self, codes: CodeArray) -> CodeArray:
-        return ((codes - self.code_mean) / np.maximum(self.code_std, 1e-6 + 1e-3 * self.code_std.max())).astype(np.float32)
+        return ((codes - self.code_mean) / np.maximum(self.code_std, 1e-6 + 1e-3 * self.code_std.max())).astype(
+            np.float32
+        )
 
     def distance(self, code: Float32[np.ndarray, "k"], nearest: int = 8) -> Distance:
         """How far `code` is from the training codes; see `Distance`."""
@@ -288,8 +458,19 @@ class Session:
     # --- the training
 
     def history(self) -> list[dict[str, object]]:
-        """One row per epoch: epoch, stage, seconds, the training terms (nats per image), validation_loss and validation_sse."""
+        """One row per epoch: epoch, stage, seconds, the training terms (nats per image), validation_loss and
+        validation_sse.
+        """
         return RunFolder(self.folder).history()
+
+
+def own_gallery(intake: Intake, invert: bool = False) -> Gallery:
+    """Images that somebody brought, to choose from; with `invert`, as negatives 1 − x."""
+    images = intake.images.astype(np.float32) / np.float32(255)
+    n = len(images)
+    return Gallery(
+        1 - images if invert else images, np.arange(n), None, (), n, False, f"{n} images of your own", own=True
+    )
 
 
 def samplers() -> list[str]:

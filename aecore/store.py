@@ -5,8 +5,8 @@
     AECORE_HOME/trash/<run_id>/     deleted, until undone or pushed out by later ones
     assets/runs/<run_id>/           ready-made; never written to
 
-A run's folder holds config.json, status.json, weights.safetensors, history.jsonl, analysis.safetensors, preview.safetensors
-(while it trains), snapshots/*.safetensors and, for own images, images.npz.
+A run's folder holds config.json, status.json, weights.safetensors, history.jsonl, analysis.safetensors,
+preview.safetensors (while it trains), snapshots/*.safetensors and, for own images, images.npz.
 """
 
 import contextlib
@@ -37,22 +37,23 @@ State = Literal["queued", "running", "stopped", "finished", "failed", "damaged"]
 LIVE: tuple[State, ...] = ("queued", "running")
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 TRASH_LIMIT = 10
+MAX_JSON_BYTES = 2**20
 LOST = "its process ended without a word (killed, or the machine went down); what it had learned until then is kept"
 
 
 class Status(BaseModel):
     """What is known of a run besides its settings; times are seconds since 1970."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     format: int = FORMAT
     state: Literal["queued", "running", "stopped", "finished", "failed"] = "queued"
-    name: str = Field("", max_length=80)
+    name: str = Field(default="", max_length=80)
     reason: str = ""
     created: float = 0.0
     started: float | None = None
     ended: float | None = None
-    pid: int | None = None
+    pid: int | None = Field(default=None, ge=0, lt=2**31)
     pid_started: float | None = None
     epoch: int = 0
     epochs: int = 0
@@ -95,7 +96,11 @@ class RunInfo:
     @property
     def explorable(self) -> bool:
         """Whether it has weights to look at: finished, or stopped or failed after at least one good epoch."""
-        return self.config is not None and self.state not in ("damaged", *LIVE) and (self.folder / "weights.safetensors").is_file()
+        return (
+            self.config is not None
+            and self.state not in ("damaged", *LIVE)
+            and (self.folder / "weights.safetensors").is_file()
+        )
 
 
 class RunFolder:
@@ -105,7 +110,7 @@ class RunFolder:
         self.path = folder
 
     def status(self) -> Status:
-        return Status.model_validate_json((self.path / "status.json").read_bytes())
+        return Status.model_validate_json(_small(self.path / "status.json"))
 
     def update(self, **changes: Any) -> Status:
         status = self.status().model_copy(update=changes)
@@ -121,7 +126,7 @@ class RunFolder:
         rows: list[dict[str, Any]] = []
         with contextlib.suppress(FileNotFoundError):
             for line in (self.path / "history.jsonl").read_text(encoding="utf-8", errors="replace").splitlines():
-                with contextlib.suppress(json.JSONDecodeError):
+                with contextlib.suppress(ValueError, RecursionError):
                     row = json.loads(line)
                     if isinstance(row, dict):
                         rows.append(row)
@@ -168,22 +173,34 @@ class RunStore:
     def runs(self) -> list[RunInfo]:
         """Every run, newest first, ready-made ones last in their own order. Never raises for a bad folder."""
         self.settle()
-        own = [self._info(f, False) for place in ("staging", "runs") for f in _folders(self.root / place)]
+        own = self.live(False) + [self._info(folder, False) for folder in _folders(self.root / "runs")]
         own.sort(key=lambda info: info.status.created, reverse=True)
-        return own + [self._info(folder, True) for folder in _folders(self.builtin)]
+        ready = [self._info(folder, True) for folder in _folders(self.builtin)]
+        return own + sorted(ready, key=lambda info: info.status.created)
+
+    def live(self, only: bool = True) -> list[RunInfo]:
+        """Runs that wait or train, from staging alone and so cheaply; without `only`, also what else lies there."""
+        found = [self._info(folder, False) for folder in _folders(self.root / "staging")]
+        # One that ends between two looks has moved to `runs`, and only seems damaged here.
+        return [info for info in found if info.folder.is_dir() and (info.state in LIVE or not only)]
 
     def info(self, run_id: str) -> RunInfo:
         """One run. Raises `RunUnavailable` when there is none of that id."""
-        return self._info(self.folder(run_id), self._place(run_id) == self.builtin)
+        folder = self.folder(run_id)
+        found = self._info(folder, folder.parent == self.builtin)
+        # As in `live`: ended between two looks.
+        return found if folder.is_dir() else self._info(self.folder(run_id), False)
 
     def folder(self, run_id: str) -> Path:
         place = self._place(run_id)
         if place is None:
-            raise RunUnavailable(f"there is no run {run_id!r}; it may have been deleted. `aecore list` shows those that exist")
+            raise RunUnavailable(
+                f"there is no run {run_id!r}; it may have been deleted. `aecore list` shows those that exist"
+            )
         return place / run_id
 
     def _place(self, run_id: str) -> Path | None:
-        # Staging is asked twice: a run that ends between two looks moves from staging to runs.
+        # Staging first: a run that ends between two looks moves from staging to runs.
         places = [self.root / "staging", self.root / "runs", self.builtin]
         if not RUN_ID.fullmatch(run_id):
             return None
@@ -192,13 +209,15 @@ class RunStore:
     def _info(self, folder: Path, builtin: bool) -> RunInfo:
         status, config = Status(), None
         try:
-            status = RunFolder(folder).status()
+            status = _settled(folder)
             if status.format > FORMAT:
-                raise RunUnavailable(f"it was written by a newer version (format {status.format}); update the program to open it")
-            config = parse(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+                raise RunUnavailable(
+                    f"it was written by a newer version (format {status.format}); update the program to open it"
+                )
+            config = _config(folder)
             if status.state not in LIVE:
                 self._check(folder, config, status)
-        except (AecoreError, OSError, ValueError) as error:
+        except (AecoreError, OSError, ValueError, RecursionError) as error:
             reason = words(error) if isinstance(error, ValidationError) else str(error)
             if isinstance(error, FileNotFoundError):
                 reason = f"{Path(str(error.filename)).name} is missing, so this is not a whole run"
@@ -234,17 +253,23 @@ class RunStore:
         (self.root / "staging").mkdir(parents=True, exist_ok=True)
         new = self.root / "staging" / f".new-{run_id}"
         new.mkdir()
-        write_atomic(new / "config.json", config.json_text().encode())
-        if images is not None:
-            write_atomic(new / "images.npz", images)
         status = Status(
             name=name[:80], created=time.time(), epochs=config.procedure.total_epochs(config), config_hash=config.hash
         )
-        write_atomic(new / "status.json", (status.model_dump_json(indent=2) + "\n").encode())
-        new.rename(self.root / "staging" / run_id)
+        try:
+            write_atomic(new / "config.json", config.json_text().encode())
+            if images is not None:
+                write_atomic(new / "images.npz", images)
+            write_atomic(new / "status.json", (status.model_dump_json(indent=2) + "\n").encode())
+            new.rename(self.root / "staging" / run_id)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
         return run_id
 
-    def finish(self, run_id: str, state: Literal["finished", "stopped", "failed"], reason: str = "", **changes: Any) -> None:
+    def finish(
+        self, run_id: str, state: Literal["finished", "stopped", "failed"], reason: str = "", **changes: Any
+    ) -> None:
         """Writes the last status and renames the folder into place; the last thing a training does."""
         folder = RunFolder(self.root / "staging" / run_id)
         (folder.path / "stop").unlink(missing_ok=True)
@@ -254,11 +279,12 @@ class RunStore:
     def settle(self) -> None:
         """Puts away what killed trainings left in staging: each becomes a `stopped` run; half-made folders go."""
         for folder in _folders(self.root / "staging"):
-            with contextlib.suppress(OSError, ValueError):
-                status = RunFolder(folder).status()
-                if status.state == "running" and not status.process_alive():
-                    RunFolder(folder).update(state="stopped", reason=LOST, pid=None, pid_started=None, ended=time.time())
-                if status.state != "queued" and not (status.state == "running" and status.process_alive()):
+            with contextlib.suppress(AecoreError, OSError, ValueError):
+                status = _settled(folder)
+                if status.state not in LIVE:
+                    if status.pid is not None:
+                        end = time.time()
+                        RunFolder(folder).update(state="stopped", reason=LOST, pid=None, pid_started=None, ended=end)
                     self._settle_one(folder)
         for leftover in (self.root / "staging").glob(".new-*"):
             with contextlib.suppress(OSError):
@@ -275,11 +301,15 @@ class RunStore:
 
     def _own(self, run_id: str) -> Path:
         if self._place(run_id) == self.builtin:
-            raise BadInput("ready-made runs came with the program and cannot be changed or deleted; train one of your own")
+            raise BadInput(
+                "ready-made runs came with the program and cannot be changed or deleted; train one of your own"
+            )
         return self.folder(run_id)
 
     def rename(self, run_id: str, name: str) -> None:
-        """Changes the name people see; the id stays, so links keep working. Raises `BadInput` for an empty or long name."""
+        """Changes the name people see; the id stays, so links keep working. Raises `BadInput` for an empty or long
+        name.
+        """
         name = " ".join(name.split())
         if not 1 <= len(name) <= 80:
             raise BadInput("a name needs 1 to 80 characters")
@@ -288,7 +318,7 @@ class RunStore:
     def delete(self, run_id: str) -> None:
         """Moves a run to the trash, from where `restore` brings it back; the trash keeps the last ten."""
         folder = self._own(run_id)
-        if folder.parent.name == "staging":
+        if self.info(run_id).state in LIVE:
             raise BadInput("this run is still waiting or training; stop it first")
         trash = self.root / "trash"
         trash.mkdir(parents=True, exist_ok=True)
@@ -304,9 +334,41 @@ class RunStore:
             raise RunUnavailable("this run is no longer in the trash, so it cannot be brought back")
         folder.rename(self.root / "runs" / run_id)
 
+    def empty_trash(self) -> None:
+        """Deletes for good what `restore` could have brought back, own images included."""
+        for folder in _folders(self.root / "trash"):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def trash(self) -> list[str]:
         """Ids of the runs that `restore` can bring back, the last deleted first."""
         return [f.name for f in sorted(_folders(self.root / "trash"), key=lambda f: f.stat().st_mtime, reverse=True)]
+
+
+def _settled(folder: Path) -> Status:
+    """The status, but `stopped` where it says `running` and that process is gone (killed, or its disk full)."""
+    status = RunFolder(folder).status()
+    if status.state == "running" and not status.process_alive():
+        status = RunFolder(folder).status()  # it may have ended properly between the two looks
+        if status.state == "running":
+            return status.model_copy(update={"state": "stopped", "reason": LOST})
+    return status
+
+
+def _config(folder: Path) -> RunConfig:
+    try:
+        values = json.loads(_small(folder / "config.json"))
+    except (ValueError, RecursionError) as error:
+        raise RunUnavailable(f"config.json is not readable JSON ({error})") from None
+    return parse(values)
+
+
+def _small(path: Path) -> bytes:
+    """The bytes of a settings file. Raises `RunUnavailable` for one too large to be such a file."""
+    with path.open("rb") as file:
+        content = file.read(MAX_JSON_BYTES + 1)
+    if len(content) > MAX_JSON_BYTES:
+        raise RunUnavailable(f"{path.name} is larger than such a file can be, so this is not a run")
+    return content
 
 
 def _folders(place: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import psutil
 import torch
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
 from aecore.analysis import analyse
@@ -78,7 +79,9 @@ def native_bfloat16(where: torch.device) -> bool:
 
 
 def learning_rate(settings: TrainingSettings, fraction: float) -> float:
-    """The step size at `fraction` of a stage. one_cycle: linear from a tenth to the peak over the first fifth, then half a cosine to 0."""
+    """The step size at `fraction` of a stage. one_cycle: linear from a tenth to the peak over the first fifth, then
+    half a cosine to 0.
+    """
     peak = settings.learning_rate
     if settings.schedule == "constant":
         return peak
@@ -98,15 +101,18 @@ class Trainer:
     ) -> None:  # fmt: skip
         train, held_out = data.indices("train"), data.indices("validation")
         if len(train) < 2 or len(held_out) < 1:
-            raise BadInput(f"{data.name or 'this dataset'} has too few images to train on: 2 for training and 1 for validation at least")
+            raise BadInput(
+                f"{data.name or 'this dataset'} has too few images to train on: "
+                "it takes 2 for training and 1 for validation at least"
+            )
+        _refuse_unusable(data, train)
         self.config, self.folder, self.on_step, self.should_stop = config, folder, on_step, should_stop
         self.device = device()
         self.model: Autoencoder = build(config, data.shape).to(self.device)
         # The images stay on the device as they came, as bytes mostly; each batch is turned into float on its way in.
         self.images = torch.from_numpy(np.ascontiguousarray(data.images[train])).to(self.device)
         self.held_out = torch.from_numpy(data.floats(held_out[:VALIDATION_LIMIT])).to(self.device)
-        centre = self.held_out.mean(0, keepdim=True)
-        self.baseline = float((self.held_out - centre).square().flatten(1).sum(1).mean())
+        self.worst_sse = self.worst_loss = math.inf
         self.order = torch.Generator().manual_seed(config.training.seed)
         self.noise = torch.Generator(self.device).manual_seed(config.training.seed + 1)
         bfloat16 = config.training.precision == "auto" and native_bfloat16(self.device)
@@ -119,7 +125,9 @@ class Trainer:
         self.snapshots = {round(f * self.total_epochs) for f in fractions}
 
     def run(self) -> None:
-        """The whole training; ends with the best weights in `model`. Raises `Stopped` or `Diverged` after putting them there."""
+        """The whole training; ends with the best weights in `model`. Raises `Stopped` or `Diverged` after putting them
+        there.
+        """
         try:
             self._validate("start", {})
             self.config.procedure.run(self)
@@ -127,7 +135,9 @@ class Trainer:
             if self.best:
                 self.model.load_state_dict(self.best)
 
-    def backprop(self, stage: str, epochs: int, parameters: list[nn.Parameter], loss: LossFunction | None = None) -> None:
+    def backprop(
+        self, stage: str, epochs: int, parameters: list[nn.Parameter], loss: LossFunction | None = None
+    ) -> None:
         """AdamW on the sum of the terms' means; the learning rate follows the schedule over this stage."""
         decay = self.config.training.weight_decay
         optimiser = torch.optim.AdamW(parameters, lr=0.0, weight_decay=decay, fused=True)
@@ -167,10 +177,13 @@ class Trainer:
                 for name, term in step(batch, rate).items():
                     sums[name] = sums.get(name, torch.zeros((), device=self.device)) + term.detach().float().sum()
                 if index % 50 == 0 or index == steps - 1:
-                    self.loss = float(torch.stack(list(sums.values())).sum()) / min((index + 1) * size, len(self.images))
+                    self.loss = float(torch.stack(list(sums.values())).sum()) / min(
+                        (index + 1) * size, len(self.images)
+                    )
                     if not math.isfinite(self.loss):
-                        raise Diverged(self._why("the loss became infinite"))
-                self._report(stage, index, steps)
+                        raise Diverged(self._why("the loss became infinite", self.epoch + 1))
+                if index < steps - 1:
+                    self._report(stage, index + 1, steps)
             self.epoch += 1
             self._validate(stage, {name: float(total) / len(self.images) for name, total in sums.items()})
             self._report(stage, 0, steps)
@@ -183,7 +196,9 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self, stage: str, train_terms: dict[str, float]) -> None:
-        """Loss and squared error on held-out images under the same noise every epoch; keeps the best weights by that loss."""
+        """Loss and squared error on held-out images under the same noise every epoch; keeps the best weights by that
+        loss.
+        """
         self.model.eval()
         noise = torch.Generator(self.device).manual_seed(self.config.training.seed + 2)
         corrupted, visible = self.config.corruption.corrupt(self.held_out, noise)
@@ -199,15 +214,21 @@ class Trainer:
         loss, self.sse = float(torch.cat(losses).mean()), float(torch.cat(errors).mean())
         if not math.isfinite(loss) or not math.isfinite(self.sse):
             raise Diverged(self._why("the error on held-out images became infinite"))
-        if self.epoch and self.sse > 10 * max(self.baseline, 1e-6):
-            raise Diverged(self._why("the error on held-out images is ten times that of always answering with their average"))
+        if self.epoch == 0:
+            # Loss may be negative (a density), so it gets room by the number of values: 100 nats for each.
+            self.worst_sse = 10 * max(self.sse, 1e-6)
+            self.worst_loss = 10 * abs(loss) + 100 * self.held_out[0].numel()
+        elif self.sse > self.worst_sse or loss > self.worst_loss:
+            raise Diverged(self._why("the error on held-out images is more than ten times that of the untrained model"))
         if loss < self.best_loss and self.epoch:
             self.best_loss, self.best_epoch = loss, self.epoch
             self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         if self.folder is not None and first is not None:
             self._write(stage, train_terms, loss, corrupted, first)
 
-    def _write(self, stage: str, train_terms: dict[str, float], loss: float, corrupted: Images, first: Images) -> None:
+    def _write(
+        self, stage: str, train_terms: dict[str, float], loss: float, corrupted: Images, first: Float[Tensor, "m c h w"]
+    ) -> None:
         assert self.folder is not None
         seconds = time.monotonic() - self.started
         self.folder.add_history(
@@ -222,7 +243,9 @@ class Trainer:
         self.last_write = time.monotonic()
         shown = (self.held_out[:PREVIEW_IMAGES], corrupted[:PREVIEW_IMAGES], first)
         pictures = [(x.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy() for x in shown]
-        self.folder.write_arrays("preview.safetensors", dict(zip(("clean", "corrupted", "reconstruction"), pictures, strict=True)))
+        self.folder.write_arrays(
+            "preview.safetensors", dict(zip(("clean", "corrupted", "reconstruction"), pictures, strict=True))
+        )
         if self.best:
             self.folder.write_weights(self.best)
         self.folder.update(epoch=self.epoch, seconds=seconds)
@@ -232,15 +255,32 @@ class Trainer:
             seconds = time.monotonic() - self.started
             self.on_step(Progress(stage, self.epoch, self.total_epochs, step, steps, self.loss, self.sse, seconds))
 
-    def _why(self, what: str) -> str:
+    def _why(self, what: str, epoch: int | None = None) -> str:
         kept = f"the weights of epoch {self.best_epoch} are kept" if self.best else "there were no good weights yet"
         rate = self.config.training.learning_rate
-        return f"training diverged in epoch {self.epoch + 1}: {what}; {kept}. Try training.learning_rate={rate / 10:g}"
+        return (
+            f"training diverged in epoch {epoch or self.epoch}: {what}; {kept}. "
+            f"Try training.learning_rate={rate / 10:g}"
+        )
+
+
+def _refuse_unusable(data: Data, train: Int64[np.ndarray, "m"]) -> None:
+    """Raises `BadInput` for images that no training can make anything of."""
+    name = data.name or "this dataset"
+    if data.images.dtype != np.uint8 and not np.isfinite(data.images).all():
+        raise BadInput(f"{name} holds values that are not numbers (NaN or infinite); mend the file and train again")
+    images = data.images[train]
+    if (images == images[:1]).all():
+        raise BadInput(
+            f"all training images of {name} are the same, so there is nothing to learn; bring different ones"
+        )
 
 
 @contextlib.contextmanager
 def _threads(count: int | None):
-    """The wanted number of threads, and the old one afterwards: a server in the same process must not be slowed down for good."""
+    """The wanted number of threads, and the old one afterwards: a server in the same process must not be slowed down
+    for good.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(count or os.cpu_count() or 1)
     try:
@@ -250,13 +290,15 @@ def _threads(count: int | None):
 
 
 def train(
-    config: RunConfig, store: RunStore | None = None, on_step: OnStep | None = None, should_stop: ShouldStop | None = None,
-    *, run_id: str | None = None, name: str = "", fetch: bool = True,
+    config: RunConfig, store: RunStore | None = None, on_step: OnStep | None = None,
+    should_stop: ShouldStop | None = None, *, run_id: str | None = None, name: str = "", fetch: bool = True,
 ) -> str:  # fmt: skip
-    """Trains `config` to the end and returns the id of the run, which is then `finished`, `stopped` or `failed` in the store.
+    """Trains `config` to the end and returns the id of the run, which is then `finished`, `stopped` or `failed` in the
+    store.
 
     `should_stop` is asked before every step; the best weights so far are kept. `run_id` names a queued run to carry on
-    with. Whatever happens is recorded in the run's status; errors other than divergence and a full disk are raised again.
+    with. Whatever happens is recorded in the run's status; errors other than divergence and a full disk are raised
+    again.
     """
     store = store or RunStore()
     run_id = run_id or store.create(config, name)
@@ -284,11 +326,40 @@ def train(
         if error.errno != errno.ENOSPC:
             _fail(store, run_id, f"{type(error).__name__}: {error}")
             raise
-        _fail(store, run_id, f"the disk is full after {trainer.epoch if trainer else 0} epochs; make room and train again")
+        # What was drawn for the page alone makes room for the last words.
+        (folder.path / "preview.safetensors").unlink(missing_ok=True)
+        _fail(
+            store, run_id, f"the disk is full after {trainer.epoch if trainer else 0} epochs; make room and train again"
+        )
     except BaseException as error:
         _fail(store, run_id, str(error) if isinstance(error, AecoreError) else f"{type(error).__name__}: {error}")
         raise
     return run_id
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outlook:
+    """What a training would work on: the preview's images (N, C, H, W), clean and corrupted, and two sizes."""
+
+    clean: Float32[np.ndarray, "n c h w"]
+    corrupted: Float32[np.ndarray, "n c h w"]
+    images: int
+    parameters: int
+
+
+def outlook(config: RunConfig, data: Data) -> Outlook:
+    """What `train` would show and learn, before anything starts: the same held-out images under the same noise.
+
+    Raises `BadSettings` when these settings cannot be built for this data.
+    """
+    held_out = data.indices("validation")[:VALIDATION_LIMIT]
+    clean = torch.from_numpy(data.floats(held_out))
+    noise = torch.Generator().manual_seed(config.training.seed + 2)
+    corrupted, _ = config.corruption.corrupt(clean, noise)
+    with torch.device("meta"):
+        parameters = sum(p.numel() for p in build(config, data.shape).parameters())
+    shown = (clean[:PREVIEW_IMAGES].numpy(), corrupted[:PREVIEW_IMAGES].numpy())
+    return Outlook(*shown, len(data.indices("train")), parameters)
 
 
 def _keep(trainer: Trainer, data: Data, folder: RunFolder) -> dict[str, float]:
@@ -309,4 +380,8 @@ def _fail(store: RunStore, run_id: str, reason: str) -> None:
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), "torch": torch.__version__, "processor": torch.backends.cpu.get_cpu_capability()}
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "processor": torch.backends.cpu.get_cpu_capability(),
+    }

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -204,12 +204,12 @@ def _rewrite(folder: Path) -> RunConfig:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
+        value: Any = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         raise BadInput(f"{path.name} is not readable JSON; export the run again") from None
     if not isinstance(value, dict):
         raise BadInput(f"{path.name} is not a run's: it must hold named values")
-    return value
+    return cast(dict[str, Any], value)
 
 
 def _config(values: Mapping[str, Any]) -> RunConfig:

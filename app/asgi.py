@@ -18,7 +18,21 @@ from app import cache
 
 HERE = Path(__file__).parent
 # Script threads race on first imports, so everything that a page needs is loaded before the first visitor.
-PRELOAD = ("pandas", "pyarrow", "plotly.graph_objects", "PIL.Image", "scipy.ndimage", "aecore.maps", "aecore.intake", "aecore.travel")
+PRELOAD = (
+    "pandas",
+    "pyarrow",
+    "plotly.graph_objects",
+    "PIL.Image",
+    "scipy.ndimage",
+    "scipy.linalg",
+    "scipy.spatial.distance",
+    "sklearn.manifold",
+    "sklearn.neighbors",
+    "sklearn.mixture",
+    "aecore.maps",
+    "aecore.intake",
+    "aecore.travel",
+)
 
 
 @contextlib.asynccontextmanager

@@ -1,10 +1,29 @@
 """The only file with caches of the front end: keyed by run id and plain values, every one bounded."""
 
-import torch
-import streamlit as st
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, TypeVar
 
+import numpy as np
+import streamlit as st
+import torch
+
+from aecore import pictures
+from aecore.atlas import Atlas
+from aecore.atlas import atlas as make_atlas
+from aecore.config import parse
+from aecore.errors import AecoreError, DataUnavailable
+from aecore.intake import Intake, as_data, read_files
+from aecore.jobs import Download
+from aecore.loading import load_data
+from aecore.parts import Data
 from aecore.session import Gallery, Session
 from aecore.store import RunFolder, RunInfo, RunStore
+from aecore.training import Outlook
+from aecore.training import outlook as make_outlook
+
+T = TypeVar("T")
 
 
 @st.cache_resource(max_entries=1)
@@ -34,6 +53,83 @@ def gallery(folder: str, run_id: str, n: int) -> Gallery:
     found = session(run_id).gallery(n)
     found.images.setflags(write=False)
     return found
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, scope="session")
+def own_images(version: str, size: tuple[int, int], channels: Literal[1, 3], _files: list[tuple[str, bytes]]) -> Intake:
+    """A visitor's files, fitted to a run's size; `version` stands for the files."""
+    intake = read_files(_files, size, channels)
+    intake.images.setflags(write=False)
+    return intake
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, scope="session")
+def own_data(version: str, side: int, channels: Literal[1, 3], _files: list[tuple[str, bytes]]) -> Data:
+    """A visitor's files as a dataset to train on. Raises `BadInput` where they are too few."""
+    return as_data(own_images(version, (side, side), channels, _files).images)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def random_codes(folder: str, run_id: str, sampler: str, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random codes and their pictures, for Walk; fitting a mixture is not for every redraw."""
+    codes, images = session(run_id).sample(n, sampler, seed)
+    for array in (codes, images):
+        array.setflags(write=False)
+    return codes, images
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, scope="session")
+def error_curve(
+    folder: str, run_id: str, source: str, chosen: tuple[int, ...], kind: str, seed: int, _images: np.ndarray
+) -> dict[str, np.ndarray]:
+    """`Session.error_curve` of the images at `chosen` positions of `source`; kept for a visit."""
+    return dict(session(run_id).error_curve(_images, kind, seed=seed))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def outlook(config_json: str, folder: str = "") -> Outlook:
+    """What a training would work on; `folder` is the run's, where there is one. Raises what loading its data raises."""
+    config = parse(json.loads(config_json))
+    return make_outlook(config, load_data(config.dataset.resolved(Path(folder))))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def downloads(kind: str) -> list[Download]:
+    """The last download of each dataset, for everybody: a list of one, or empty."""
+    return []
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _atlas(folder: str, run_id: str, here: bool) -> Atlas:
+    return make_atlas(session(run_id))
+
+
+def atlas(run_id: str) -> Atlas:
+    """The maps of a run, made once for all visitors; asked again when its dataset has come to this machine."""
+    found = session(run_id)
+    try:
+        here = len(found.data) > 0
+    except DataUnavailable:
+        here = False
+    return _atlas(str(found.folder), run_id, here)
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
+def strip(folder: str, run_id: str, _make: Callable[[Session, Gallery], T]) -> T:
+    """The picture of a run's card, as `_make` draws it."""
+    return _make(session(run_id), gallery(folder, run_id, 64))
+
+
+@st.cache_resource(max_entries=200, show_spinner=False)
+def thumbnail(folder: str, run_id: str, epoch: int, run_state: str) -> np.ndarray | None:
+    """Four pictures of a run's making, or None; `epoch` and `run_state` tell its versions apart."""
+    try:
+        if (Path(folder) / "preview.safetensors").is_file():
+            return pictures.filmstrip(RunFolder(Path(folder)).arrays("preview.safetensors")["reconstruction"][:4])
+        found = session(run_id)
+        return pictures.filmstrip(found.reconstruct(gallery(folder, run_id, 64).images[:4]))
+    except (AecoreError, KeyError, OSError):
+        return None
 
 
 def warm() -> None:

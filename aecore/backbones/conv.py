@@ -10,7 +10,9 @@ from aecore.parts import Backbone, CodeParams, Codes, Decoder, Encoder, Images, 
 class ConvEncoder(Encoder):
     """Convolutions of stride 2 halve the picture at each width; a dense layer reads the code from what is left."""
 
-    def __init__(self, shape: Shape, widths: tuple[int, ...], activation: str, code_dim: int, params_per_code: int) -> None:
+    def __init__(
+        self, shape: Shape, widths: tuple[int, ...], activation: str, code_dim: int, params_per_code: int
+    ) -> None:
         super().__init__()
         c, h, w = shape
         self.activation, self.params_per_code = activation, params_per_code
@@ -33,7 +35,9 @@ class ConvDecoder(Decoder):
     Kernel 4 at stride 2 covers every output pixel equally often, so no checkerboard appears.
     """
 
-    def __init__(self, shape: Shape, widths: tuple[int, ...], activation: str, code_dim: int, params_per_output: int) -> None:
+    def __init__(
+        self, shape: Shape, widths: tuple[int, ...], activation: str, code_dim: int, params_per_output: int
+    ) -> None:
         super().__init__()
         c, h, w = shape
         self.shape, self.activation, self.params_per_output = shape, activation, params_per_output
@@ -43,7 +47,8 @@ class ConvDecoder(Decoder):
         self.code = linear(code_dim, widths[-1] * h * w, activation)
         outs = [*widths[-2::-1], c * params_per_output]
         self.layers = nn.ModuleList(
-            nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1) for n_in, n_out in zip(widths[::-1], outs, strict=True)
+            nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1)
+            for n_in, n_out in zip(widths[::-1], outs, strict=True)
         )
 
     def forward(self, z: Codes, prefix: Images | None = None) -> Outputs:
@@ -63,11 +68,17 @@ class Conv(Backbone):
     title: ClassVar[str] = "Convolutional"
     kind: Literal["conv"] = "conv"
     widths: tuple[int, ...] = Setting(
-        (32, 64, 128), min_length=1, max_length=5, title="Channels", description="Channels of each layer; every layer halves the picture."
+        (32, 64, 128),
+        min_length=1,
+        max_length=5,
+        title="Channels",
+        description="Channels of each layer; every layer halves the picture.",
     )
     activation: Activation = Setting("gelu", title="Activation", description="Non-linearity of the hidden layers.")
 
-    def build(self, shape: Shape, code_dim: int, params_per_code: int, params_per_output: int) -> tuple[Encoder, Decoder]:
+    def build(
+        self, shape: Shape, code_dim: int, params_per_code: int, params_per_output: int
+    ) -> tuple[Encoder, Decoder]:
         return (
             ConvEncoder(shape, self.widths, self.activation, code_dim, params_per_code),
             ConvDecoder(shape, self.widths, self.activation, code_dim, params_per_output),

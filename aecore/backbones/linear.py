@@ -18,7 +18,9 @@ class Linear(Backbone):
     kind: Literal["linear"] = "linear"
     tied: bool = Setting(False, title="Tied weights", description="The decoder uses the encoder's matrix transposed.")
 
-    def build(self, shape: Shape, code_dim: int, params_per_code: int, params_per_output: int) -> tuple[Encoder, Decoder]:
+    def build(
+        self, shape: Shape, code_dim: int, params_per_code: int, params_per_output: int
+    ) -> tuple[Encoder, Decoder]:
         sizes = [math.prod(shape), code_dim]
         encoder = DenseEncoder(sizes, "identity", "identity", params_per_code)
         if self.tied:

@@ -1,6 +1,7 @@
 """How an input is corrupted before it is encoded: one file a member, one line here."""
 
-from aecore.corruptions.none import NoCorruption as NoCorruption  # isort: split
+# isort: off
+from aecore.corruptions.none import NoCorruption as NoCorruption
 from aecore.corruptions.masking import Masking as Masking
 from aecore.corruptions.gaussian import GaussianNoise as GaussianNoise
 from aecore.corruptions.salt_and_pepper import SaltAndPepper as SaltAndPepper

@@ -17,7 +17,11 @@ class GaussianNoise(Corruption):
     title: ClassVar[str] = "Gaussian noise"
     kind: Literal["gaussian"] = "gaussian"
     level: float = Setting(
-        0.3, ge=0, le=1, title="Noise σ", description="Standard deviation of the added noise; the picture's range is 0 to 1."
+        0.3,
+        ge=0,
+        le=1,
+        title="Noise σ",
+        description="Standard deviation of the added noise; the picture's range is 0 to 1.",
     )
 
     def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:

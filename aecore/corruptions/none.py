@@ -7,7 +7,10 @@ from aecore.parts import Corruption, Field, Images, Visible
 
 
 class NoCorruption(Corruption):
-    """Nothing is changed: x̃ = x. The autoencoder learns to copy, so only its code can force it to choose."""
+    """Nothing is changed: x̃ = x. The autoencoder learns to copy, so only its code can force it to choose.
+
+    Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), section 14.1.
+    """
 
     title: ClassVar[str] = "No noise"
     kind: Literal["none"] = "none"

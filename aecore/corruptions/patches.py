@@ -10,8 +10,8 @@ class Patches(Corruption):
     """Sets whole square patches to zero, exactly the chosen fraction of them (rounded to whole patches).
 
     The field holds, for every pixel, the rank of its patch in a random order, as (rank + ½) / number of patches; a
-    patch is hidden where that is below the level. Patches at the right and lower edge are cut when the size does not divide
-    the picture.
+    patch is hidden where that is below the level. Patches at the right and lower edge are cut when the size does not
+    divide the picture.
     Source: He et al., "Masked autoencoders are scalable vision learners", CVPR 2022, section 3.
     """
 

@@ -17,7 +17,11 @@ class SaltAndPepper(Corruption):
     title: ClassVar[str] = "Salt and pepper"
     kind: Literal["salt_and_pepper"] = "salt_and_pepper"
     level: float = Setting(
-        0.4, ge=0, le=1, title="Fraction corrupted", description="Share of the pixels replaced, half by black, half by white."
+        0.4,
+        ge=0,
+        le=1,
+        title="Fraction corrupted",
+        description="Share of the pixels replaced, half by black, half by white.",
     )
 
     def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:

@@ -125,7 +125,7 @@ def _palettes(
     def warmth(degrees: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         return np.cos(np.deg2rad(degrees - 100))
 
-    figure = oklch_to_oklab(0.65 - 0.21 * contrast + 0.12 * warmth(hue), np.full_like(hue, 0.16), hue)
+    figure = oklch_to_oklab(0.65 - 0.22 * contrast + 0.08 * warmth(hue), np.full_like(hue, 0.16), hue)
     ground = oklch_to_oklab(0.74 + 0.16 * contrast + 0.03 * warmth(second_hue), np.full_like(hue, 0.11), second_hue)
     mix = np.linspace(0, 1, SHADES)[:, None]
     linear = np.clip(oklab_to_linear_rgb(ground[:, None] * (1 - mix) + figure[:, None] * mix), 0, 1)
@@ -139,9 +139,10 @@ class Patterns(Dataset):
     Six weaves: stripes, checks, dots, waves, plaid, grain, all anchored at the picture's centre, so that every factor
     changes the picture smoothly. Factors: `hue` of the dark figure and `second_hue` of the light ground (degrees in
     OKLCH, 50 to 180 apart), `frequency` (1.5 to 4 periods across the picture, uniform in its logarithm),
-    `orientation` (clockwise turn in degrees, up to 180, or 90 where the weave repeats), `contrast` (0.3 to 1: the
-    difference in lightness) and `softness` (0: edges one pixel wide; 1: half a period). Colours are mixed in OKLab.
-    Shape (count, 3, 32, 32); 10 % validation, 10 % test. After the texture walks of "Deepstyle"; colour space:
+    `orientation` (clockwise turn in degrees, up to 180, or 90 where the weave repeats), `contrast` (0.3 to 1; the
+    difference in lightness is 0.09 + 0.38 · contrast, slightly corrected by hue) and `softness` (0: edges one pixel
+    wide; 1: half a period). Colours are mixed in OKLab. Shape (count, 3, 32, 32); 10 % validation, 10 % test. After
+    the texture walks of "Deepstyle"; colour space:
     B. Ottosson, A perceptual color space for image processing, 2020.
     """
 

@@ -19,7 +19,7 @@ def _length(x: Plane, y: Plane) -> Plane:
 
 
 def _square(x: Plane, y: Plane) -> Plane:
-    return np.maximum(np.abs(x), np.abs(y)) - np.float32(0.75)
+    return np.maximum(np.abs(x), np.abs(y)) - np.float32(0.7)
 
 
 def _ellipse(x: Plane, y: Plane) -> Plane:
@@ -47,7 +47,7 @@ def _star(x: Plane, y: Plane) -> Plane:
 
 def _heart(x: Plane, y: Plane) -> Plane:
     """Exact distance to a square standing on its corner with two half-discs (I. Quilez, 2D distance functions)."""
-    scale, centroid = np.float32(1.75), np.float32(0.57)
+    scale, centroid = np.float32(1.5), np.float32(0.6566)
     x, y = np.abs(x) / scale, -y / scale + centroid
     lobe = _length(x - np.float32(0.25), y - np.float32(0.75)) - np.float32(2**0.5 / 4)
     along = np.maximum(x + y, 0) / 2
@@ -69,9 +69,9 @@ class Shapes(Dataset):
     """White sprites on black, 32 × 32 grey, with known shape, scale, orientation and place.
 
     Brightness is the covered part of the pixel, clip(1/2 − d, 0, 1) with d the signed distance to the outline in
-    pixels. Factors, uniform and independent: `shape` (index), `scale` (distance from the centre to the farthest
-    point, about; 5 to 9 pixels), `orientation` (clockwise turn in degrees, from 0 to the turn that maps the shape to
-    itself, so that one picture has one value), `x` and `y` (centre, 10 to 22 pixels from the left and the top).
+    pixels. Factors, uniform and independent: `shape` (index), `scale` (distance from the centre of mass to the
+    farthest point, 5 to 9 pixels), `orientation` (clockwise turn in degrees, from 0 to the turn that maps the shape to
+    itself, so that one picture has one value), `x` and `y` (centre of mass, 10 to 22 pixels from the left and the top).
     The sprite never leaves the picture. Shape (count, 1, 32, 32); 10 % validation, 10 % test. After the idea of
     dSprites (L. Matthey et al., 2017).
     """

@@ -2,7 +2,6 @@ import dataclasses
 from typing import ClassVar, Literal
 
 import numpy as np
-import scipy.linalg
 import torch
 from jaxtyping import Float, Float64
 from pydantic import Field as Setting
@@ -86,6 +85,8 @@ def classical_mds(distances: Float64[np.ndarray, "n n"]) -> Float64[np.ndarray, 
     On Euclidean distances this is PCA up to the signs of the two axes, which are fixed here by the largest entry.
     Source: Torgerson (1952); Gower (1966).
     """
+    import scipy.linalg  # here: it takes a while, and training does not need it
+
     n = len(distances)
     squared = distances**2
     inner = -0.5 * (squared - squared.mean(0) - squared.mean(1, keepdims=True) + squared.mean())
@@ -107,7 +108,8 @@ def smacof(
     wanted = torch.from_numpy(distances)
     total = float(wanted.square().sum())
     y = torch.from_numpy(_apart(distances, start))
-    n, before, step = len(y), np.inf, 0
+    # No squared stress exceeds 1, so a previous one of 2 lets the first step happen.
+    n, before, step = len(y), 2.0, 0
     if total == 0:
         return np.zeros_like(start), 0
     while True:

@@ -10,7 +10,7 @@ from aecore.parts import Images, Likelihood, Outputs
 
 
 class Gaussian(Likelihood):
-    """Each pixel is normal around the decoder's linear output: −log p(x | h) = (x − o)² / 2σ² + log σ + ½ log 2π, in nats.
+    """Each pixel is normal around the output o: −log p(x | h) = (x − o)² / 2σ² + log σ + ½ log 2π, in nats.
 
     With σ fixed this is squared error up to scale and a constant; σ weighs it against the objective's other terms.
     Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), sections 6.2.2.1 and 14.4.

@@ -1,6 +1,7 @@
 """What training minimises, in nats per image: one file a member, one line here."""
 
-from aecore.objectives.reconstruction import Reconstruction as Reconstruction  # isort: split
+# isort: off
+from aecore.objectives.reconstruction import Reconstruction as Reconstruction
 from aecore.objectives.sparse_l1 import SparseL1 as SparseL1
 from aecore.objectives.contractive import Contractive as Contractive
 from aecore.objectives.variational import Variational as Variational

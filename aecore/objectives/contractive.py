@@ -24,4 +24,7 @@ class Contractive(Objective):
     def terms(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, PerImage]:
         out = model.decode(model.encode(batch.corrupted, batch.visible).mean)
         nll = model.likelihood.nll(out, batch.clean).flatten(1).sum(1)
-        return {"reconstruction": nll, "contraction": self.weight * model.encoder.jacobian_squared_norm(batch.corrupted)}
+        return {
+            "reconstruction": nll,
+            "contraction": self.weight * model.encoder.jacobian_squared_norm(batch.corrupted),
+        }

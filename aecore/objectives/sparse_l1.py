@@ -19,7 +19,12 @@ class SparseL1(Objective):
     title: ClassVar[str] = "Sparse (L1)"
     kind: Literal["sparse_l1"] = "sparse_l1"
     weight: float = Setting(
-        1.0, ge=0, le=1000, title="Sparsity λ", description="Price of activity.", json_schema_extra={"unit": "nats per unit of |h|"}
+        1.0,
+        ge=0,
+        le=1000,
+        title="Sparsity λ",
+        description="Price of activity.",
+        json_schema_extra={"unit": "nats per unit of |h|"},
     )
 
     def terms(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, PerImage]:

@@ -21,7 +21,11 @@ class Variational(Objective):
     kind: Literal["variational"] = "variational"
     params_per_code: ClassVar[int] = 2
     beta: float = Setting(
-        1.0, ge=0, le=100, title="β", description="Weight of the KL term; above 1 units become more independent and pictures blurrier."
+        1.0,
+        ge=0,
+        le=100,
+        title="β",
+        description="Weight of the KL term; above 1 units become more independent and pictures blurrier.",
     )
 
     @staticmethod

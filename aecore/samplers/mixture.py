@@ -4,8 +4,6 @@ from typing import ClassVar, Literal
 import numpy as np
 from jaxtyping import Float, Float64
 from pydantic import Field as Setting
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
 from aecore import points
 from aecore.parts import Sampler
@@ -49,6 +47,10 @@ class Mixture(Sampler):
         distinct = len(np.unique(inside, axis=0))
         if distinct < 8 or count == 0:
             return points.gaussian_like(inside, count, rng)
+        # Imported here: it takes seconds, and training does not need it.
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.mixture import GaussianMixture
+
         mixture = GaussianMixture(
             min(self.components, distinct // 4),
             reg_covar=1e-5,

@@ -13,7 +13,7 @@ from app import cache, state
 from app.widgets.header import header
 from app.widgets.picture import picture_error
 
-NO_RUNS = "There is no trained run to look at yet. Open Train, start one, and it appears here as soon as it has learned something."
+NO_RUNS = "There is no trained run to look at yet. Open Train and start one; it appears here when it has ended."
 
 
 def run_name(info: RunInfo) -> str:
@@ -22,12 +22,18 @@ def run_name(info: RunInfo) -> str:
         return info.name
     recipe = RECIPES.get(info.config.recipe)
     title = recipe.title if recipe else info.config.recipe.replace("_", " ")
-    return f"{title}, {info.config.dataset.title or info.config.dataset.kind}"
+    return f"{title} · {info.config.dataset.title or info.config.dataset.kind}"
 
 
 def explorable_runs() -> list[RunInfo]:
-    """Runs that can be opened: ready-made ones first, then the newest."""
-    return sorted((info for info in cache.runs() if info.explorable), key=lambda info: not info.builtin)
+    """Runs that can be opened: ready-made ones first, in the order in which the kinds are taught, then the newest."""
+    order = {name: place for place, name in enumerate(RECIPES)}
+    infos = [info for info in cache.runs() if info.explorable]
+    ready = sorted(
+        (info for info in infos if info.builtin),
+        key=lambda info: order.get(info.config.recipe, len(order)) if info.config else len(order),
+    )
+    return ready + [info for info in infos if not info.builtin]
 
 
 def run_labels(infos: Sequence[RunInfo]) -> dict[str, str]:
@@ -43,23 +49,7 @@ def pick_run() -> Session:
     A run named in the URL that does not exist or cannot be opened is answered in words, and the page ends there, with
     the selectbox still usable.
     """
-    infos = explorable_runs()
-    labels = run_labels(infos)
-    chosen = _chosen(infos)
-    st.session_state[state.RUN_PICKER] = chosen if chosen in labels else None
-    st.selectbox(
-        "Run", list(labels), key=state.RUN_PICKER, format_func=lambda run_id: labels.get(run_id, run_id),
-        on_change=_picked, placeholder="Choose a run", icon=":material/network_node:", label_visibility="collapsed",
-    )  # fmt: skip
-    if chosen is None:
-        picture_error(NO_RUNS)
-        st.stop()
-    state.choose_run(chosen)
-    try:
-        return _open(chosen)
-    except AecoreError as error:
-        picture_error(f"{str(error)[:1].upper()}{str(error)[1:]}. Choose another run above.")
-        st.stop()
+    return _opened(_pick())
 
 
 def header_with_run(title: str, seen: str, try_this: str) -> Session:
@@ -68,7 +58,40 @@ def header_with_run(title: str, seen: str, try_this: str) -> Session:
     with left:
         header(title, seen, try_this)
     with right:
-        return pick_run()
+        chosen = _pick()
+    return _opened(chosen)
+
+
+def _pick() -> str | None:
+    infos = explorable_runs()
+    labels = run_labels(infos)
+    chosen = _chosen(infos)
+    st.session_state[state.RUN_PICKER] = chosen if chosen in labels else None
+    st.selectbox(
+        "Run",
+        list(labels),
+        key=state.RUN_PICKER,
+        format_func=lambda run_id: labels.get(str(run_id), str(run_id)),
+        on_change=_picked,
+        placeholder="Choose a run",
+        icon=":material/network_node:",
+        label_visibility="collapsed",
+    )
+    return chosen
+
+
+def _opened(run_id: str | None) -> Session:
+    try:
+        if run_id is None:
+            raise RunUnavailable(NO_RUNS)
+        session = _open(run_id)
+    except AecoreError as error:
+        picture_error(
+            f"{str(error)[:1].upper()}{str(error)[1:]}{'' if run_id is None else '. Choose another run above.'}"
+        )
+        st.stop()
+    state.choose_run(run_id)
+    return session
 
 
 def _chosen(infos: Sequence[RunInfo]) -> str | None:

@@ -101,14 +101,10 @@ def test_mds_has_no_more_stress_than_sklearn(digits):
 
 
 def test_mds_lowers_the_stress_of_classical_mds_and_each_step_lowers_it_further(digits):
-    stress = [Mds(max_iterations=steps).fit(digits).quality["stress_1"] for steps in (1, 2, 5, 20, 100)]
     wanted = points.distances(digits)
-    assert [metrics.stress_1(wanted, classical_mds(wanted)), *stress] == sorted([*stress, 1.0], reverse=True)[
-        1:
-    ] or all(
-        later < earlier
-        for earlier, later in zip([metrics.stress_1(wanted, classical_mds(wanted)), *stress], stress, strict=False)
-    )
+    stress = [metrics.stress_1(wanted, classical_mds(wanted))]
+    stress += [Mds(max_iterations=steps).fit(digits).quality["stress_1"] for steps in (1, 2, 5, 20, 100)]
+    assert (np.diff(stress) < 0).all()
 
 
 def test_mds_recovers_a_plane_exactly():

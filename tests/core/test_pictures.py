@@ -164,7 +164,7 @@ def test_thumbnails_never_overlap_and_earlier_ones_win():
 
 def test_thumbnails_outside_the_bounds_are_left_out():
     coordinates = np.array([[0.5, 0.5], [3, 3]], np.float32)
-    layer = pictures.scatter_thumbnails(coordinates, images(2, h=2, w=2), (10, 10), bounds=(0, 1, 0, 1))
+    layer = pictures.scatter_thumbnails(coordinates, images(2, h=2, w=2), (10, 10), bounds=(0.0, 1.0, 0.0, 1.0))
     assert int((layer[:, :, 3] > 0).sum()) == 4
     assert (layer[4:6, 4:6, 3] == 255).all()
 

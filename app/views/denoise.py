@@ -1,0 +1,215 @@
+"""Denoise: what a run makes of damaged images, at any kind and strength of noise."""
+
+import html
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from aecore import pictures
+from aecore.errors import AecoreError
+from aecore.parts import Corruption
+from aecore.registry import members
+from aecore.session import Denoised, Gallery, Session
+from app import cache, state
+from app.widgets.error_curve import error_curve, level_marker
+from app.widgets.image_picker import pick_images
+from app.widgets.image_source import image_source
+from app.widgets.picture import picture, picture_error
+from app.widgets.run_picker import header_with_run
+
+ROWS = ("Original", "Corrupted", "Reconstruction")
+FIGURES = {
+    "sse": ("Squared error per image", "Σ (x − r)² over all pixels, mean over the images; 0 is identical", "{:.2f}"),
+    "psnr": ("PSNR, dB", "Peak signal-to-noise ratio of the mean error; higher is better", "{:.1f}"),
+    "ssim": ("SSIM", "Structural similarity, −1 to 1; 1 is identical", "{:.2f}"),
+}
+MAX_SEED = 9999
+
+
+def noise_kinds(session: Session) -> dict[str, type[Corruption]]:
+    """{kind: class}, the run's own first; without `none`, which is every kind's level 0."""
+    own = session.config.corruption.kind
+    kinds = {kind: cls for kind, cls in members("corruptions", Corruption).items() if kind != "none"}
+    return dict(sorted(kinds.items(), key=lambda item: item[0] != own))
+
+
+def pick_noise(session: Session) -> str:
+    """The kind of noise: that of the URL, else the run's own."""
+    kinds = noise_kinds(session)
+    asked = state.parameter(state.NOISE)
+    kind = asked if asked in kinds else next(iter(kinds))
+    key = state.widget(state.NOISE)
+    state.hold(key, kind)
+    st.pills(
+        "Noise",
+        list(kinds),
+        format_func=lambda name: kinds[name].title,
+        required=True,
+        key=key,
+        on_change=state.widget_to_url,
+        args=(state.NOISE,),
+        wrap=True,
+    )
+    return kind
+
+
+def pick_level(session: Session, kind: str) -> float:
+    """The strength of the noise: that of the URL, else the run's own, else the kind's."""
+    field = noise_kinds(session)[kind].model_fields["level"]
+    asked = state.number(state.LEVEL)
+    level = asked if asked is not None and 0 <= asked <= 1 else session.corruption(kind).level
+    key = state.widget(state.LEVEL)
+    state.hold(key, level)
+    st.slider(
+        str(field.title),
+        0.0,
+        1.0,
+        step=0.01,
+        key=key,
+        on_change=state.widget_to_url,
+        args=(state.LEVEL,),
+        help=field.description,
+    )
+    return level
+
+
+def pick_seed() -> int:
+    seed = state.whole(state.SEED, MAX_SEED + 1)
+    key = state.widget(state.SEED)
+    state.hold(key, seed)
+    left, right = st.columns(2, gap="small", vertical_alignment="bottom", wrap=False)
+    left.number_input(
+        "Seed",
+        0,
+        MAX_SEED,
+        key=key,
+        on_change=state.widget_to_url,
+        args=(state.SEED,),
+        help="Equal seeds replay equal noise.",
+    )
+    right.button(
+        "New noise",
+        icon=":material/casino:",
+        on_click=state.set_parameter,
+        args=(state.SEED, str((seed + 1) % (MAX_SEED + 1))),
+        width="stretch",
+    )
+    return seed
+
+
+@st.fragment
+def view(
+    session: Session, images: np.ndarray, names: list[str], kind: str, seed: int, places: Mapping[str, DeltaGenerator]
+) -> None:
+    """All that follows the level; the rest of the page stays as it is."""
+    with places["level"]:
+        level = pick_level(session, kind)
+    with places["picture"]:
+        done = _picture(session, images, names, kind, level, seed)
+    with places["figures"]:
+        if done is not None:
+            _figures(done)
+    with places["marker"]:
+        level_marker(level)
+
+
+def _picture(
+    session: Session, images: np.ndarray, names: list[str], kind: str, level: float, seed: int
+) -> Denoised | None:
+    if not len(images):
+        picture_error("No image is chosen. Pick some with “Choose”, or press “Others”.")
+        return None
+    try:
+        done = session.denoise(images, kind, level, seed)
+        sheet = pictures.sheet([done.original, done.corrupted, done.reconstruction])
+    except AecoreError as error:
+        picture_error(str(error))
+        return None
+    picture(
+        sheet,
+        f"{len(images)} images: original, corrupted at level {level:.2f}, reconstruction",
+        rows=ROWS,
+        columns=names,
+        most=12,
+    )
+    return done
+
+
+def _figures(done: Denoised) -> None:
+    figures = done.figures()
+    rows = "".join(
+        f'<tr title="{html.escape(hint, quote=True)}"><th scope="row">{name}</th>'
+        + "".join(f"<td>{form.format(value)}</td>" for value in figures[key])
+        + "</tr>"
+        for key, (name, hint, form) in FIGURES.items()
+        if key in figures
+    )
+    st.html(
+        '<table class="figures"><thead><tr><td></td><th scope="col">Corrupted</th>'
+        f'<th scope="col">Reconstruction</th></tr></thead><tbody>{rows}</tbody></table><p class="reading">{html.escape(reading(done.removed))}</p>'
+    )
+
+
+def reading(removed: float | None) -> str:
+    """The figures in plain words."""
+    if removed is None:
+        return "Without noise, the error that is left is what the code cannot hold."
+    if removed <= 0:
+        return "Here the model does more harm than good: its answer is further from the original than the noisy image."
+    return f"The model takes away {removed:.0%} of the squared error that the noise had put in."
+
+
+def page() -> None:
+    session = header_with_run(
+        "Denoise",
+        "Noise is put on each image, and the autoencoder draws what it believes was there.",
+        "raise the level until the reconstruction becomes another image.",
+    )
+    state.forget_view_of_another_run("denoise", session.run_id, (state.LEVEL, state.NOISE))
+    left, right = st.columns([7, 3], gap="large")
+    with left:
+        places = {"picture": st.container(key="denoise_picture")}
+        numbers, chart = st.container(key="denoise_below").columns([4, 5], gap="large")
+        places["figures"] = numbers.container(key="denoise_figures")
+        curve = chart.container(key="denoise_curve")
+    with right:
+        kind = pick_noise(session)
+        places["level"] = st.container(key="denoise_level")
+        seed = pick_seed()
+        if not session.config.corruption.level:
+            st.caption(":material/info: This run was trained without noise; it never learned to repair.")
+        gallery = image_source(session)
+        chosen = pick_images(gallery)
+    with curve:
+        plot = st.container()
+        places["marker"] = st.container(key="denoise_marker")
+    images = gallery.images[chosen]
+    view(session, images, names_of(gallery, chosen), kind, seed, places)
+    if chosen:
+        with plot:
+            _curve(session, gallery, tuple(chosen), images, kind, seed)
+
+
+def names_of(gallery: Gallery, chosen: list[int]) -> list[str]:
+    """The classes of the images, where there are any."""
+    if gallery.labels is None or not gallery.label_names:
+        return []
+    return [gallery.label_names[int(gallery.labels[position])] for position in chosen]
+
+
+def _curve(
+    session: Session, gallery: Gallery, chosen: tuple[int, ...], images: np.ndarray, kind: str, seed: int
+) -> None:
+    source = state.own_images_token() if gallery.own else "dataset"
+    try:
+        curve = cache.error_curve(str(session.folder), session.run_id, source, chosen, kind, seed, images)
+    except AecoreError as error:
+        picture_error(str(error))
+        return
+    own = session.config.corruption
+    error_curve(curve, own.level if own.kind == kind else None)
+
+
+page()

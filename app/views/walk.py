@@ -1,0 +1,398 @@
+"""Walk: take an image's code somewhere else, and watch the picture change."""
+
+import html
+import io
+import json
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from aecore import pictures
+from aecore.errors import AecoreError
+from aecore.session import Gallery, Scale, Session
+from app import cache, state
+from app.widgets import walk_place
+from app.widgets.filmstrip import FRAMES, film_size, film_slider, filmstrip
+from app.widgets.image_source import GALLERY, image_source
+from app.widgets.picture import picture, picture_error
+from app.widgets.run_picker import header_with_run
+from app.widgets.walk_place import Place
+from app.widgets.walk_tiles import tiles
+
+SHOWN = 6
+MOST_BACK = 12
+"""Moved units that can be put back one by one."""
+FULL = 0.5
+"""The difference, as a share of the pixel range, that gets the full colour."""
+ENLARGED = 8
+"""Of exported pictures."""
+ALONG = Scale(0.0, 1.0, 0.02)
+MODES = {"units": "Units", "between": "Interpolate", "plane": "Plane", "random": "Random"}
+
+
+def main() -> None:
+    session = header_with_run(
+        "Walk",
+        "A code is a place, and every place decodes to a picture.",
+        "pull the topmost slider from end to end, then the next one.",
+    )
+    left, right = st.columns([4, 3], gap="medium")
+    with left:
+        box, about, choice = (st.container(key=f"walk_{name}", gap="xsmall") for name in ("picture", "about", "choice"))
+    try:
+        with choice:
+            gallery = image_source(session)
+        state.forget_place_of_another(f"{session.run_id} {gallery.note}")
+        film_size(gallery.images[:1])
+    except AecoreError as error:
+        with box:
+            picture_error(str(error))
+        return
+    _view(session, gallery, box, about, right)
+    with choice:
+        _choose(gallery)
+
+
+@st.fragment
+def _view(
+    session: Session, gallery: Gallery, box: DeltaGenerator, about: DeltaGenerator, right: DeltaGenerator
+) -> None:
+    """All that follows the code. The choice of the start image stays outside, so that sliders need not redraw it."""
+    try:
+        place = walk_place.read(session, gallery)
+        with box:
+            _pictures(place)
+    except AecoreError as error:
+        with box:
+            picture_error(str(error))
+        return
+    with right:
+        _controls(place)
+    with about:
+        _about(place)
+
+
+# --- the picture -----------------------------------------------------------------------------------------------------
+
+
+def _pictures(place: Place) -> None:
+    start, now = place.pictures[:1], place.pictures[1:]
+    sheet = pictures.filmstrip(pictures.against(start, now, FULL))
+    what = walk_place.image_label(place.gallery, place.image)
+    picture(
+        sheet,
+        f"Three pictures: the start ({what}), the picture of the code now, and their signed difference",
+        columns=("start", "now", "difference"),
+        most=40,
+    )
+
+
+def _about(place: Place) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="walk_toolbar"):
+        where = f"<span>{html.escape(_where(place))}</span>"
+        st.html(f'<p class="walk-where">{where}<span class="walk-legend">{LEGEND}</span></p>', width="stretch")
+        here = np.array_equal(place.now, place.start)
+        st.button("Reset", icon=":material/restart_alt:", on_click=state.leave_place, disabled=here)
+        export = st.popover("Export", icon=":material/download:", on_change="rerun", key=f"{state.WALK_WIDGET}export")
+    if export.open:
+        with export:
+            _export(place)
+    if place.moved:
+        _put_back(sorted(place.moved))
+    _meter(place)
+
+
+def _put_back(units: list[int]) -> None:
+    # The key names the units, so that a unit put back and moved again is not found still picked.
+    key = f"{state.WALK_WIDGET}back_{'_'.join(map(str, units[:MOST_BACK]))}"
+
+    def back() -> None:
+        if (unit := st.session_state[key]) is not None:
+            state.move_unit(unit, None)
+
+    st.pills(
+        "Put a unit back",
+        units[:MOST_BACK],
+        key=key,
+        on_change=back,
+        label_visibility="collapsed",
+        format_func=lambda unit: f":material/undo: unit {unit}",
+    )
+
+
+LEGEND = '<i class="brighter"></i>brighter <i class="darker"></i>darker than the start'
+
+
+def _where(place: Place) -> str:
+    """The code's origin and its moved units, in words."""
+    along = walk_place.along()
+    if state.number(state.DRAW) is not None:
+        origin = "A random code"
+    elif along > 0:
+        other = walk_place.image_label(place.gallery, walk_place.other_image(place.gallery))
+        origin = f"{along:.0%} of the way to {other}"
+    else:
+        origin = f"The code of {walk_place.image_label(place.gallery, place.image)}"
+    names = [str(unit) for unit in sorted(place.moved)]
+    if not names:
+        return origin
+    return f"{origin}, unit{'s' if len(names) > 1 else ''} {', '.join(names[:6])}{' …' if len(names) > 6 else ''} moved"
+
+
+def _meter(place: Place) -> None:
+    session = place.session
+    found = session.distance(place.now)
+    decoded = cache.gallery(str(session.folder), session.run_id, GALLERY).decoded
+    at = f"{found.percentile:.0f}"
+    if decoded:
+        near = session.decode(session.codes[found.nearest])
+    else:
+        near = session.data.floats(session.code_indices[found.nearest])
+    words = (
+        f'<div class="walk-meter"><div role="meter" aria-label="Distance from the data, percentile" aria-valuenow="{at}" '
+        f'aria-valuemin="0" aria-valuemax="100"><i style="left:{at}%"></i></div>The code is '
+        f"<b>{found.value:.2f} standard deviations</b> per unit from the nearest training code: {found.words}. "
+        f"The nearest training {'codes, decoded' if decoded else 'images'}:</div>"
+    )
+    filmstrip(near, "Pictures of the nearest training codes, nearest first", caption=words)
+
+
+def _choose(gallery: Gallery) -> None:
+    labels = [walk_place.image_label(gallery, i) for i in range(len(gallery.images))]
+    chosen = walk_place.start_image(gallery)
+    tiles(
+        gallery.images,
+        "Images to start from",
+        labels,
+        f"{state.WALK_WIDGET}start",
+        walk_place.choose_image,
+        chosen=chosen,
+    )
+
+
+# --- modes -----------------------------------------------------------------------------------------------------------
+
+
+def _controls(place: Place) -> None:
+    mode = st.segmented_control(
+        "Mode",
+        list(MODES),
+        default="units",
+        required=True,
+        key=state.MODE,
+        bind="query-params",
+        format_func=MODES.__getitem__,
+        label_visibility="collapsed",
+        width="stretch",
+    )
+    with st.container(key="walk_films", gap=None):
+        draw: dict[str, Callable[[Place], None]] = {"between": _between, "plane": _plane, "random": _random}
+        draw.get(str(mode), _units)(place)
+
+
+def _units(place: Place) -> None:
+    order = place.session.units_by_effect()
+    pages = -(-len(order) // SHOWN)
+    key = f"{state.WALK_WIDGET}page_{place.session.run_id}"
+    page = min(max(int(state.value(key, 1)), 1), pages)
+    for unit in order[(page - 1) * SHOWN : page * SHOWN]:
+        _unit(place, int(unit))
+    if pages > 1:
+        st.caption(f"More of the {len(order)} units, weaker and weaker")
+        st.pagination(pages, key=key)
+
+
+def _unit(place: Place, unit: int) -> None:
+    session, scale = place.session, place.scale(unit)
+    key = f"{state.WALK_WIDGET}u{unit}_{place.token}"
+
+    def moved() -> None:
+        walk_place.move(place, unit, float(st.session_state[key]))
+
+    _, images = session.walk(place.now, unit, values=scale.values(FRAMES))
+    ends = f"from {scale.text(scale.low)} to {scale.text(scale.high)}"
+    filmstrip(images, f"Unit {unit} {ends}, the others as now", caption=_unit_words(session, unit))
+    film_slider(f"Unit {unit}", scale, float(place.now[unit]), key, moved)
+
+
+def _unit_words(session: Session, unit: int) -> str:
+    words = f"<b>unit {unit}</b> changes the picture by {session.effects[unit]:.1%} per SD"
+    if "kl" in session.unit_figures:
+        words += f", KL {session.unit_figures['kl'][unit]:.2f} nats"
+    return f'<span class="dead">{words}: hardly used</span>' if session.dead[unit] else words
+
+
+def _between(place: Place) -> None:
+    session, gallery = place.session, place.gallery
+    how = walk_place.how()
+    key = f"{state.WALK_WIDGET}how"
+    state.hold(key, how)
+    st.segmented_control(
+        "Path",
+        list(walk_place.HOWS),
+        key=key,
+        required=True,
+        format_func=str.capitalize,
+        label_visibility="collapsed",
+        on_change=lambda: walk_place.choose_how(st.session_state[key]),
+        help="Linear: the straight line. Spherical: along a circle, so that the code keeps its length.",
+    )
+    other = walk_place.other_image(gallery)
+    _, images = session.interpolate(place.start, walk_place.other_code(session, gallery), FRAMES, how)
+    first, last = (walk_place.image_label(gallery, i) for i in (place.image, other))
+    filmstrip(images, f"From {first} to {last} in {FRAMES} steps", ends=(first, last))
+    along = f"{state.WALK_WIDGET}along_{session.run_id}_{place.image}_{other}_{how}"
+    film_slider(
+        "Position", ALONG, walk_place.along(), along, lambda: walk_place.go_between(float(st.session_state[along]))
+    )
+    st.caption("The other image")
+    labels = [walk_place.image_label(gallery, i) for i in range(len(gallery.images))]
+    tiles(gallery.images, "Images to go to", labels, f"{state.WALK_WIDGET}other", walk_place.choose_other, chosen=other)
+
+
+def _plane(place: Place) -> None:
+    session = place.session
+    order = [int(unit) for unit in session.units_by_effect()]
+    if len(order) < 2:
+        picture_error("This code has a single unit, so there is no plane to show.")
+        return
+    x = state.whole(state.PLANE_X, session.code_dim, order[0])
+    y = state.whole(state.PLANE_Y, session.code_dim, next(unit for unit in order if unit != x))
+    for column, name, unit, other, label in zip(
+        st.columns(2), (state.PLANE_X, state.PLANE_Y), (x, y), (y, x), ("Across", "Up"), strict=True
+    ):
+        with column:
+            _plane_unit(order, name, unit, other, label)
+    if x == y:
+        picture_error("A plane needs two units; choose another one.")
+        return
+    xs, ys, images = session.plane(place.now, x, y, FRAMES)
+    cells = [(float(at_x), float(at_y)) for at_y in ys for at_x in xs]
+    across, up = session.scale(x, float(xs[0])), session.scale(y, float(ys[-1]))
+    labels = [f"unit {x} at {across.text(at_x)}, unit {y} at {up.text(at_y)}" for at_x, at_y in cells]
+
+    def picked(cell: int) -> None:
+        for unit, value in zip((x, y), cells[cell], strict=True):
+            walk_place.move(place, unit, value)
+
+    tiles(
+        images,
+        f"The plane of unit {x} (across) and unit {y} (up)",
+        labels,
+        f"{state.WALK_WIDGET}plane",
+        picked,
+        columns=FRAMES,
+        mark=(across.share(float(place.now[x])), up.share(float(place.now[y]))),
+    )
+    st.caption("The ring is where the code is now. Pick a picture to go there.")
+
+
+def _plane_unit(order: list[int], name: str, unit: int, other: int, label: str) -> None:
+    key = f"{state.WALK_WIDGET}{name}"
+    state.hold(key, unit)
+    st.selectbox(
+        label,
+        [option for option in order if option != other],
+        key=key,
+        format_func=lambda option: f"{label}: unit {option}",
+        on_change=lambda: state.set_parameter(name, str(st.session_state[key])),
+        label_visibility="collapsed",
+    )
+
+
+def _random(place: Place) -> None:
+    drawn = state.number(state.DRAW)
+    draw = walk_place.draw()
+    kinds = walk_place.samplers()
+    key = f"{state.WALK_WIDGET}sampler"
+    state.hold(key, walk_place.sampler())
+    st.selectbox(
+        "Where random codes come from",
+        list(kinds),
+        key=key,
+        format_func=lambda kind: kinds[kind].title,
+        on_change=lambda: walk_place.choose_sampler(st.session_state[key]),
+    )
+    st.caption((kinds[walk_place.sampler()].__doc__ or "").split("\n")[0])
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        seed = f"{state.WALK_WIDGET}seed"
+        state.hold(seed, draw)
+        st.number_input(
+            "Seed",
+            0,
+            walk_place.LAST_SEED,
+            key=seed,
+            width=140,
+            on_change=lambda: walk_place.draw_random(st.session_state[seed]),
+        )
+        st.button(
+            "Another dozen",
+            icon=":material/casino:",
+            type="primary",
+            on_click=walk_place.draw_random,
+            args=(walk_place.next_draw(),),
+        )
+    _, images = walk_place.shelf(place.session, draw)
+    labels = [f"random code {i + 1} of seed {draw}" for i in range(len(images))]
+    chosen = None if drawn is None else state.whole(state.PICK, len(images))
+    tiles(
+        images,
+        "Random codes",
+        labels,
+        f"{state.WALK_WIDGET}shelf",
+        partial(walk_place.draw_random, draw),
+        chosen=chosen,
+        columns=4,
+    )
+
+
+# --- export ----------------------------------------------------------------------------------------------------------
+
+
+def _export(place: Place) -> None:
+    """Nothing is made before it is asked for."""
+    unit = int(place.session.units_by_effect()[0])
+    name = f"walk-{place.session.run_id}"
+    for label, icon, ending, make in (
+        ("Picture, PNG", ":material/image:", ".png", _as_png),
+        (f"Walk of unit {unit}, GIF", ":material/gif_box:", f"-unit{unit}.gif", _as_gif),
+        ("Code, JSON", ":material/data_object:", ".json", _as_json),
+        ("Code, NPY", ":material/data_array:", ".npy", _as_npy),
+    ):
+        st.download_button(
+            label,
+            partial(make, place),
+            name + ending,
+            icon=icon,
+            on_click="ignore",
+            key=f"{state.WALK_WIDGET}{ending[-3:]}",
+            width="stretch",
+        )
+
+
+def _as_png(place: Place) -> bytes:
+    return pictures.png(pictures.enlarge(pictures.filmstrip(place.pictures[1:]), ENLARGED))
+
+
+def _as_gif(place: Place) -> bytes:
+    unit = int(place.session.units_by_effect()[0])
+    _, images = place.session.walk(place.now, unit, values=place.scale(unit).values(25))
+    frames = [pictures.filmstrip(image[None]) for image in images]
+    return pictures.gif([*frames, *frames[-2:0:-1]], 60, ENLARGED)
+
+
+def _as_json(place: Place) -> str:
+    known = {"run": place.session.run_id, "from": _where(place), "code": [float(value) for value in place.now]}
+    return json.dumps(known, indent=1, ensure_ascii=False)
+
+
+def _as_npy(place: Place) -> bytes:
+    out = io.BytesIO()
+    np.save(out, place.now, allow_pickle=False)
+    return out.getvalue()
+
+
+main()

@@ -1,0 +1,52 @@
+"""Which images of a gallery are looked at: thumbnails to tick, or simply the next ones."""
+
+import streamlit as st
+
+from aecore import pictures
+from aecore.session import Gallery
+from app import state
+
+SHOWN = 8
+MOST = 12
+SIDE = 32
+OFFERED = 64
+"""Thumbnails in the popover; "Other images" goes through all images, however many."""
+
+
+def pick_images(gallery: Gallery) -> list[int]:
+    """Positions in `gallery` of the images to show, at most 12; draws "Choose images" and "Other images"."""
+    total = len(gallery.images)
+    chosen = state.chosen_images(gallery.own, total, list(range(min(SHOWN, total))))[:MOST]
+    key = state.images_key(gallery.own) + "_pills"
+    st.session_state[key] = [position for position in chosen if position < OFFERED]
+
+    def ticked() -> None:
+        elsewhere = [position for position in chosen if position >= OFFERED]
+        state.choose_images(gallery.own, (list(st.session_state[key]) + elsewhere)[-MOST:])
+
+    def others() -> None:
+        first = max(chosen, default=-1) + 1
+        state.choose_images(gallery.own, [(first + i) % total for i in range(min(SHOWN, total))])
+
+    left, right = st.columns(2, gap="small", wrap=False)
+    with left.popover("Choose", icon=":material/grid_view:", width="stretch"), st.container(key="thumbnails"):
+        st.caption(f"Click to add or remove; at most {MOST} at once.")
+        st.pills(
+            "Images",
+            list(range(min(total, OFFERED))),
+            selection_mode="multi",
+            key=key,
+            format_func=_thumbnails(gallery).__getitem__,
+            on_change=ticked,
+            label_visibility="collapsed",
+        )
+    right.button("Others", icon=":material/shuffle:", on_click=others, width="stretch", help="The next eight images")
+    return chosen
+
+
+def _thumbnails(gallery: Gallery) -> list[str]:
+    """Markdown of each image, enlarged to some 32 pixels."""
+    factor = max(1, SIDE // max(gallery.images.shape[2:]))
+    singles = [gallery.images[i : i + 1] for i in range(min(len(gallery.images), OFFERED))]
+    sheets = [pictures.enlarge(pictures.filmstrip(single), factor) for single in singles]
+    return [f"![image {i}]({pictures.data_uri(pictures.png(sheet))})" for i, sheet in enumerate(sheets)]

@@ -1,0 +1,40 @@
+"""Where a page's images come from: the run's dataset, or the visitor."""
+
+from typing import Literal
+
+import streamlit as st
+
+from aecore.session import Gallery, Session, own_gallery
+from app import cache, state
+from app.widgets.own_images import inverted, own_images
+
+GALLERY = 64
+Source = Literal["dataset", "yours"]
+
+
+def image_source(session: Session) -> Gallery:
+    """The run's gallery (64 test images, or decoded codes where its data is not here), or the visitor's own images.
+
+    Draws the choice, once there is one, and the popover for own images.
+    """
+    choice = st.container()
+    intake = own_images(session)
+    dataset = cache.gallery(str(session.folder), session.run_id, GALLERY)
+    source: Source = "dataset"
+    if intake is not None:
+        with choice:
+            picked = st.segmented_control(
+                "Images",
+                ["dataset", "yours"],
+                default="yours",
+                required=True,
+                key=state.SOURCE,
+                persist_state="session",
+                format_func=lambda name: "Dataset" if name == "dataset" else "Yours",
+                width="stretch",
+            )
+        source = "yours" if picked == "yours" else "dataset"
+    gallery = dataset if intake is None or source == "dataset" else own_gallery(intake, inverted(session))
+    if gallery.decoded:
+        st.caption(f":material/info: The dataset is not here, so these are {gallery.note}")
+    return gallery

@@ -1,0 +1,93 @@
+"""A run at a glance: pictures it makes, what it teaches, its figures, and the pages that open it."""
+
+import dataclasses
+import html
+
+import streamlit as st
+
+from aecore import pictures
+from aecore.errors import AecoreError
+from aecore.recipes import RECIPES
+from aecore.session import Gallery, Session
+from aecore.store import RunInfo
+from app import cache, state
+from app.widgets.run_picker import run_name
+
+WIDTH = 320
+TILE = 32
+PAGES = (
+    ("views/denoise.py", "Denoise", ":material/blur_on:"),
+    ("views/walk.py", "Walk", ":material/explore:"),
+    ("views/maps.py", "Maps", ":material/scatter_plot:"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Strip:
+    """A composed picture as a data URI, its width in pixels at its own size, its enlargement, and what it shows."""
+
+    uri: str
+    width: int
+    factor: int
+    caption: str
+
+
+def run_card(info: RunInfo) -> None:
+    recipe = RECIPES.get(info.config.recipe) if info.config else None
+    with st.container(border=True, height="stretch", key=f"card_{info.run_id}"):
+        st.html(_strip(info) + _words(info, recipe.teaches if recipe else ""))
+        with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+            for page, label, icon in PAGES:
+                st.page_link(page, label=label, icon=icon, query_params={state.RUN: info.run_id}, width="content")
+
+
+def _strip(info: RunInfo) -> str:
+    try:
+        strip = cache.strip(str(info.folder), info.run_id, make_strip)
+    except AecoreError as error:
+        return f'<div class="picture-error" role="alert">{html.escape(str(error))}</div>'
+    return (
+        f'<figure class="card-strip"><img src="{strip.uri}" alt="{html.escape(strip.caption, quote=True)}" '
+        f'style="width:{strip.width * strip.factor}px"><figcaption>{html.escape(strip.caption)}</figcaption></figure>'
+    )
+
+
+def _words(info: RunInfo, teaches: str) -> str:
+    facts = [f"{info.config.code_dim} units in the code"] if info.config else []
+    if (error := info.status.metrics.get("test_sse")) is not None:
+        facts.append(f"squared error {error:.2f} per test image")
+    return (
+        f'<div class="card-words"><h3>{html.escape(run_name(info))}</h3><p>{html.escape(teaches)}</p>'
+        f'<p class="facts">{html.escape(" · ".join(facts))}</p></div>'
+    )
+
+
+def make_strip(session: Session, gallery: Gallery) -> Strip:
+    """Three rows of what this run is best at showing."""
+    height, width = session.shape[1:]
+    factor = max(1, round(TILE / width))
+    columns = max(3, (WIDTH + factor) // (factor * (width + 1)))
+    rows, caption = _rows(session, gallery, columns)
+    sheet = pictures.sheet(rows[: max(1, round(3 * TILE / (factor * height)))] if height > 2 * TILE else rows)
+    return Strip(pictures.data_uri(pictures.png(sheet)), sheet.shape[1], factor, caption)
+
+
+def _rows(session: Session, gallery: Gallery, columns: int) -> tuple[list[pictures.Stack], str]:
+    images = gallery.images[:columns]
+    if session.config.corruption.level:
+        done = session.denoise(images)
+        return [done.original, done.corrupted, done.reconstruction], "Originals, corrupted, reconstructions"
+    if session.config.objective.params_per_code == 2:
+        _, drawn = session.sample(3 * columns)
+        return [drawn[i * columns : (i + 1) * columns] for i in range(3)], "Random codes, decoded: nobody drew these"
+    if session.code_dim == 2:
+        _, _, plane = session.plane(session.code_mean, 0, 1, columns)
+        lines = [
+            plane[i * columns : (i + 1) * columns] for i in (columns // 6, columns // 2, columns - 1 - columns // 6)
+        ]
+        return lines, "Across the plane of its two units"
+    if session.code_dim <= TILE:
+        units = session.units_by_effect()[:3]
+        return [session.walk(session.code_mean, int(unit), columns)[1] for unit in units], "One unit moved in each row"
+    found = session.reconstruct(images)
+    return [images, found, pictures.difference(images, found)], "Originals, reconstructions, what differs"

@@ -1,0 +1,140 @@
+"""Two to four runs side by side: the same images through each of them, and what each costs."""
+
+import html
+
+import streamlit as st
+
+from aecore import pictures
+from aecore.errors import AecoreError
+from aecore.parts import Corruption
+from aecore.registry import members
+from aecore.session import Denoised, Session
+from aecore.store import RunInfo
+from app import cache, state
+from app.widgets.picture import picture, picture_error
+from app.widgets.run_picker import run_labels
+
+MOST = 4
+MEASURED = 64
+SHOWN = 8
+LETTERS = "ABCD"
+NO_NOISE = "none"
+
+
+@st.fragment
+def compare(infos: list[RunInfo]) -> None:
+    """The picture at the left, the choice at the right; `infos` are the runs that can be opened."""
+    left, right = st.columns([7, 3], gap="large")
+    shown = left.container()
+    with right:
+        chosen = _choose(infos)
+        kind, first = _noise(), _first_image()
+    with shown:
+        if not chosen:
+            picture_error("Choose two runs or more at the right, and their pictures appear here.")
+            return
+        try:
+            _compared(chosen, kind, first)
+        except AecoreError as error:
+            picture_error(str(error))
+
+
+def size_of(info: RunInfo) -> tuple[int, int, int] | None:
+    return info.status.shape
+
+
+def comparable(infos: list[RunInfo], chosen: list[str]) -> list[RunInfo]:
+    """Runs for pictures of the size of the first chosen one; all, while none is chosen."""
+    size = next((size_of(info) for info in infos if chosen and info.run_id == chosen[0]), None)
+    return [info for info in infos if size is None or size_of(info) == size]
+
+
+def first_choice(infos: list[RunInfo]) -> list[str]:
+    """What is shown before anybody has chosen: the first runs that can stand beside one another."""
+    for info in infos:
+        same = comparable(infos, [info.run_id])
+        if len(same) > 1:
+            return [one.run_id for one in sorted(same, key=lambda one: one is not info)[:3]]
+    return [info.run_id for info in infos[:1]]
+
+
+def _choose(infos: list[RunInfo]) -> list[str]:
+    key = f"{state.RUNS_WIDGET}compared"
+    known = [info.run_id for info in infos]
+    # Held in the session as ids; a link names them in the URL, and a run that has gone since is left out.
+    wanted = st.session_state.get(key)
+    if wanted is None:
+        wanted = state.compared_runs() or first_choice(infos)
+    wanted = [run_id for run_id in dict.fromkeys(wanted) if run_id in known][:MOST]
+    offered = comparable(infos, wanted)
+    allowed = [info.run_id for info in offered]
+    state.hold(key, [run_id for run_id in wanted if run_id in allowed])
+    labels = run_labels(offered)
+    chosen = st.multiselect(
+        "Runs", allowed, key=key, format_func=lambda run_id: labels.get(str(run_id), "?"), max_selections=MOST,
+        placeholder="Choose two to four", wrap=True, persist_state="session",
+        help="Only runs for pictures of the same size can stand side by side; remove all to choose another size.",
+    )  # fmt: skip
+    state.compare_runs(chosen)
+    if len(allowed) < len(known) and (size := size_of(offered[0])):
+        st.caption(f"{len(allowed)} of {len(known)} runs take pictures of {size[2]} × {size[1]} pixels.")
+    return chosen
+
+
+def _noise() -> str:
+    titles = {kind: cls.title for kind, cls in members("corruptions", Corruption).items()}
+    titles[NO_NOISE] = "The images as they are"
+    kind = st.selectbox(
+        "What they are given", list(titles), format_func=lambda kind: titles[kind], key=f"{state.RUNS_WIDGET}noise",
+        persist_state="session", help="The same noise for every run, at the kind's usual level.",
+    )  # fmt: skip
+    return str(kind)
+
+
+def _first_image() -> int:
+    key = f"{state.RUNS_WIDGET}first"
+
+    def others() -> None:
+        st.session_state[key] = (int(state.value(key, 0)) + SHOWN) % MEASURED
+
+    st.button("Other images", icon=":material/shuffle:", on_click=others, width="stretch", key=f"{key}_others")
+    return int(state.value(key, 0))
+
+
+def _compared(chosen: list[str], kind: str, first: int) -> None:
+    sessions = [cache.session(run_id) for run_id in chosen]
+    images = cache.gallery(str(sessions[0].folder), chosen[0], MEASURED).images
+    results = [session.denoise(images, kind) for session in sessions]
+    part = slice(first, first + SHOWN) if first < len(images) else slice(0, SHOWN)
+    rows = {"Original": results[0].original, "Corrupted": results[0].corrupted}
+    if kind == NO_NOISE:
+        del rows["Corrupted"]
+    rows |= {f"{letter}": result.reconstruction for letter, result in zip(LETTERS, results, strict=False)}
+    picture(
+        pictures.sheet([row[part] for row in rows.values()]),
+        f"The same images, original and as {len(results)} runs reconstruct them",
+        rows=list(rows),
+        most=12,
+    )
+    _table(sessions, results, len(images))
+
+
+def _table(sessions: list[Session], results: list[Denoised], n: int) -> None:
+    labels = run_labels([session.info for session in sessions])
+    errors = [result.figures()["sse"][1] for result in results]
+    lines = ""
+    for letter, session, error in zip(LETTERS, sessions, errors, strict=False):
+        status = session.status
+        value = f"<b>{error:.2f}</b>" if error == min(errors) else f"{error:.2f}"
+        seconds = f"{status.seconds:,.0f}" if status.seconds else "–"
+        lines += (
+            f'<tr><th scope="row"><b>{letter}</b> {html.escape(labels[session.run_id])}</th><td>{value}</td>'
+            f"<td>{session.code_dim}</td><td>{session.parameters:,}</td><td>{seconds}</td></tr>"
+        )
+    note = f"Σ (x − r)² over all pixels, mean of {n} images of run A; comparable between all kinds, lower is better."
+    heads = ("Squared error per image", "Code units", "Parameters", "Training, s")
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    st.html(
+        f'<div class="strip"><table class="figures runs-table"><thead><tr><td></td>{head}</tr></thead>'
+        f'<tbody>{lines}</tbody></table></div><p class="reading">{note}</p>'
+    )

@@ -1,0 +1,114 @@
+"""Widgets drawn from the fields of any settings: title, help, default, range and unit are the field's own."""
+
+import types
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+import streamlit as st
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+FEW_CHOICES = 3
+"""Up to as many choices stand side by side; more are a list to open."""
+
+
+def own_fields(settings: type[BaseModel]) -> list[str]:
+    """Fields that a person can set here: not the kind, no path of this machine, nothing that has one value only."""
+    return [name for name, field in settings.model_fields.items() if name != "kind" and _settable(field)]
+
+
+def settings_form(
+    settings: type[BaseModel], values: Mapping[str, Any], key: str, only: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Draws the fields of `settings` (or `only` some) and returns what is in them, as JSON-like values.
+
+    `values` are what the widgets begin with. What they return may still be refused: ranges that depend on other
+    settings, and lists of numbers typed as text, are for `parse` to judge and to word.
+    """
+    names = [name for name in own_fields(settings) if only is None or name in only]
+    return {name: _widget(name, settings.model_fields[name], values[name], f"{key}.{name}") for name in names}
+
+
+def label_of(name: str, field: FieldInfo) -> str:
+    """`Title (unit)`."""
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    title = field.title or name.replace("_", " ").capitalize()
+    return f"{title} ({extra['unit']})" if extra.get("unit") else title
+
+
+def bounds(field: FieldInfo) -> tuple[Any, Any]:
+    """The least and the greatest value, None where there is none; open bounds count as closed."""
+    low: Any = None
+    high: Any = None
+    for limit in field.metadata:
+        if isinstance(limit, annotated_types.Ge):
+            low = limit.ge
+        elif isinstance(limit, annotated_types.Gt):
+            low = limit.gt
+        elif isinstance(limit, annotated_types.Le):
+            high = limit.le
+        elif isinstance(limit, annotated_types.Lt):
+            high = limit.lt
+    return low, high
+
+
+def _core_type(field: FieldInfo) -> Any:
+    """The annotation without `None`."""
+    annotation: Any = field.annotation
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(kind for kind in get_args(annotation) if kind is not type(None))
+    return annotation
+
+
+def _settable(field: FieldInfo) -> bool:
+    kind = _core_type(field)
+    low, high = bounds(field)
+    known = kind in (bool, int, float) or get_origin(kind) is Literal or get_args(kind) == (int, ...)
+    return known and (low is None or low != high)
+
+
+def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
+    kind, label, said = _core_type(field), label_of(name, field), field.description
+    if kind is bool:
+        return st.toggle(label, value=bool(value), key=key, help=said, persist_state="session")
+    if get_origin(kind) is Literal:
+        return _choice(label, get_args(kind), value, key, said)
+    if get_origin(kind) is tuple:
+        text = ", ".join(str(number) for number in value)
+        given = st.text_input(label, text, key=key, help=said, placeholder="none", persist_state="session")
+        return (given or "").replace(",", " ").split()
+    low, high = bounds(field)
+    if kind is float and (low, high) == (0, 1):
+        return st.slider(label, 0.0, 1.0, float(value), 0.01, key=key, help=said, persist_state="session")
+    return _number(kind, label, value, low, high, key, said)
+
+
+def _choice(label: str, options: tuple[Any, ...], value: Any, key: str, said: str | None) -> Any:
+    def words(option: Any) -> str:
+        return str(option).replace("_", " ")
+
+    if len(options) <= FEW_CHOICES:
+        return st.segmented_control(
+            label, options, default=value, required=True, format_func=words, key=key, help=said, width="stretch",
+            persist_state="session",
+        )  # fmt: skip
+    return st.selectbox(
+        label, options, options.index(value), format_func=words, key=key, help=said, persist_state="session"
+    )
+
+
+def _number(kind: Any, label: str, value: Any, low: Any, high: Any, key: str, said: str | None) -> Any:
+    cast: Any = int if kind is int else float
+    whole = kind is int
+    return st.number_input(
+        label,
+        None if low is None else cast(low),
+        None if high is None else cast(high),
+        None if value is None else cast(value),
+        step=1 if whole else (abs(cast(value)) / 10 or 0.01),
+        format="%d" if whole else "%g",
+        key=key,
+        help=said,
+        persist_state="session",
+    )

@@ -1,0 +1,59 @@
+"""What a training has reached so far: error on held-out images, and the terms of its loss."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+HEIGHT = 215
+POINTS = 300
+"""Of each curve at most; more cost time and show nothing."""
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+COLOURS_DARK = ("#56B4E9", "#E69F00", "#2BC49A", "#E8A6CB")
+
+
+def train_curves(history: Sequence[dict[str, Any]], epochs: int) -> None:
+    """Two charts of the rows of history.jsonl, one row an epoch; they stay mounted while the training goes on."""
+    rows = thinned(history)
+    left, right = st.columns(2, gap="small")
+    with left:
+        _chart("train_error", "Squared error per image", epochs, [_line(rows, "held-out images", "validation_sse")])
+    learned = [row for row in rows if row.get("train")]
+    names = list(learned[-1]["train"]) if learned else []
+    lines = [_line([{**row, **row["train"]} for row in learned], name, name) for name in names]
+    if len(names) > 1 or not names:
+        lines = [_line(learned, "all, held-out images", "validation_loss"), *lines]
+    with right:
+        _chart("train_terms", "Loss, nats per image", epochs, lines)
+
+
+def thinned(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """At most about `POINTS` rows, evenly spread, always with the last."""
+    step = -(-len(history) // POINTS) or 1
+    return [*history[:-1:step], *history[-1:]]
+
+
+def _line(rows: Sequence[dict[str, Any]], label: str, name: str) -> tuple[str, list[Any], list[Any]]:
+    found = [row for row in rows if name in row]
+    return label.replace("_", " "), [row["epoch"] for row in found], [row[name] for row in found]
+
+
+def _chart(key: str, title: str, epochs: int, lines: Sequence[tuple[str, list[Any], list[Any]]]) -> None:
+    colours = COLOURS_DARK if st.context.theme.type == "dark" else COLOURS
+    figure = go.Figure()
+    for (label, x, y), colour in zip(lines, colours * len(lines), strict=False):
+        figure.add_scatter(
+            x=x, y=y, name=label, mode="lines+markers" if len(x) < 3 else "lines", line={"color": colour, "width": 2.5},
+            hovertemplate="epoch %{x}: %{y:.2f}",
+        )  # fmt: skip
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 54, "r": 8, "t": 8, "b": 40},
+        showlegend=True,
+        legend={"x": 1, "y": 1, "xanchor": "right", "yanchor": "top", "title": None, "bgcolor": "rgba(0,0,0,0)"},
+        xaxis={"title": {"text": "Epoch"}, "range": [0, epochs], "fixedrange": True},
+        yaxis={"title": {"text": title}, "fixedrange": True, "rangemode": "tozero"},
+        uirevision=key,
+    )
+    st.plotly_chart(figure, theme="streamlit", config={"displayModeBar": False}, key=key)

@@ -1,0 +1,70 @@
+"""What tests of pages share: a home with a few tiny trained runs, and a page opened as a visitor opens it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+import aecore
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+RECIPES = {"denoising": "Tiny denoiser", "variational": "Tiny VAE"}
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with one tiny run of each recipe in `RECIPES`, trained once; every test that asks for `home` has it."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AECORE_HOME", str(folder))
+        st.cache_resource.clear()
+        for recipe, name in RECIPES.items():
+            aecore.train(recipe, name=name, dataset="digits", epochs=3, threads=1)
+        yield folder
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def home(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`AECORE_HOME` with the tiny runs. Shared: a test that changes runs makes its own with `empty_home`."""
+    monkeypatch.setenv("AECORE_HOME", str(trained))
+    return trained
+
+
+@pytest.fixture
+def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home of this test alone, without runs; the caches that remember the other home are emptied around it."""
+    monkeypatch.setenv("AECORE_HOME", str(tmp_path))
+    st.cache_resource.clear()
+    yield tmp_path
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def run_ids(home: Path) -> dict[str, str]:
+    """{recipe: run id} of the tiny runs."""
+    return {info.config.recipe: info.run_id for info in aecore.runs() if info.config is not None and not info.builtin}
+
+
+@pytest.fixture
+def open_page() -> OpenPage:
+    """`open_page("denoise", run=…, level=…)`: that page of the real app, as a link with these parameters opens it."""
+
+    def open_(name: str, **parameters: object) -> AppTest:
+        page = AppTest.from_file(MAIN, default_timeout=60)
+        for key, value in parameters.items():
+            page.query_params[key] = str(value)
+        if name != "start":
+            page.switch_page(f"views/{name}.py")
+        return page.run()
+
+    return open_
+
+
+def drawn(page: AppTest) -> str:
+    """All that the page drew with `st.html`."""
+    return "\n".join(element.proto.body for element in page.get("html"))

@@ -1,0 +1,70 @@
+"""Start: the autoencoder in one picture, and the cards of the runs."""
+
+from pathlib import Path
+
+from conftest import OpenPage, drawn
+
+import aecore
+from app import cache, state
+from app.widgets.run_card import PAGES, make_strip
+
+
+def test_the_hero_shows_the_real_code(run_ids: dict[str, str], open_page: OpenPage) -> None:
+    run_id = run_ids["variational"]
+    page = open_page("start", run=run_id)
+    assert not page.exception
+    session = aecore.open(run_id)
+    image = session.gallery(64).images[:1]
+    code = session.encode(image)
+    error = session.squared_error(image, session.decode(code))[0]
+    assert f"squared error {error:.2f}" in drawn(page)
+    for unit in session.units_by_effect()[:10]:
+        assert f"<span>{unit}</span><i></i><span>{code[0, unit]:+.1f}</span>" in drawn(page)
+
+
+def test_another_image_changes_the_picture_and_the_url(run_ids: dict[str, str], open_page: OpenPage) -> None:
+    page = open_page("start", run=run_ids["variational"])
+    before = drawn(page)
+    next(button for button in page.button if button.label == "Another image").click().run()
+    assert page.query_params[state.EXAMPLE] in ("1", ["1"])
+    assert drawn(page) != before
+    assert drawn(open_page("start", run=run_ids["variational"], example=1)) == drawn(page)
+
+
+def test_after_the_last_image_comes_the_first(run_ids: dict[str, str], open_page: OpenPage) -> None:
+    page = open_page("start", run=run_ids["variational"], example=63)
+    next(button for button in page.button if button.label == "Another image").click().run()
+    assert page.query_params[state.EXAMPLE] in ("0", ["0"])
+
+
+def test_every_card_has_its_picture_and_opens_each_page_with_its_run(
+    run_ids: dict[str, str], open_page: OpenPage
+) -> None:
+    page = open_page("start")
+    shown = [info for info in aecore.runs() if info.explorable]
+    links = [link.proto for link in page.get("page_link")]
+    assert drawn(page).count('class="card-strip"') == len(shown)
+    for info in shown:
+        mine = [link for link in links if info.run_id in link.query_string]
+        assert {link.label for link in mine} == {label for _, label, _ in PAGES}
+    assert len(links) == len(PAGES) * len(shown)
+
+
+def test_the_page_needs_no_plotly(home: Path, open_page: OpenPage) -> None:
+    assert not open_page("start").get("plotly_chart")
+
+
+def test_without_runs_it_says_what_to_do(empty_home: Path, open_page: OpenPage) -> None:
+    page = open_page("start")
+    assert not page.exception
+    if not cache.store().builtin.is_dir():
+        assert "Open Train" in drawn(page)
+
+
+def test_strips_fit_a_card_whatever_the_kind(tmp_path: Path, empty_home: Path) -> None:
+    for recipe in aecore.recipes():
+        if recipe != "course_denoising":  # its data, MNIST, may not be here
+            session = aecore.train(recipe, dataset="digits", epochs=1, threads=1)
+            strip = make_strip(session, session.gallery(64))
+            assert 240 <= strip.width * strip.factor <= 340
+            assert strip.caption

@@ -1,0 +1,192 @@
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import aecore
+from aecore import atlas as atlases
+from aecore import maps, points
+from aecore.atlas import Atlas, atlas, colouring, colourings, poster, precompute, thumbnails
+from aecore.errors import BadInput, DataUnavailable
+from aecore.session import Session
+from aecore.store import RunStore
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("home")
+        patch.setenv("AECORE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def session(home: Path) -> Session:
+    return aecore.train("variational", dataset="digits", epochs=2, threads=1, code_dim=4)
+
+
+@pytest.fixture(scope="module")
+def line(home: Path) -> Session:
+    return aecore.train("undercomplete", dataset="digits", epochs=2, threads=1, code_dim=1)
+
+
+@pytest.fixture(scope="module")
+def found(session: Session) -> Atlas:
+    return atlas(session, 300)
+
+
+@pytest.fixture
+def away(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """The same run on a machine without its dataset."""
+
+    def unavailable(dataset: object) -> None:
+        raise DataUnavailable("the digits are not here")
+
+    monkeypatch.setattr("aecore.session.load_data", unavailable)
+    return Session(RunStore(), session.run_id)
+
+
+def test_test_images_come_first_and_the_subset_says_what_it_is(session: Session, found: Atlas) -> None:
+    tests = session.data.indices("test")
+    assert len(found) == 300
+    assert set(found.indices[: len(tests)]) == set(tests)
+    assert len(set(found.indices.tolist())) == 300
+    assert (
+        found.note
+        == f"300 of 1,797 images ({len(tests)} test, {300 - len(tests)} validation), stratified by class, seed 0"
+    )
+    assert np.array_equal(found.codes, session.encode(session.data.floats(found.indices)))
+
+
+def test_a_small_atlas_has_every_class_in_its_share(session: Session) -> None:
+    small = atlas(session, 50)
+    assert set(small.origins) == {"test image"}
+    assert all(3 <= count <= 7 for count in small.class_counts(range(50)).values())
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_panels_are_similar_to_their_maps(found: Atlas, which: int) -> None:
+    panel = found.panels[which]
+    ratio = points.distances(panel.places)[0, 1:] / points.distances(panel.coordinates)[0, 1:]
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-3)
+    assert np.abs(panel.places).max() == pytest.approx(1, abs=1e-5)
+    assert np.abs(panel.grid / 1000 - panel.places).max() <= 0.00051
+
+
+def test_panels_are_turned_as_near_as_can_be_to_the_first(found: Atlas) -> None:
+    reference = found.panels[0].places
+    for panel in found.panels[1:]:
+        turned = [panel.places @ np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in (0.3, -0.3, 3.0)]
+        mirrored = panel.places * [-1, 1]
+        agreement = [
+            float((points_ * (reference - reference.mean(0))).sum()) for points_ in (panel.places, *turned, mirrored)
+        ]
+        assert agreement[0] == max(agreement)
+
+
+def test_an_image_of_the_atlas_is_placed_where_it_is(found: Atlas) -> None:
+    for panel, placed in zip(found.panels, found.place(found.images[:5], found.codes[:5]), strict=True):
+        np.testing.assert_allclose(
+            placed.places, panel.places[:5].clip(-1.04, 1.04), atol=0.03 if panel.kind == "mds" else 2e-4
+        )
+        assert [i in near for i, near in enumerate(placed.nearest)] == [True] * 5
+
+
+def test_what_lies_beyond_a_map_is_drawn_at_its_edge(found: Atlas) -> None:
+    far = found.codes[:1] + 1e4
+    placed = found.place(found.images[:1], far)[2]
+    assert placed.beyond.all()
+    assert np.abs(placed.places).max() < atlases.EDGE
+
+
+def test_images_of_another_size_are_refused(found: Atlas) -> None:
+    with pytest.raises(BadInput, match="these maps show images of 1 × 8 × 8"):
+        found.place(np.zeros((1, 1, 9, 9), np.float32), found.codes[:1])
+
+
+def test_a_code_of_one_unit_is_a_strip(line: Session) -> None:
+    made = atlas(line, 200)
+    panel = made.panels[2]
+    order = np.argsort(made.codes[:, 0])
+    steps = np.diff(panel.places[order, 0])
+    assert (steps >= -1e-6).all() or (steps <= 1e-6).all()
+    placed = made.place(made.images[:3], made.codes[:3])[2]
+    np.testing.assert_allclose(placed.places[:, 0], panel.places[:3, 0].clip(-1.04, 1.04), atol=1e-4)
+    assert (placed.places[:, 1] == 0).all()
+
+
+def test_without_the_dataset_decoded_codes_are_the_images(session: Session, away: Session) -> None:
+    made = atlas(away, 120)
+    assert made.decoded
+    assert "decoded by the model: the digits are not here" in made.note
+    np.testing.assert_array_equal(made.images, away.decode(made.codes))
+    assert set(made.origins) == {"decoded training image"}
+
+
+def test_maps_made_before_are_found_again(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = atlas(session, 90)
+
+    def never(*arguments: object) -> None:
+        raise AssertionError("a kept map was fitted anew")
+
+    monkeypatch.setattr(maps, "fit_map", never)
+    again = atlas(session, 90)
+    for one, other in zip(first.panels, again.panels, strict=True):
+        np.testing.assert_array_equal(one.places, other.places)
+        assert one.quality == other.quality
+
+
+def test_precomputed_maps_are_what_the_atlas_asks_for(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atlases, "MOST_IMAGES", 60)
+    precompute(session, tmp_path / "maps")
+    assert len(list((tmp_path / "maps").iterdir())) == 3
+    monkeypatch.setattr(maps, "assets", lambda: tmp_path)
+    monkeypatch.setattr(maps, "fit_map", None)
+    assert len(atlas(session)) == 60
+
+
+def test_colours_follow_classes_and_units(found: Atlas) -> None:
+    names = colourings(found)
+    assert next(iter(names)) == "class"
+    assert {f"unit-{unit}" for unit in range(4)} < set(names)
+    by_class = colouring(found, "class")
+    assert len(set(map(tuple, by_class.colours))) == 10
+    assert np.array_equal(by_class.index, found.labels)
+    unit = colouring(found, "unit-2")
+    order = np.argsort(found.codes[:, 2])
+    assert (np.diff(unit.index[order].astype(int)) >= 0).all()
+    assert unit.rgb.shape == (300, 3)
+    for name in ("unit-4", "factor-x", "", "class-1"):
+        with pytest.raises(BadInput):
+            colouring(found, name)
+
+
+def test_beyond_ten_classes_colour_and_shape_together_stay_unique() -> None:
+    names = tuple(str(i) for i in range(40))
+    many = atlases.Colouring("Class", np.arange(40, dtype=np.float32), names, atlases.palette(40), 0.0, 1.0)
+    assert len(set(zip(many.colours, many.shapes, strict=True))) == 40
+
+
+def test_thumbnails_do_not_overlap_and_keep_their_colour(found: Atlas) -> None:
+    colours = colouring(found, "class")
+    layer = thumbnails(found, found.panels[0], colours, 360)
+    opaque = layer[:, :, 3] == 255
+    assert opaque.sum() % (20 * 20) == 0
+    one = thumbnails(found, found.panels[0], colours, 360, [7])
+    assert tuple(one[one[:, :, 3] == 255][0, :3]) == tuple(colours.rgb[7])
+
+
+def test_poster_and_table(found: Atlas) -> None:
+    for name in ("class", "unit-0", "none"):
+        drawn = poster(found, colouring(found, name), "A run", name == "class")
+        assert drawn.shape[1] > 3 * atlases.SIDE
+        assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 20
+    rows = list(csv.DictReader(io.StringIO(found.csv())))
+    assert len(rows) == 300
+    assert float(rows[4]["mds_y"]) == pytest.approx(float(found.panels[1].coordinates[4, 1]), rel=1e-4)
+    assert rows[4]["class"] == found.class_of(4)
