@@ -1,4 +1,6 @@
-"""Train autoencoders and explore their latent space: `aecore.train(…)`, `aecore.open(…)`, `aecore.runs()`, `aecore.recipes()`."""
+"""Train autoencoders and explore their latent space: `aecore.train(…)`, `aecore.open(…)`, `aecore.runs()`,
+`aecore.recipes()`.
+"""
 
 from aecore.api import AecoreError, Recipe, RunInfo, Session, open, recipes, runs, train
 

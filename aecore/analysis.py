@@ -1,5 +1,7 @@
 """What is measured once, when a training ends, so that every page can show it without the data at hand."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -70,6 +72,26 @@ def analyse(model: Autoencoder, config: RunConfig, data: Data) -> tuple[dict[str
     for name, values in config.objective.unit_report(code).items():
         arrays[f"unit_{name}"] = values.numpy()
     return arrays, test_figures(model, config, data)
+
+
+def belongs(arrays: Mapping[str, np.ndarray], code_dim: int) -> bool:
+    """Whether `arrays`, read from a file, are such as `analyse` gives for a code of `code_dim` units."""
+    n = arrays["codes"].shape[0] if "codes" in arrays and arrays["codes"].ndim else 0
+    expected = {
+        "codes": ((n, code_dim), np.float32),
+        "indices": ((n,), np.int64),
+        "quantiles": ((len(QUANTILES), code_dim), np.float32),
+        "effects": ((code_dim,), np.float32),
+    }
+    expected |= {name: ((n,), np.int64) for name in arrays if name == "labels"}
+    expected |= {name: ((code_dim,), np.float32) for name in arrays if name.startswith("unit_")}
+    return n > 0 and all(
+        name in arrays
+        and arrays[name].shape == shape
+        and arrays[name].dtype == dtype
+        and bool(np.isfinite(arrays[name]).all())
+        for name, (shape, dtype) in expected.items()
+    )
 
 
 @torch.inference_mode()

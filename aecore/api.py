@@ -14,7 +14,6 @@ from aecore.training import OnStep, ShouldStop
 from aecore.training import train as _train
 
 
-
 def train(
     recipe: str,
     *,

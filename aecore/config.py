@@ -135,9 +135,9 @@ def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
     and impossible values.
     """
     values = config.model_dump(mode="json")
+    paths = [(name.replace("__", ".").split("."), value) for name, value in settings.items()]
     # Whole parts first: `--set corruption.level=.2 --set corruption=gaussian` must not lose the level.
-    for name, value in sorted(settings.items(), key=lambda item: item[0].replace("__", ".").count(".")):
-        path = name.replace("__", ".").split(".")
+    for path, value in sorted(paths, key=lambda item: 0 if item[0][-1] == "kind" else len(item[0])):
         if len(path) == 1 and path[0] in TrainingSettings.model_fields:
             path = ["training", path[0]]
         _place(values, path, value)

@@ -33,14 +33,18 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Named arrays of a safetensors file. Raises `RunUnavailable` when it is missing, truncated or not such a file."""
     try:
         return safetensors.numpy.load_file(path)
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        # The last two: a number format that NumPy does not have.
         raise RunUnavailable(f"{path.name} is missing or damaged ({error})") from None
 
 
-def array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes from the header alone; the reader also checks that the file is as long as its header says."""
+def array_headers(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """{name: (shape, number format such as `F32`)} from the header alone; also checks that the file is as long as its
+    header says. Raises `RunUnavailable`.
+    """
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            return {name: (tuple(found.get_shape()), str(found.get_dtype())) for name, found in slices.items()}
     except (OSError, SafetensorError, ValueError) as error:
         raise RunUnavailable(f"{path.name} is missing or damaged ({error})") from None

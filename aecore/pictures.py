@@ -100,7 +100,7 @@ def difference(a: Stack, b: Stack, full: float = 1.0) -> UInt8[np.ndarray, "n 3 
     return np.rint(255 + strength * (colour - 255)).astype(np.uint8)
 
 
-def against(start: Stack, now: Stack, full: float = 1.0) -> UInt8[np.ndarray, "n 3 h w"]:
+def against(start: Stack, now: Stack, full: float = 1.0) -> UInt8[np.ndarray, "m 3 h w"]:
     """All of `start`, then of `now`, then their `difference`, in one stack of colour bytes, so that a sheet takes them.
 
     Raises `BadInput` unless there are one or three channels, ValueError when the shapes differ.

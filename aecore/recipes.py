@@ -45,7 +45,7 @@ _ALL = [
         "Without non-linearities and with squared error, the autoencoder finds the subspace of PCA.",
         "h = W x + b,  L ∝ ‖x − V h − c‖²", "Baldi & Hornik, Neural Networks 2 (1989)",
         backbone="linear", likelihood={"kind": "gaussian", "sigma": 1.0}, code_dim=16, epochs=150, batch_size=64,
-        learning_rate=5e-3,
+        learning_rate=3e-2,
     ),
     _recipe(
         "deep", "Deep",

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor
 
 from aecore import metrics
-from aecore.analysis import QUANTILES, analyse, stratified
+from aecore.analysis import QUANTILES, analyse, belongs, stratified
 from aecore.config import RunConfig
 from aecore.errors import AecoreError, BadInput, DataUnavailable, RunUnavailable
 from aecore.files import read_arrays
@@ -157,7 +157,10 @@ class Session:
         self._model = build(self.config, self.shape)
         path = self.folder / "weights.safetensors"
         check_weights(self.config, self.shape, path)
-        self._model.load_state_dict({name: torch.from_numpy(a) for name, a in read_arrays(path).items()})
+        weights = read_arrays(path)
+        if not all(np.isfinite(array).all() for array in weights.values()):
+            raise RunUnavailable(f"run {run_id} cannot be opened: its weights hold values that are not numbers")
+        self._model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
         self._model.eval().requires_grad_(False)
         analysis = self._analysis()
         self.codes: CodeArray = analysis.get("codes", np.zeros((1, self.config.code_dim), np.float32))
@@ -168,10 +171,6 @@ class Session:
         )
         self.effects: Float32[np.ndarray, "k"] = analysis.get("effects", np.zeros(self.config.code_dim, np.float32))
         self.unit_figures = {name[5:]: value for name, value in analysis.items() if name.startswith("unit_")}
-        if self.codes.shape[1] != self.config.code_dim or self.effects.shape != (self.config.code_dim,):
-            raise RunUnavailable(
-                f"run {run_id} cannot be opened: analysis.safetensors does not belong to these settings"
-            )
         self.code_mean: Float32[np.ndarray, "k"] = self.codes.mean(0)
         self.code_std: Float32[np.ndarray, "k"] = self.codes.std(0)
         for array in (self.codes, self.quantiles, self.effects, self.code_mean, self.code_std):
@@ -181,7 +180,12 @@ class Session:
         """What was measured when training ended. A killed one could not: then now, if its data is here."""
         path = self.folder / "analysis.safetensors"
         if path.is_file():
-            return read_arrays(path)
+            found = read_arrays(path)
+            if not belongs(found, self.config.code_dim):
+                raise RunUnavailable(
+                    f"run {self.run_id} cannot be opened: analysis.safetensors does not belong to these settings"
+                )
+            return found
         try:
             return analyse(self._model, self.config, self.data)[0]
         except AecoreError:
@@ -201,7 +205,10 @@ class Session:
             raise DataUnavailable(
                 "this run was trained on files of another machine, which did not travel with it; use images of your own"
             )
-        data = load_data(dataset)
+        try:
+            data = load_data(dataset)
+        except BadInput as error:  # a file that could be read when the run was trained
+            raise DataUnavailable(str(error)) from None
         if data.hash != self.status.data_hash:
             raise DataUnavailable(
                 "the dataset is not the one this run was trained on (its pictures have changed since)"
@@ -224,7 +231,8 @@ class Session:
         chosen = stratified(self.code_labels, np.arange(len(self.codes)), n, seed)
         labels = None if self.code_labels is None else self.code_labels[chosen]
         note = f"{len(chosen)} of {len(self.codes)} stored codes, decoded: {why}"
-        names = tuple(str(i) for i in range(int(labels.max()) + 1)) if labels is not None and len(labels) else ()
+        classes = 0 if labels is None else int(labels.max()) + 1
+        names = tuple(str(i) for i in range(classes)) if classes <= len(self.codes) else ()
         return Gallery(self.decode(self.codes[chosen]), chosen, labels, names, len(self.codes), True, note)
 
     # --- the model
@@ -378,6 +386,7 @@ class Session:
         `BadInput`.
         """
         self._checked_unit(unit)
+        self._checked_codes(code[None])
         along = np.linspace(*self.unit_range(unit), steps) if values is None else values
         codes = np.repeat(code[None].astype(np.float32), len(along), 0)
         codes[:, unit] = along
@@ -386,7 +395,12 @@ class Session:
     def plane(
         self, code: Float32[np.ndarray, "k"], unit_x: int, unit_y: int, steps: int = 9
     ) -> tuple[np.ndarray, np.ndarray, Pictures]:
-        """The pictures over the plane of two units: (x values, y values from high to low, images row by row)."""
+        """The pictures over the plane of two units: (x values, y values from high to low, images row by row). Raises
+        `BadInput`.
+        """
+        self._checked_unit(unit_x)
+        self._checked_unit(unit_y)
+        self._checked_codes(code[None])
         xs, ys = np.linspace(*self.unit_range(unit_x), steps), np.linspace(*self.unit_range(unit_y), steps)[::-1]
         codes = np.repeat(code[None].astype(np.float32), steps * steps, 0)
         codes[:, unit_y], codes[:, unit_x] = np.repeat(ys, steps), np.tile(xs, steps)
@@ -411,7 +425,9 @@ class Session:
         along: Float[np.ndarray, "m"],
         how: Literal["linear", "spherical"] = "linear",
     ) -> CodeArray:
-        """The codes at the shares `along` of the way from a (0) to b (1); see `interpolate`."""
+        """The codes at the shares `along` of the way from a (0) to b (1); see `interpolate`. Raises `BadInput`."""
+        self._checked_codes(a[None])
+        self._checked_codes(b[None])
         t = along.astype(np.float32)[:, None]
         norms = float(np.linalg.norm(a) * np.linalg.norm(b))
         omega = float(np.arccos(np.clip(a @ b / norms, -1, 1))) if norms > 0 else 0.0
@@ -448,7 +464,8 @@ class Session:
         )
 
     def distance(self, code: Float32[np.ndarray, "k"], nearest: int = 8) -> Distance:
-        """How far `code` is from the training codes; see `Distance`."""
+        """How far `code` is from the training codes; see `Distance`. Raises `BadInput`."""
+        self._checked_codes(code[None])
         scaled, typical = self._neighbours
         apart = np.sqrt(np.square(scaled - self._scaled(code[None])).mean(1))
         order = np.argsort(apart, kind="stable")[:nearest]

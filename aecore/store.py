@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aecore.config import FORMAT, RunConfig, parse, words
 from aecore.errors import AecoreError, BadInput, BadSettings, RunUnavailable
-from aecore.files import array_shapes, read_arrays, write_arrays, write_atomic
+from aecore.files import array_headers, read_arrays, write_arrays, write_atomic
 from aecore.home import assets, home
 from aecore.model import build
 from aecore.parts import Shape
@@ -44,7 +44,7 @@ LOST = "its process ended without a word (killed, or the machine went down); wha
 class Status(BaseModel):
     """What is known of a run besides its settings; times are seconds since 1970."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     format: int = FORMAT
     state: Literal["queued", "running", "stopped", "finished", "failed"] = "queued"
@@ -154,10 +154,14 @@ def check_weights(config: RunConfig, shape: Shape, path: Path) -> None:
     """Raises `RunUnavailable` unless the file's names and shapes are those of the model that `config` builds."""
     with torch.device("meta"):
         expected = {name: tuple(tensor.shape) for name, tensor in build(config, shape).state_dict().items()}
-    found = array_shapes(path)
+    headers = array_headers(path)
+    found = {name: shape for name, (shape, _) in headers.items()}
     if found != expected:
         odd = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
         raise RunUnavailable(f"the weights do not belong to these settings (differing: {', '.join(odd[:3])})")
+    formats = {number_format for _, number_format in headers.values()} - {"F32", "F16"}
+    if formats:
+        raise RunUnavailable(f"the weights are not floats of 32 or 16 bits, but {', '.join(sorted(formats))}")
 
 
 class RunStore:

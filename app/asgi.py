@@ -4,7 +4,7 @@ import contextlib
 import gc
 import importlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ PRELOAD = (
 
 
 @contextlib.asynccontextmanager
-async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any] | None]:
+async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     for name in PRELOAD:
         importlib.import_module(name)
     cache.warm()

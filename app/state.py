@@ -20,7 +20,7 @@ EXAMPLE = "example"
 
 # Denoise
 IMAGES = "images"
-"""Positions in the run's gallery, comma-separated. Written by `choose_images`."""
+"""Positions in the run's gallery, joined by "-". Written by `choose_images`."""
 
 # Maps
 MAP_COLOUR = "colour"
@@ -35,6 +35,7 @@ UPLOADER = "_uploader"
 INVERT = "_invert"
 SOURCE = "_source"
 _SHOWN_RUN = "_shown_run"
+_OWN_IMAGES = "_own_images"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,35 @@ def value(key: str, default: Any) -> Any:
     return st.session_state.get(key, default)
 
 
+def parameter(name: str) -> str | None:
+    """What the URL says, or is about to say."""
+    return _ahead()[name][0] if name in _ahead() else st.query_params.get(name)
+
+
+def set_parameter(name: str, text: str | None) -> None:
+    """Writes one parameter of the URL, or removes it."""
+    if text is None:
+        if name in st.query_params:
+            del st.query_params[name]
+    elif st.query_params.get(name) != text:
+        st.query_params[name] = text
+
+
+def number(name: str) -> float | None:
+    """A finite number of moderate size from the URL; None when there is none."""
+    try:
+        found = float(parameter(name) or "")
+    except ValueError:
+        return None
+    return found if abs(found) <= _MOST else None  # NaN compares false
+
+
+def whole(name: str, count: int, default: int = 0) -> int:
+    """A position below `count` from the URL, else `default`."""
+    found = number(name)
+    return int(found) if found is not None and 0 <= found < count else default
+
+
 # --- Walk: the URL itself holds the place in code space, so a link restores it. Only `MODE` is bound to a widget.
 
 MODE = "mode"
@@ -89,69 +119,96 @@ DRAW = "draw"
 PICK = "pick"
 PLANE_X = "x"
 PLANE_Y = "y"
-UNITS_PAGE = "units"
 _MOVED = re.compile(r"u(\d{1,4})")
 _WALK_SEEN = "_walk_seen"
+_WALK_AHEAD = "_walk_ahead"
+_WALK_PAGE = "_walk_page"
 WALK_WIDGET = "_walk_"
 """Prefix of the keys of the page's own widgets."""
 _MOST = 1e6
 
 
-def number(name: str) -> float | None:
-    """A finite number of moderate size from the URL; None when there is none."""
-    try:
-        found = float(st.query_params.get(name, ""))
-    except ValueError:
-        return None
-    return found if abs(found) <= _MOST else None  # NaN compares false
+def _ahead() -> dict[str, tuple[str | None, bool]]:
+    """{parameter: (text, written)}: what was set by a move and may not have come back with the URL yet.
+
+    The URL is written after the picture, and the browser may send the next move before it knows the new URL.
+    """
+    return st.session_state.setdefault(_WALK_AHEAD, {})
 
 
-def whole(name: str, count: int, default: int = 0) -> int:
-    """A position below `count` from the URL, else `default`."""
-    found = number(name)
-    return int(found) if found is not None and 0 <= found < count else default
+def begin_place(whole_page: bool = False) -> None:
+    """As a run begins: forgets what the URL shows by now, and for the `whole_page` all that was written before it."""
+    ahead = _ahead()
+    for name, (text, written) in list(ahead.items()):
+        if written and (whole_page or st.query_params.get(name) == text):
+            del ahead[name]
+
+
+def write_place() -> None:
+    """When the picture is drawn: brings the URL up to date, in one message where nothing is removed."""
+    ahead = _ahead()
+    new: dict[str, str] = {}
+    for name, (text, _) in list(ahead.items()):
+        if text is not None and st.query_params.get(name) != text:
+            new[name] = text
+        elif text is None and name in st.query_params:
+            del st.query_params[name]
+        ahead[name] = (text, True)
+    if new:
+        st.query_params.update(new)
+
+
+def _names() -> list[str]:
+    return [name for name in {**dict.fromkeys(st.query_params), **_ahead()} if parameter(name) is not None]
+
+
+def set_place_parameter(name: str, text: str | None) -> None:
+    """Sets one parameter of the URL, or removes it (None); see `write_place`."""
+    _ahead()[name] = (text, False)
 
 
 def moved_units(code_dim: int) -> dict[int, float]:
     """{unit: value} of the `u3=0.51` in the URL, those that exist."""
     found: dict[int, float] = {}
-    for name in st.query_params:
+    for name in _names():
         if (match := _MOVED.fullmatch(name)) and int(match[1]) < code_dim and (at := number(name)) is not None:
             found[int(match[1])] = at
     return found
 
 
 def move_unit(unit: int, text: str | None) -> None:
-    set_parameter(f"u{unit}", text)
+    set_place_parameter(f"u{unit}", text)
+
+
+def _place() -> dict[str, str | None]:
+    return {name: parameter(name) for name in _names() if _MOVED.fullmatch(name) or name in (DRAW, PICK, ALONG)}
 
 
 def leave_place() -> None:
     """Forgets moved units, random code and interpolation: the code is the start image's own again."""
-    for name in [n for n in st.query_params if _MOVED.fullmatch(n) or n in (DRAW, PICK, ALONG)]:
-        del st.query_params[name]
-
-
-def parameter(name: str) -> str | None:
-    return st.query_params.get(name)
-
-
-def set_parameter(name: str, text: str | None) -> None:
-    """Writes one parameter of the URL, or removes it."""
-    if text is None:
-        if name in st.query_params:
-            del st.query_params[name]
-    elif st.query_params.get(name) != text:
-        st.query_params[name] = text
+    for name in _place():
+        set_place_parameter(name, None)
 
 
 def forget_place_of_another(start: str) -> None:
     """Leaves the place when the `start` (run and source) changed under it; a link that brings another keeps that."""
-    place = {n: st.query_params[n] for n in st.query_params if _MOVED.fullmatch(n) or n in (DRAW, PICK, ALONG)}
     seen = st.session_state.get(_WALK_SEEN)
-    if seen is not None and seen[0] != start and seen[1] == place:
+    if seen is not None and seen[0] != start and seen[1] == _place():
         leave_place()
-        place = {}
-    st.session_state[_WALK_SEEN] = (start, place)
+
+
+def remember_place(start: str) -> None:
+    st.session_state[_WALK_SEEN] = (start, _place())
+
+
+def units_page(run_id: str) -> int:
+    """Which page of a run's units is looked at, for this visit."""
+    seen, page = st.session_state.get(_WALK_PAGE, ("", 0))
+    return page if seen == run_id else 0
+
+
+def turn_units(run_id: str, page: int) -> None:
+    st.session_state[_WALK_PAGE] = (run_id, page)
 
 
 def hold(key: str, wanted: Any) -> None:
@@ -163,6 +220,21 @@ def hold(key: str, wanted: Any) -> None:
 # --- Start, Denoise
 
 
+def share(name: str) -> float | None:
+    """A number from 0 to 1 in the URL; None when there is none."""
+    try:
+        found = float(parameter(name) or "")
+    except ValueError:
+        return None
+    return found if 0 <= found <= 1 else None
+
+
+def position(name: str, count: int) -> int:
+    """A whole number below `count` in the URL, else 0."""
+    text = parameter(name) or ""
+    return int(text) if text.isdecimal() and len(text) < 9 and int(text) < count else 0
+
+
 def widget(name: str) -> str:
     """The key of the widget that shows the URL parameter `name`.
 
@@ -172,9 +244,9 @@ def widget(name: str) -> str:
 
 
 def widget_to_url(name: str) -> None:
-    """For `on_change`: what the visitor set goes to the URL, from where the page reads it."""
+    """For `on_change`: what the visitor set is the parameter from now on; `write_place` brings it into the URL."""
     found = st.session_state[widget(name)]
-    set_parameter(name, None if found is None else f"{found:g}" if isinstance(found, float) else str(found))
+    set_place_parameter(name, None if found is None else f"{found:g}" if isinstance(found, float) else str(found))
 
 
 def forget_view_of_another_run(page: str, run_id: str, names: tuple[str, ...]) -> None:
@@ -191,24 +263,20 @@ def own_images_token() -> str:
     return f"own {uploads_version()} {st.session_state.get(INVERT)}"
 
 
-def images_key(own: bool) -> str:
-    """The thumbnails chosen: of the visitor's own images for the visit only, of the dataset also in the URL."""
-    return "_images_own" if own else "_images"
-
-
 def chosen_images(own: bool, total: int, default: list[int]) -> list[int]:
-    """Positions chosen before, as far as they exist; first those of the URL, else `default`."""
-    kept = st.session_state.get(images_key(own))
-    if kept is None:
-        asked = "" if own else st.query_params.get(IMAGES, "")
-        kept = [int(text) for text in asked.split(",") if text.isdecimal() and len(text) < 6] or default
-    return [position for position in dict.fromkeys(kept) if 0 <= position < total]
+    """Positions chosen, as far as they exist: of the dataset those of the URL, of own images those of this visit."""
+    asked = st.session_state.get(_OWN_IMAGES) if own else st.query_params.get(IMAGES)
+    positions = [int(text) for text in (asked or "").split("-") if text.isdecimal() and len(text) < 6]
+    kept = [position for position in dict.fromkeys(positions) if position < total]
+    return kept if kept or asked == "" else default
 
 
 def choose_images(own: bool, positions: list[int]) -> None:
-    st.session_state[images_key(own)] = positions
-    if not own:
-        set_parameter(IMAGES, ",".join(str(position) for position in positions))
+    text = "-".join(str(position) for position in positions)
+    if own:
+        st.session_state[_OWN_IMAGES] = text
+    else:
+        set_parameter(IMAGES, text)
 
 
 # --- Train

@@ -26,10 +26,11 @@ def walk() -> None:
     for unit in session.units_by_effect()[:5]:
         low, high = session.unit_range(int(unit), 0.05, 0.95)
         codes = np.repeat(starts[:, None], len(swing), 1)
-        there = starts[:, unit, None] + np.where(swing > 0, (high - starts[:, unit, None]) * swing, (starts[:, unit, None] - low) * swing)
-        codes[:, :, unit] = there
-        images = session.decode(codes.reshape(-1, session.code_dim)).reshape(len(starts), len(swing), *session.shape)
-        frames += [pictures.sheet([images[:, i]], gap=2) for i in range(len(swing))]
+        here = starts[:, unit, None]
+        codes[:, :, unit] = here + np.where(swing > 0, high - here, here - low) * swing
+        images = session.decode(codes.reshape(-1, session.code_dim))
+        moments = images.reshape(len(starts), len(swing), *session.shape).swapaxes(0, 1)
+        frames += [pictures.sheet([moment], gap=2) for moment in moments]
     (OUT / "walk.gif").write_bytes(pictures.gif(frames, 70, 5))
 
 
@@ -41,7 +42,8 @@ def denoise() -> None:
     session = aecore.open("mnist-course-denoising")
     shown = session.denoise(session.gallery(8, seed=1).images, seed=1)
     columns = [shown.original, shown.corrupted.clip(0, 1), shown.reconstruction]
-    (OUT / "denoise.png").write_bytes(pictures.png(pictures.labelled_columns(columns, ["original", "corrupted", "reconstruction"])))
+    sheet = pictures.labelled_columns(columns, ["original", "corrupted", "reconstruction"], across=2)
+    (OUT / "denoise.png").write_bytes(pictures.png(sheet))
 
 
 def pages() -> None:

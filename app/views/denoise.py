@@ -55,11 +55,14 @@ def pick_noise(session: Session) -> str:
     return kind
 
 
-def pick_level(session: Session, kind: str) -> float:
+def level_of(session: Session, kind: str) -> float:
     """The strength of the noise: that of the URL, else the run's own, else the kind's."""
+    asked = state.share(state.LEVEL)
+    return session.corruption(kind).level if asked is None else asked
+
+
+def level_slider(session: Session, kind: str, level: float) -> None:
     field = noise_kinds(session)[kind].model_fields["level"]
-    asked = state.number(state.LEVEL)
-    level = asked if asked is not None and 0 <= asked <= 1 else session.corruption(kind).level
     key = state.widget(state.LEVEL)
     state.hold(key, level)
     st.slider(
@@ -72,11 +75,10 @@ def pick_level(session: Session, kind: str) -> float:
         args=(state.LEVEL,),
         help=field.description,
     )
-    return level
 
 
 def pick_seed() -> int:
-    seed = state.whole(state.SEED, MAX_SEED + 1)
+    seed = state.position(state.SEED, MAX_SEED + 1)
     key = state.widget(state.SEED)
     state.hold(key, seed)
     left, right = st.columns(2, gap="small", vertical_alignment="bottom", wrap=False)
@@ -103,16 +105,19 @@ def pick_seed() -> int:
 def view(
     session: Session, images: np.ndarray, names: list[str], kind: str, seed: int, places: Mapping[str, DeltaGenerator]
 ) -> None:
-    """All that follows the level; the rest of the page stays as it is."""
-    with places["level"]:
-        level = pick_level(session, kind)
+    """All that follows the level; the rest of the page stays as it is. The picture goes first, the URL last."""
+    state.begin_place()
+    level = level_of(session, kind)
     with places["picture"]:
         done = _picture(session, images, names, kind, level, seed)
+    with places["level"]:
+        level_slider(session, kind, level)
     with places["figures"]:
         if done is not None:
             _figures(done)
     with places["marker"]:
         level_marker(level)
+    state.write_place()
 
 
 def _picture(
@@ -148,7 +153,8 @@ def _figures(done: Denoised) -> None:
     )
     st.html(
         '<table class="figures"><thead><tr><td></td><th scope="col">Corrupted</th>'
-        f'<th scope="col">Reconstruction</th></tr></thead><tbody>{rows}</tbody></table><p class="reading">{html.escape(reading(done.removed))}</p>'
+        f'<th scope="col">Reconstruction</th></tr></thead><tbody>{rows}</tbody></table>'
+        f'<p class="reading">{html.escape(reading(done.removed))}</p>'
     )
 
 
@@ -167,6 +173,7 @@ def page() -> None:
         "Noise is put on each image, and the autoencoder draws what it believes was there.",
         "raise the level until the reconstruction becomes another image.",
     )
+    state.begin_place(whole_page=True)
     state.forget_view_of_another_run("denoise", session.run_id, (state.LEVEL, state.NOISE))
     left, right = st.columns([7, 3], gap="large")
     with left:

@@ -19,7 +19,7 @@ OWN_SHOWN = 6
 def look(session: Session) -> None:
     gallery = cache.gallery(str(session.folder), session.run_id, GALLERY)
     total = len(gallery.images)
-    position = state.whole(state.EXAMPLE, total)
+    position = state.position(state.EXAMPLE, total)
     with st.container(border=True):
         try:
             hero(session, gallery.images[position : position + 1])

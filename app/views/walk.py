@@ -15,7 +15,7 @@ from aecore.errors import AecoreError
 from aecore.session import Gallery, Scale, Session
 from app import cache, state
 from app.widgets import walk_place
-from app.widgets.filmstrip import FRAMES, film_size, film_slider, filmstrip
+from app.widgets.filmstrip import FRAMES, Film, Paging, films
 from app.widgets.image_source import GALLERY, image_source
 from app.widgets.picture import picture, picture_error
 from app.widgets.run_picker import header_with_run
@@ -23,8 +23,6 @@ from app.widgets.walk_place import Place
 from app.widgets.walk_tiles import tiles
 
 SHOWN = 6
-MOST_BACK = 12
-"""Moved units that can be put back one by one."""
 FULL = 0.5
 """The difference, as a share of the pixel range, that gets the full colour."""
 ENLARGED = 8
@@ -42,11 +40,11 @@ def main() -> None:
     left, right = st.columns([4, 3], gap="medium")
     with left:
         box, about, choice = (st.container(key=f"walk_{name}", gap="xsmall") for name in ("picture", "about", "choice"))
+    state.begin_place(whole_page=True)
     try:
         with choice:
             gallery = image_source(session)
-        state.forget_place_of_another(f"{session.run_id} {gallery.note}")
-        film_size(gallery.images[:1])
+        state.forget_place_of_another(_start_name(session, gallery))
     except AecoreError as error:
         with box:
             picture_error(str(error))
@@ -56,11 +54,16 @@ def main() -> None:
         _choose(gallery)
 
 
+def _start_name(session: Session, gallery: Gallery) -> str:
+    return f"{session.run_id} {gallery.note}"
+
+
 @st.fragment
 def _view(
     session: Session, gallery: Gallery, box: DeltaGenerator, about: DeltaGenerator, right: DeltaGenerator
 ) -> None:
     """All that follows the code. The choice of the start image stays outside, so that sliders need not redraw it."""
+    state.begin_place()
     try:
         place = walk_place.read(session, gallery)
         with box:
@@ -73,6 +76,8 @@ def _view(
         _controls(place)
     with about:
         _about(place)
+    state.remember_place(_start_name(session, gallery))
+    state.write_place()
 
 
 # --- the picture -----------------------------------------------------------------------------------------------------
@@ -91,36 +96,14 @@ def _pictures(place: Place) -> None:
 
 
 def _about(place: Place) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key="walk_toolbar"):
-        where = f"<span>{html.escape(_where(place))}</span>"
-        st.html(f'<p class="walk-where">{where}<span class="walk-legend">{LEGEND}</span></p>', width="stretch")
+    with st.container(horizontal=True, key="walk_buttons"):
         here = np.array_equal(place.now, place.start)
         st.button("Reset", icon=":material/restart_alt:", on_click=state.leave_place, disabled=here)
         export = st.popover("Export", icon=":material/download:", on_change="rerun", key=f"{state.WALK_WIDGET}export")
     if export.open:
         with export:
             _export(place)
-    if place.moved:
-        _put_back(sorted(place.moved))
     _meter(place)
-
-
-def _put_back(units: list[int]) -> None:
-    # The key names the units, so that a unit put back and moved again is not found still picked.
-    key = f"{state.WALK_WIDGET}back_{'_'.join(map(str, units[:MOST_BACK]))}"
-
-    def back() -> None:
-        if (unit := st.session_state[key]) is not None:
-            state.move_unit(unit, None)
-
-    st.pills(
-        "Put a unit back",
-        units[:MOST_BACK],
-        key=key,
-        on_change=back,
-        label_visibility="collapsed",
-        format_func=lambda unit: f":material/undo: unit {unit}",
-    )
 
 
 LEGEND = '<i class="brighter"></i>brighter <i class="darker"></i>darker than the start'
@@ -146,18 +129,20 @@ def _meter(place: Place) -> None:
     session = place.session
     found = session.distance(place.now)
     decoded = cache.gallery(str(session.folder), session.run_id, GALLERY).decoded
-    at = f"{found.percentile:.0f}"
     if decoded:
         near = session.decode(session.codes[found.nearest])
     else:
         near = session.data.floats(session.code_indices[found.nearest])
-    words = (
-        f'<div class="walk-meter"><div role="meter" aria-label="Distance from the data, percentile" aria-valuenow="{at}" '
-        f'aria-valuemin="0" aria-valuemax="100"><i style="left:{at}%"></i></div>The code is '
-        f"<b>{found.value:.2f} standard deviations</b> per unit from the nearest training code: {found.words}. "
-        f"The nearest training {'codes, decoded' if decoded else 'images'}:</div>"
+    sheet = pictures.filmstrip(near)
+    st.html(
+        f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>'
+        '<div class="walk-meter"><div role="meter" aria-label="Distance from the data, percentile" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{found.percentile:.0f}"><i style="left:{found.percentile:.0f}%"></i></div>'
+        f"This code is <b>{found.value:.2f} standard deviations</b> per unit from the nearest training code: "
+        f"{found.words}. Nearest training {'codes, decoded' if decoded else 'images'}:</div>"
+        f'<img class="walk-near" src="{pictures.data_uri(pictures.png(sheet))}" style="--own:{sheet.shape[1]}px" '
+        'alt="Pictures of the nearest training codes, nearest first">'
     )
-    filmstrip(near, "Pictures of the nearest training codes, nearest first", caption=words)
 
 
 def _choose(gallery: Gallery) -> None:
@@ -188,41 +173,48 @@ def _controls(place: Place) -> None:
         label_visibility="collapsed",
         width="stretch",
     )
-    with st.container(key="walk_films", gap=None):
-        draw: dict[str, Callable[[Place], None]] = {"between": _between, "plane": _plane, "random": _random}
-        draw.get(str(mode), _units)(place)
+    draw: dict[str, Callable[[Place], None]] = {"between": _between, "plane": _plane, "random": _random}
+    draw.get(str(mode), _units)(place)
 
 
 def _units(place: Place) -> None:
-    order = place.session.units_by_effect()
+    order = [int(unit) for unit in place.session.units_by_effect()]
     pages = -(-len(order) // SHOWN)
-    key = f"{state.WALK_WIDGET}page_{place.session.run_id}"
-    page = min(max(int(state.value(key, 1)), 1), pages)
-    for unit in order[(page - 1) * SHOWN : page * SHOWN]:
-        _unit(place, int(unit))
-    if pages > 1:
-        st.caption(f"More of the {len(order)} units, weaker and weaker")
-        st.pagination(pages, key=key)
+    page = min(state.units_page(place.session.run_id), pages - 1)
+    shown = order[page * SHOWN : (page + 1) * SHOWN]
+    films(
+        [_film(place, unit) for unit in shown],
+        f"{state.WALK_WIDGET}films",
+        lambda row, value: walk_place.move(place, shown[row], value),
+        rounds=f"{place.token} {page}",
+        paging=Paging(
+            page,
+            pages,
+            f"{page * SHOWN + 1} to {page * SHOWN + len(shown)} of {len(order)} units, by effect",
+            lambda turned: state.turn_units(place.session.run_id, turned),
+        ),
+    )
 
 
-def _unit(place: Place, unit: int) -> None:
+def _film(place: Place, unit: int) -> Film:
     session, scale = place.session, place.scale(unit)
-    key = f"{state.WALK_WIDGET}u{unit}_{place.token}"
-
-    def moved() -> None:
-        walk_place.move(place, unit, float(st.session_state[key]))
-
     _, images = session.walk(place.now, unit, values=scale.values(FRAMES))
-    ends = f"from {scale.text(scale.low)} to {scale.text(scale.high)}"
-    filmstrip(images, f"Unit {unit} {ends}, the others as now", caption=_unit_words(session, unit))
-    film_slider(f"Unit {unit}", scale, float(place.now[unit]), key, moved)
+    return Film(
+        f"unit {unit}",
+        _unit_words(session, unit),
+        images,
+        scale,
+        float(place.now[unit]),
+        float(place.base[unit]),
+        faint=bool(session.dead[unit]),
+    )
 
 
 def _unit_words(session: Session, unit: int) -> str:
-    words = f"<b>unit {unit}</b> changes the picture by {session.effects[unit]:.1%} per SD"
+    words = f"changes the picture by {session.effects[unit]:.1%} per SD"
     if "kl" in session.unit_figures:
         words += f", KL {session.unit_figures['kl'][unit]:.2f} nats"
-    return f'<span class="dead">{words}: hardly used</span>' if session.dead[unit] else words
+    return words + (": hardly used" if session.dead[unit] else "")
 
 
 def _between(place: Place) -> None:
@@ -243,10 +235,12 @@ def _between(place: Place) -> None:
     other = walk_place.other_image(gallery)
     _, images = session.interpolate(place.start, walk_place.other_code(session, gallery), FRAMES, how)
     first, last = (walk_place.image_label(gallery, i) for i in (place.image, other))
-    filmstrip(images, f"From {first} to {last} in {FRAMES} steps", ends=(first, last))
-    along = f"{state.WALK_WIDGET}along_{session.run_id}_{place.image}_{other}_{how}"
-    film_slider(
-        "Position", ALONG, walk_place.along(), along, lambda: walk_place.go_between(float(st.session_state[along]))
+    way = Film("position", "on the way", images, ALONG, walk_place.along(), 0.0, (first, last))
+    films(
+        [way],
+        f"{state.WALK_WIDGET}way",
+        lambda _, value: walk_place.go_between(value),
+        rounds=f"{session.run_id} {place.image} {other} {how}",
     )
     st.caption("The other image")
     labels = [walk_place.image_label(gallery, i) for i in range(len(gallery.images))]
@@ -298,7 +292,7 @@ def _plane_unit(order: list[int], name: str, unit: int, other: int, label: str) 
         [option for option in order if option != other],
         key=key,
         format_func=lambda option: f"{label}: unit {option}",
-        on_change=lambda: state.set_parameter(name, str(st.session_state[key])),
+        on_change=lambda: state.set_place_parameter(name, str(st.session_state[key])),
         label_visibility="collapsed",
     )
 
@@ -353,13 +347,14 @@ def _random(place: Place) -> None:
 
 
 def _export(place: Place) -> None:
-    """Nothing is made before it is asked for."""
+    """Nothing is made before it is asked for, and then outside of any session: what is read of one is read now."""
+    where = _where(place)
     unit = int(place.session.units_by_effect()[0])
     name = f"walk-{place.session.run_id}"
     for label, icon, ending, make in (
         ("Picture, PNG", ":material/image:", ".png", _as_png),
         (f"Walk of unit {unit}, GIF", ":material/gif_box:", f"-unit{unit}.gif", _as_gif),
-        ("Code, JSON", ":material/data_object:", ".json", _as_json),
+        ("Code, JSON", ":material/data_object:", ".json", partial(_as_json, where)),
         ("Code, NPY", ":material/data_array:", ".npy", _as_npy),
     ):
         st.download_button(
@@ -384,8 +379,8 @@ def _as_gif(place: Place) -> bytes:
     return pictures.gif([*frames, *frames[-2:0:-1]], 60, ENLARGED)
 
 
-def _as_json(place: Place) -> str:
-    known = {"run": place.session.run_id, "from": _where(place), "code": [float(value) for value in place.now]}
+def _as_json(where: str, place: Place) -> str:
+    known = {"run": place.session.run_id, "from": where, "code": [float(value) for value in place.now]}
     return json.dumps(known, indent=1, ensure_ascii=False)
 
 

@@ -17,7 +17,7 @@ def pick_images(gallery: Gallery) -> list[int]:
     """Positions in `gallery` of the images to show, at most 12; draws "Choose images" and "Other images"."""
     total = len(gallery.images)
     chosen = state.chosen_images(gallery.own, total, list(range(min(SHOWN, total))))[:MOST]
-    key = state.images_key(gallery.own) + "_pills"
+    key = "_pick_own" if gallery.own else "_pick"
     st.session_state[key] = [position for position in chosen if position < OFFERED]
 
     def ticked() -> None:

@@ -65,8 +65,7 @@ class Maps {
     this.token = null;
     this.hovered = -1;
     this.frames = 0;
-    this.observer = new ResizeObserver(() => this.draw());
-    this.media = matchMedia("(prefers-color-scheme: dark)");
+    this.observer = new ResizeObserver(() => this.request());
     this.host.dataset.ready = "0";
   }
 
@@ -95,7 +94,7 @@ class Maps {
 
   image(uri) {
     const picture = new Image();
-    picture.onload = () => this.draw();
+    picture.onload = () => this.request();
     picture.src = uri;
     return picture;
   }
@@ -391,6 +390,8 @@ class Maps {
       box(edge + rim);
       context.fillStyle = look.ink;
       box(edge);
+      context.fillStyle = look.paper;
+      box(rim);
       this.tile(context, this.ownSprite, i, left, top, factor);
       const [x, y] = [left + width + edge, top - edge];
       context.fillStyle = look.ink;

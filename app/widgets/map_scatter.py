@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.components import v2
 
 from aecore import metrics, pictures
 from aecore.atlas import TILE_COLUMNS, Atlas, Colouring, Panel, Placed, tile_size, tiles
@@ -14,7 +15,7 @@ from aecore.session import Pictures
 from app import state
 
 HERE = Path(__file__).parent
-_MAPS = st.components.v2.component(
+_MAPS = v2.component(
     "map_scatter",
     html='<div class="maps"></div>',
     css=(HERE / "map_scatter.css").read_text(encoding="utf-8"),

@@ -62,9 +62,10 @@ def _choose(infos: list[RunInfo]) -> list[str]:
     key = f"{state.RUNS_WIDGET}compared"
     known = [info.run_id for info in infos]
     # Held in the session as ids; a link names them in the URL, and a run that has gone since is left out.
-    wanted = st.session_state.get(key)
-    if wanted is None:
-        wanted = state.compared_runs() or first_choice(infos)
+    kept = st.session_state.get(key)
+    wanted = [run_id for run_id in state.compared_runs() if run_id in known] if kept is None else list(kept)
+    if kept is None and not wanted:
+        wanted = first_choice(infos)
     wanted = [run_id for run_id in dict.fromkeys(wanted) if run_id in known][:MOST]
     offered = comparable(infos, wanted)
     allowed = [info.run_id for info in offered]

@@ -68,6 +68,8 @@ def _said(info: RunInfo) -> str:
     words = [STATES[info.state]]
     if info.config is not None:
         words += [f"{info.config.code_dim} units", info.config.dataset.title]
+    if info.status.imported:
+        words.append("imported")
     if (error := info.status.metrics.get("test_sse")) is not None:
         words.append(f"squared error per test image {error:.2f}")
     facts = " · ".join(word for word in words if word)

@@ -41,17 +41,19 @@ def manage(run_id: str) -> None:
 def import_run() -> None:
     """A run's zip from another machine; the reason in one line where it cannot be taken."""
     with st.popover("Import a run", icon=":material/upload:"):
-        file = st.file_uploader(
-            "A zip that Export made", type=["zip"], key=f"{state.RUNS_WIDGET}zip", max_upload_size=MAX_ZIP_MB
-        )
+        # A new key after each import empties the uploader.
+        count_key = f"{state.RUNS_WIDGET}imports"
+        key = f"{state.RUNS_WIDGET}zip{state.value(count_key, 0)}"
+        file = st.file_uploader("A zip that Export made", type=["zip"], key=key, max_upload_size=MAX_ZIP_MB)
         if file is not None and st.button("Import", type="primary", key="_runs_import"):
             try:
                 run_id = travel.import_zip(cache.store(), file.getvalue())
             except AecoreError as error:
-                st.error(f"{file.name}: {error}")
+                st.error(_plain(f"{file.name}: {error}"))
             else:
-                st.success(f"“{_plain(run_name(cache.store().info(run_id)))}” is in the list now.")
-                st.rerun(scope="app")
+                state.hold(count_key, state.value(count_key, 0) + 1)
+                st.toast(f"“{_plain(run_name(cache.store().info(run_id)))}” is in the list.", icon=":material/check:")
+                st.rerun()
 
 
 def _plain(text: str) -> str:
@@ -87,21 +89,27 @@ def _exports(info: RunInfo) -> None:
 
 
 def _change(info: RunInfo) -> None:
+    key = f"_runs_name_{info.run_id}"
     if info.state != "damaged":
         with st.form("rename", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-            name = st.text_input("Name", run_name(info), max_chars=80, key=f"_runs_name_{info.run_id}")
-            if st.form_submit_button("Rename"):
-                try:
-                    cache.store().rename(info.run_id, name)
-                except (AecoreError, OSError) as error:
-                    st.error(str(error))
-                else:
-                    st.rerun()
-    if st.button("Delete", icon=":material/delete:", key="_runs_delete"):
-        try:
-            cache.store().delete(info.run_id)
-        except (AecoreError, OSError) as error:
-            st.error(str(error))
-        else:
-            state.remember_deleted((info.run_id, run_name(info)))
-            st.rerun()
+            st.text_input("Name", run_name(info), max_chars=80, key=key)
+            st.form_submit_button("Rename", on_click=_rename, args=(info.run_id, key))
+    st.button("Delete", icon=":material/delete:", key="_runs_delete", on_click=_delete, args=(info.run_id,))
+
+
+def _rename(run_id: str, key: str) -> None:
+    try:
+        cache.store().rename(run_id, str(state.value(key, "")))
+    except (AecoreError, OSError) as error:
+        st.toast(_plain(str(error)), icon=":material/error:")
+    st.rerun()
+
+
+def _delete(run_id: str) -> None:
+    try:
+        info = cache.store().info(run_id)
+        cache.store().delete(run_id)
+        state.remember_deleted((run_id, run_name(info)))
+    except (AecoreError, OSError) as error:
+        st.toast(_plain(str(error)), icon=":material/error:")
+    st.rerun()

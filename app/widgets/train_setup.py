@@ -29,7 +29,7 @@ MOST_PARAMETERS = 20_000_000
 """Of a network that a page trains; more would take the memory that everybody shares."""
 COPY = (
     "Training keeps a copy of these images in the run's folder on this server, so that the run can be opened later. "
-    "Deleting the run on the page Runs deletes the copy with it."
+    "Delete the run on the page Runs, and for good there, and the copy is gone."
 )
 
 

@@ -127,36 +127,36 @@ def image_label(gallery: Gallery, image: int) -> str:
 
 def choose_image(image: int) -> None:
     state.leave_place()
-    state.set_parameter(state.IMAGE, str(image) if image else None)
+    state.set_place_parameter(state.IMAGE, str(image) if image else None)
 
 
 def draw_random(draw: int, pick: int = 0) -> None:
     state.leave_place()
-    state.set_parameter(state.DRAW, str(draw))
-    state.set_parameter(state.PICK, str(pick) if pick else None)
+    state.set_place_parameter(state.DRAW, str(draw))
+    state.set_place_parameter(state.PICK, str(pick) if pick else None)
 
 
 def go_between(along: float) -> None:
     state.leave_place()
-    state.set_parameter(state.ALONG, f"{along:.2f}" if along > 0 else None)
+    state.set_place_parameter(state.ALONG, f"{along:.2f}" if along > 0 else None)
 
 
 def choose_other(other: int) -> None:
     """Keeps the position on the way; units moved on the old way are back."""
     position = along()
-    state.set_parameter(state.OTHER, str(other))
+    state.set_place_parameter(state.OTHER, str(other))
     go_between(position)
 
 
 def choose_how(how: str) -> None:
     position = along()
-    state.set_parameter(state.HOW, how if how == "spherical" else None)
+    state.set_place_parameter(state.HOW, how if how == "spherical" else None)
     go_between(position)
 
 
 def choose_sampler(kind: str) -> None:
     """Draws the same seed by another sampler, where one was drawn."""
-    state.set_parameter(state.SAMPLER, kind if kind != DEFAULT_SAMPLER else None)
+    state.set_place_parameter(state.SAMPLER, kind if kind != DEFAULT_SAMPLER else None)
     if state.number(state.DRAW) is not None:
         draw_random(draw(), state.whole(state.PICK, DRAWN))
 

@@ -1,4 +1,11 @@
 // Tiles cut from one sprite. The default export runs at every redraw: it keeps the buttons and only updates them.
+function bytesOf(uri) {
+  const text = atob(uri.slice(uri.indexOf(",") + 1));
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
 const sprites = new WeakMap();
 
 // A short address for the sprite: the data URI itself would be read again for each of the tiles.
@@ -6,7 +13,7 @@ function sprite(root, uri) {
   const known = sprites.get(root);
   if (known?.uri === uri) return known.address;
   if (known) URL.revokeObjectURL(known.address);
-  const bytes = Uint8Array.from(atob(uri.split(",")[1]), (c) => c.charCodeAt(0));
+  const bytes = bytesOf(uri);
   const address = URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
   sprites.set(root, { uri, address });
   return address;

@@ -58,11 +58,15 @@ class Visitor:
 
 async def visit(url: str, begin: float, seconds: float, latencies: list[float], errors: list[int]) -> None:
     address = url.replace("http", "ws") + "/_stcore/stream"
-    async with websockets.connect(address, subprotocols=[websockets.Subprotocol("streamlit")], max_size=None, origin=websockets.Origin(url)) as socket:
+    async with websockets.connect(
+        address, subprotocols=[websockets.Subprotocol("streamlit")], max_size=None, origin=websockets.Origin(url)
+    ) as socket:
         visitor = Visitor(socket)
         await visitor.run(page="denoise")
         if not visitor.slider or not visitor.fragment:
-            raise SystemExit(f"the noise level's slider was not found (slider {visitor.slider!r}, fragment {visitor.fragment!r})")
+            raise SystemExit(
+                f"the noise level's slider was not found (slider {visitor.slider!r}, fragment {visitor.fragment!r})"
+            )
         due = begin + random.random() * 0.5
         while due < begin + seconds:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))

@@ -23,7 +23,10 @@ from aecore.training import Progress
 
 def show(progress: Progress) -> None:
     if progress.step == 0:
-        print(f"  epoch {progress.epoch}: validation SSE {progress.validation_sse:.2f}, {progress.seconds:.0f} s", flush=True)
+        print(
+            f"  epoch {progress.epoch}: validation SSE {progress.validation_sse:.2f}, {progress.seconds:.0f} s",
+            flush=True,
+        )
 
 
 def say(what: str, figure: float, bar: str, good: bool) -> None:
@@ -51,7 +54,12 @@ def linear() -> None:
     begun = time.perf_counter()
     session = aecore.train("linear", dataset="mnist", code_dim=30, on_step=show, **LINEAR)
     ours = session.status.metrics["test_sse"]
-    say("linear autoencoder, 30 units, test SSE over PCA's", ours / error, "within 0.5 %", abs(ours / error - 1) <= 0.005)
+    say(
+        "linear autoencoder, 30 units, test SSE over PCA's",
+        ours / error,
+        "within 0.5 %",
+        abs(ours / error - 1) <= 0.005,
+    )
     zero = session.decode(np.zeros((1, 30), np.float32)).reshape(1, 784)
     # Decoding is clipped to [0, 1] for display, so the decoder's directions are read from its weights.
     weight = dict(session._model.decoder.named_parameters())["layers.0.weight"].numpy()
@@ -86,7 +94,8 @@ def course(picture: Path | None) -> None:
     if picture is not None:
         shown = session.denoise(session.gallery(10, seed=1).images, seed=1)
         columns = [shown.original, shown.corrupted, shown.reconstruction]
-        picture.write_bytes(pictures.png(pictures.labelled_columns(columns, ["original", "corrupted", "reconstruction"])))
+        sheet = pictures.labelled_columns(columns, ["original", "corrupted", "reconstruction"])
+        picture.write_bytes(pictures.png(sheet))
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """What tests of the core share: a home of their own, tiny data, and one trained run to look at."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +80,7 @@ def configure() -> Configure:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunStore, str]]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, str]:
     """A store with one short variational run on digits; shared, so tests that change runs copy it."""
     root = tmp_path_factory.mktemp("trained")
     store = RunStore(root, root / "none")
@@ -89,7 +89,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunStore
          "backbone": {"kind": "mlp", "widths": [32]}, "likelihood": "bernoulli", "objective": "variational",
          "procedure": "joint", "code_dim": 6, "training": {"epochs": 8, "threads": 1}}
     )  # fmt: skip
-    yield store, train(config, store)
+    return store, train(config, store)
 
 
 @pytest.fixture

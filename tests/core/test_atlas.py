@@ -39,14 +39,14 @@ def found(session: Session) -> Atlas:
 
 
 @pytest.fixture
-def away(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
+def away(home: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
     """The same run on a machine without its dataset."""
 
     def unavailable(dataset: object) -> None:
         raise DataUnavailable("the digits are not here")
 
     monkeypatch.setattr("aecore.session.load_data", unavailable)
-    return Session(RunStore(), session.run_id)
+    return Session(RunStore(home), session.run_id)
 
 
 def test_test_images_come_first_and_the_subset_says_what_it_is(session: Session, found: Atlas) -> None:

@@ -171,7 +171,8 @@ def test_a_restarted_server_finds_the_running_job_and_can_stop_it(store: RunStor
 
         again = RunStore(store.root, store.builtin)
         pid = again.info(run_id).status.pid
-        assert pid is not None and psutil.Process(pid).nice() >= 10
+        assert pid is not None
+        assert psutil.Process(pid).nice() >= 10
         with runner(again):
             seen = rows(again, run_id)
             until(lambda: rows(again, run_id) > seen)
@@ -268,7 +269,8 @@ def test_a_disk_that_fills_up_fails_the_run_with_words(
     monkeypatch.undo()
     info = store.info(run_id)
     assert info.state == "failed"
-    assert "the disk is full" in info.reason and "make room" in info.reason
+    assert "the disk is full" in info.reason
+    assert "make room" in info.reason
     assert not (info.folder / "preview.safetensors").exists()
     assert not list(info.folder.glob(".*.tmp"))
     assert train(settings(1), store) in {other.run_id for other in store.runs() if other.state == "finished"}
@@ -278,7 +280,7 @@ def test_a_full_disk_refuses_a_job_in_words_and_leaves_nothing(
     store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files.os, "fsync", _FullDisk(1))
-    with pytest.raises(BadInput, match="No space left on device.*make room"):
+    with pytest.raises(BadInput, match=r"No space left on device.*make room"):
         jobs.submit(store, settings())
     assert list((store.root / "staging").iterdir()) == []
 
@@ -341,7 +343,8 @@ class _Far(Dataset):
     fails: bool = False
 
     def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
-        assert fetch and progress is not None
+        assert fetch
+        assert progress is not None
         progress(0.5, "Half of it")
         if self.fails:
             raise DataUnavailable("the network is away; try again")

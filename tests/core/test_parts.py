@@ -85,7 +85,7 @@ def test_no_two_members_share_a_kind_and_all_are_final(package):
 
 
 def test_an_unknown_kind_is_answered_with_those_that_exist():
-    with pytest.raises(ValueError, match="no_such.*none, masking, gaussian"):
+    with pytest.raises(ValueError, match=r"no_such.*none, masking, gaussian"):
         part("corruptions", "no_such")
 
 
@@ -349,7 +349,7 @@ def test_objective_is_finite_per_image_and_falls(configure, kind, likelihood, ba
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
 def test_the_sum_of_terms_does_not_depend_on_batch_mates(configure, kind):
-    """Per-image terms: those of an image are the same in a batch of one, given the same noise (here: the first draw)."""
+    """Per-image terms: those of an image are the same in a batch of one, given the same noise."""
     objective = part("objectives", kind)
     model, x = model_for(configure, objective), images(5)
     together = objective.terms(model, Batch(x, x), generator(2))

@@ -1,0 +1,284 @@
+"""The Walk page: what a link restores, what its controls write, and hostile values in both."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+import aecore
+from aecore.session import Gallery, Scale, Session
+from app import state
+from app.widgets import filmstrip, walk_place, walk_tiles
+from app.widgets.filmstrip import Film, Paging, films
+
+OpenPage = Callable[..., AppTest]
+MODES = ["Units", "Interpolate", "Plane", "Random"]
+
+
+def main_picture(page: AppTest) -> str:
+    (found,) = [element.proto.body for element in page.get("html") if "Three pictures" in element.proto.body]
+    return found
+
+
+def about(page: AppTest) -> str:
+    (found,) = [element.proto.body for element in page.get("html") if 'class="walk-where"' in element.proto.body]
+    return found
+
+
+# --- the page
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("recipe", ["denoising", "variational"])
+def test_every_mode_of_every_kind_is_drawn(
+    open_page: OpenPage, run_ids: dict[str, str], recipe: str, mode: str
+) -> None:
+    page = open_page("walk", run=run_ids[recipe], mode=mode)
+    assert not page.exception
+    assert main_picture(page)
+    assert "standard deviations" in about(page)
+    if mode == "Random":
+        assert page.number_input(key="_walk_seed").value == 0
+
+
+def test_a_link_restores_image_and_units(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    run = run_ids["variational"]
+    plain, third = main_picture(open_page("walk", run=run)), main_picture(open_page("walk", run=run, image=3))
+    moved = open_page("walk", run=run, image=3, u2=0.5)
+    assert len({plain, third, main_picture(moved)}) == 3
+    assert "image 3" in about(moved)
+    assert "unit 2 moved" in about(moved)
+    assert main_picture(open_page("walk", run=run, image=3, u2=0.5)) == main_picture(moved)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"u2": "nan"}, {"u2": "inf"}, {"u2": "1e400"}, {"u2": ""}, {"u2": "<b>"}, {"u9999": "1"}, {"u99999": "1"},
+        {"image": "-1"}, {"image": "1e9"}, {"image": "nan"}, {"mode": "<script>"}, {"x": "nan", "mode": "Plane"},
+        {"to": "-5", "mode": "Interpolate"}, {"how": "'", "mode": "Interpolate"}, {"at": "nan", "mode": "Interpolate"},
+        {"sampler": "../../etc", "mode": "Random"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_makes_no_sense_in_a_link_is_ignored(
+    open_page: OpenPage, run_ids: dict[str, str], hostile: dict[str, str]
+) -> None:
+    run = run_ids["variational"]
+    page = open_page("walk", run=run, **hostile)
+    assert not page.exception
+    assert main_picture(page) == main_picture(open_page("walk", run=run))
+
+
+@pytest.mark.parametrize("hostile", [{"draw": "-3"}, {"draw": "1e6"}, {"draw": "0", "pick": "99"}], ids=str)
+def test_random_codes_stay_in_their_bounds(
+    open_page: OpenPage, run_ids: dict[str, str], hostile: dict[str, str]
+) -> None:
+    page = open_page("walk", run=run_ids["variational"], mode="Random", **hostile)
+    assert not page.exception
+    assert "A random code" in about(page)
+    assert 0 <= page.number_input(key="_walk_seed").value <= walk_place.LAST_SEED
+
+
+def test_units_beyond_their_range_are_clipped(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    run = run_ids["variational"]
+    assert main_picture(open_page("walk", run=run, u2=99999)) == main_picture(open_page("walk", run=run, u2=999))
+
+
+def test_reset_leaves_the_place(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    run = run_ids["variational"]
+    page = open_page("walk", run=run, image=1, u2=0.5)
+    (reset,) = [button for button in page.button if button.label == "Reset"]
+    page = reset.click().run()
+    assert main_picture(page) == main_picture(open_page("walk", run=run, image=1))
+    assert "u2" not in page.query_params
+    assert page.query_params["image"] == "1"
+
+
+def test_another_dozen_is_another_code_and_stays_in_the_link(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    run = run_ids["variational"]
+    page = open_page("walk", run=run, mode="Random")
+    seen = {main_picture(page)}
+    for draw in ("0", "1"):
+        (another,) = [button for button in page.button if button.label == "Another dozen"]
+        page = another.click().run()
+        assert page.query_params["draw"] == draw
+        seen.add(main_picture(page))
+    assert len(seen) == 3
+    assert main_picture(open_page("walk", run=run, draw=1)) == main_picture(page)
+
+
+@pytest.mark.parametrize("kind", ["normal", "empirical", "mixture"])
+def test_samplers_differ(open_page: OpenPage, run_ids: dict[str, str], kind: str) -> None:
+    run = run_ids["variational"]
+    page = open_page("walk", run=run, mode="Random", draw=0)
+    before = main_picture(page)
+    page = page.selectbox(key="_walk_sampler").select(kind).run()
+    assert not page.exception
+    assert main_picture(page) != before
+    assert page.query_params["sampler"] == kind
+
+
+def test_another_run_forgets_moved_units_but_a_link_brings_its_own(
+    open_page: OpenPage, run_ids: dict[str, str]
+) -> None:
+    page = open_page("walk", run=run_ids["variational"], u2=0.5)
+    page = page.selectbox(key=state.RUN_PICKER).select(run_ids["denoising"]).run()
+    assert "moved" not in about(page)
+    assert "unit 1 moved" in about(open_page("walk", run=run_ids["denoising"], u1=0.5))
+
+
+def test_a_run_that_is_not_there_is_answered_in_words(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    page = open_page("walk", run="nobody-knows-it")
+    assert not page.exception
+    assert any("picture-error" in element.proto.body for element in page.get("html"))
+
+
+# --- places
+
+
+@pytest.fixture
+def visit(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The URL's parameters of a visit without a page."""
+    parameters: dict[str, str] = {}
+    monkeypatch.setattr(st, "query_params", parameters)
+    monkeypatch.setattr(st, "session_state", {})
+    return parameters
+
+
+@pytest.fixture
+def session(home: Path, run_ids: dict[str, str]) -> Session:
+    return aecore.open(run_ids["variational"])
+
+
+@pytest.fixture
+def gallery(session: Session) -> Gallery:
+    return session.gallery(8)
+
+
+def test_a_unit_moves_and_comes_back(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
+    place = walk_place.read(session, gallery)
+    assert np.array_equal(place.now, place.start)
+    scale = place.scale(2)
+    walk_place.move(place, 2, scale.high)
+    there = walk_place.read(session, gallery)
+    assert there.moved == {2: pytest.approx(scale.high)}
+    assert not np.array_equal(there.pictures[0], there.pictures[1])
+    state.write_place()
+    assert visit == {"u2": scale.text(scale.high)}
+    walk_place.move(there, 2, float(place.base[2]))
+    state.write_place()
+    assert visit == {}
+
+
+def test_a_move_is_not_lost_to_a_url_that_comes_late(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
+    place = walk_place.read(session, gallery)
+    walk_place.move(place, 1, place.scale(1).high)
+    state.write_place()
+    visit.clear()  # the next move was sent before the browser knew the new address
+    state.begin_place()
+    walk_place.move(place, 2, place.scale(2).low)
+    assert set(walk_place.read(session, gallery).moved) == {1, 2}
+    state.write_place()
+    assert set(visit) == {"u1", "u2"}
+    state.begin_place()
+    visit.clear()  # now it knew it, so this is the visitor going back
+    assert walk_place.read(session, gallery).moved == {}
+
+
+def test_another_image_is_another_place(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
+    visit.update(u1="0.5", at="0.3", image="2")
+    token = walk_place.read(session, gallery).token
+    walk_place.choose_image(5)
+    state.write_place()
+    assert visit == {"image": "5"}
+    assert walk_place.read(session, gallery).token != token
+
+
+def test_the_way_ends_at_the_other_image(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
+    visit.update(to="4")
+    walk_place.go_between(1.0)
+    place = walk_place.read(session, gallery)
+    np.testing.assert_allclose(place.now, session.encode(gallery.images[4:5])[0], atol=1e-5)
+    walk_place.choose_other(6)
+    assert walk_place.along() == 1.0
+    walk_place.go_between(0.0)
+    assert np.array_equal(walk_place.read(session, gallery).now, place.start)
+
+
+# --- what comes from the browser
+
+
+@pytest.fixture
+def mounted(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The last mounting of a component: its data and callbacks; `st.session_state` is what the browser sent."""
+    found: dict[str, Any] = {}
+    monkeypatch.setattr(filmstrip, "_FILMS", lambda **given: found.update(given))
+    monkeypatch.setattr(walk_tiles, "_TILES", lambda **given: found.update(given))
+    monkeypatch.setattr(st, "session_state", {})
+    return found
+
+
+def a_film() -> Film:
+    return Film("unit 1", "", np.zeros((filmstrip.FRAMES, 1, 4, 4), np.float32), Scale(-1.0, 1.0, 0.1), 0.2, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({"row": 1, "value": 0.5, "count": 1, "rounds": "r"}, [(1, 0.5)]),
+        ({"row": 0, "value": 9, "count": 1, "rounds": "r"}, [(0, 1.0)]),
+        ({"row": 2, "value": 0.5, "count": 1, "rounds": "r"}, []),
+        ({"row": -1, "value": 0.5, "count": 1, "rounds": "r"}, []),
+        ({"row": 0, "value": float("nan"), "count": 1, "rounds": "r"}, []),
+        ({"row": 0, "value": "0.5", "count": 1, "rounds": "r"}, []),
+        ({"row": 0, "value": 0.5, "count": 1, "rounds": "an earlier run"}, []),
+        ({"row": 0}, []),
+        ("nonsense", []),
+        (None, []),
+    ],
+)
+def test_films_believe_only_a_value_on_a_scale_they_show(
+    mounted: dict[str, Any], sent: Any, expected: list[Any]
+) -> None:
+    heard: list[Any] = []
+    films([a_film(), a_film()], "key", lambda row, value: heard.append((row, value)), rounds="r")
+    st.session_state["key"] = {"moved": sent}
+    mounted["on_moved_change"]()
+    assert heard == expected
+
+
+def test_films_say_which_move_they_answer(mounted: dict[str, Any]) -> None:
+    films([a_film()], "key", lambda row, value: None, rounds="r")
+    assert mounted["data"]["heard"] == 0
+    assert mounted["data"]["films"][0]["moved"]
+    st.session_state["key"] = {"moved": {"row": 0, "value": 0.5, "count": 7, "rounds": "r"}}
+    mounted["on_moved_change"]()
+    films([a_film()], "key", lambda row, value: None, rounds="r")
+    assert mounted["data"]["heard"] == 7
+    films([a_film()], "key", lambda row, value: None, rounds="another")
+    assert mounted["data"]["heard"] == 0
+
+
+@pytest.mark.parametrize(("page", "expected"), [(1, [1]), (3, []), (-1, []), ("1", []), (None, [])])
+def test_films_turn_to_pages_that_are_there(mounted: dict[str, Any], page: Any, expected: list[int]) -> None:
+    turned: list[int] = []
+    films([a_film()], "key", lambda row, value: None, rounds="r", paging=Paging(0, 3, "", turned.append))
+    st.session_state["key"] = {"turned": page}
+    mounted["on_turned_change"]()
+    assert turned == expected
+
+
+@pytest.mark.parametrize(
+    ("picked", "expected"), [(2, [2]), (3, []), (-1, []), (float("nan"), []), ("2", []), (None, [])]
+)
+def test_tiles_believe_only_a_tile_they_show(mounted: dict[str, Any], picked: Any, expected: list[int]) -> None:
+    heard: list[int] = []
+    walk_tiles.tiles(np.zeros((3, 1, 4, 4), np.float32), "Three", ["a", "b", "c"], "key", heard.append)
+    st.session_state["key"] = {"picked": picked}
+    mounted["on_picked_change"]()
+    assert heard == expected

@@ -1,0 +1,176 @@
+"""The house keeps its plan: arrows point one way, no front end and no pickle in the core, nothing found by accident."""
+
+import ast
+import os
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import aecore
+from aecore.config import PACKAGES
+from aecore.parts import Embedding, Part, Sampler
+from aecore.registry import members
+
+ROOT = Path(aecore.__file__).parent
+APP = ROOT.parent / "app"
+MODULES = sorted(m.name for m in pkgutil.walk_packages([str(ROOT)], "aecore.") if not m.name.endswith("__main__"))
+FILES = sorted([*ROOT.rglob("*.py"), *APP.rglob("*.py")])
+REGISTRIES = {**dict(PACKAGES.values()), "embeddings": Embedding, "samplers": Sampler}
+FOUNDATION = {"parts", "registry", "errors", "home", "files", "networks", "metrics", "points"}
+"""What parts may import besides helpers of their own package (whose names begin with an underscore)."""
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of the modules that a file imports, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name for name in whole if name in MODULES} or {node.module}
+    return found
+
+
+def run(code: str, folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """A child in `folder` that finds this checkout only by `PYTHONPATH`, never by its working folder."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT.parent), "AECORE_HOME": str(home)}
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=folder, env=env, capture_output=True, text=True, timeout=120
+    )
+
+
+# --- separation
+
+
+def test_no_module_of_the_core_loads_the_front_end(tmp_path):
+    code = (
+        f"import importlib, sys\nfor name in {MODULES}: importlib.import_module(name)\n"
+        "print(sorted(n for n in sys.modules if n.split('.')[0] in ('streamlit', 'plotly', 'app')))"
+    )
+    done = run(code, tmp_path, tmp_path / "home")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+    assert not (tmp_path / "home").exists(), "importing writes nothing"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=name_of)
+def test_no_file_of_the_core_names_the_front_end(path):
+    assert not {name for name in imports(path) if name.split(".")[0] in ("streamlit", "plotly", "app")}
+
+
+@pytest.mark.parametrize("package", REGISTRIES)
+def test_parts_import_only_what_lies_below_them(package):
+    for path in (ROOT / package).glob("[!_]*.py"):
+        own = {f"aecore.{package}.{p.stem}" for p in (ROOT / package).glob("_[!_]*.py")}
+        allowed = {f"aecore.{name}" for name in FOUNDATION} | own
+        inside = {name for name in imports(path) if name.split(".")[0] == "aecore"}
+        assert inside <= allowed | {"aecore"}, f"{path.name} imports {sorted(inside - allowed)}"
+
+
+ORDER = ["errors", "home", "files", "parts", "registry", "config", "model", "recipes", "store", "training", "session"]
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_arrows_point_one_way(name):
+    above = {f"aecore.{other}" for other in ORDER[ORDER.index(name) + 1 :]}
+    assert not imports(ROOT / f"{name}.py") & above
+
+
+def test_no_ring_of_imports_in_the_core():
+    graph = {name_of(path): imports(path) & set(MODULES) for path in ROOT.rglob("*.py")}
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " → ".join([*way, name])
+        if name not in done:
+            for other in graph.get(name, ()):
+                visit(other, (*way, name))
+            done.add(name)
+
+    done: set[str] = set()
+    for name in graph:
+        visit(name, ())
+
+
+# --- registries
+
+
+@pytest.mark.parametrize(("package", "base"), REGISTRIES.items())
+def test_every_file_of_a_package_is_registered(package, base):
+    files = {path.stem for path in (ROOT / package).glob("[!_]*.py")}
+    found = {cls.__module__.rsplit(".", 1)[1] for cls in members(package, base).values()}
+    assert found == files
+
+
+def test_every_part_of_the_program_is_in_a_registry():
+    def below(cls: type) -> set[type]:
+        return set().union(*({sub} | below(sub) for sub in cls.__subclasses__()))
+
+    ours = {cls for cls in below(Part) if cls.__module__.startswith("aecore.") and cls.__module__ != "aecore.parts"}
+    assert ours == {cls for package, base in REGISTRIES.items() for cls in members(package, base).values()}
+
+
+# --- pickles, names found by accident
+
+
+def calls(path: Path) -> list[tuple[str, ast.Call]]:
+    return [(ast.unparse(n.func), n) for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_no_pickle_is_ever_read(path):
+    banned = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+    assert not {name.split(".")[0] for name in imports(path)} & banned
+    for name, call in calls(path):
+        assert name not in ("torch.load", "eval", "exec", "builtins.eval"), f"{path}:{call.lineno} {name}"
+        for word in call.keywords:
+            never = isinstance(word.value, ast.Constant) and word.value.value is False
+            assert word.arg != "allow_pickle" or never, f"{path}:{call.lineno} allows pickles"
+
+
+def test_the_check_itself_finds_what_it_looks_for(tmp_path):
+    path = tmp_path / "bad.py"
+    path.write_text("import pickle\nimport numpy as np\nnp.load('x', allow_pickle=True)\n")
+    assert "pickle" in imports(path)
+    assert [word.arg for _, call in calls(path) for word in call.keywords] == ["allow_pickle"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_are_absolute_and_dispatch_is_not_by_hasattr(path):
+    imports(path)
+    assert "hasattr" not in {name for name, _ in calls(path)}
+
+
+DECOYS = ["app.py", "cache.py", "aecore.py", "parts.py", "store.py", "torch.py", "numpy.py", "json.py", "files.py"]
+
+
+def test_a_folder_of_decoys_changes_nothing(tmp_path):
+    for name in DECOYS:
+        (tmp_path / name).write_text("raise SystemExit('a decoy was imported')")
+    (tmp_path / "aecore").mkdir()
+    (tmp_path / "aecore" / "__init__.py").write_text("raise SystemExit('a decoy was imported')")
+    code = (
+        "import aecore\n"
+        "session = aecore.train('denoising', dataset='digits', epochs=1, threads=1)\n"
+        "print(aecore.__file__, session.gallery(2).images.shape)"
+    )
+    done = run(code, tmp_path, tmp_path / "home")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split(maxsplit=1) == [aecore.__file__, "(2, 1, 8, 8)\n"]
+
+
+def test_no_path_of_a_machine_is_written_down():
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        assert "/home/" not in text, path
+        assert "/Users/" not in text, path
+        assert "C:\\" not in text, path
