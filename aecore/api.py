@@ -6,8 +6,8 @@ from typing import Any
 
 from aecore.config import with_settings
 from aecore.errors import AecoreError
-from aecore.recipes import RECIPES, Recipe
-from aecore.recipes import recipe as _recipe
+from aecore.kinds import RECIPES, Recipe
+from aecore.kinds import recipe as _recipe
 from aecore.session import Session
 from aecore.store import RunInfo, RunStore
 from aecore.training import OnStep, ShouldStop

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from aecore.config import RunConfig
     from aecore.parts import Data, Dataset
-    from aecore.recipes import Recipe
+    from aecore.kinds import Recipe
     from aecore.session import Gallery, Session
     from aecore.store import RunInfo, RunStore
     from aecore.training import Progress
@@ -195,7 +195,7 @@ def _dotted(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def recipes(options: argparse.Namespace) -> None:
-    from aecore.recipes import RECIPES
+    from aecore.kinds import RECIPES
 
     if options.json:
         return _say_json([_recipe_values(recipe) for recipe in RECIPES.values()])
@@ -299,7 +299,7 @@ def train(options: argparse.Namespace) -> None:
 def _config(options: argparse.Namespace) -> "RunConfig":
     """The recipe with the wanted settings. Whatever cannot be is wrong usage, said with the field's name."""
     from aecore.config import with_settings
-    from aecore.recipes import recipe
+    from aecore.kinds import recipe
 
     settings = dict(_setting(text) for text in options.set)
     if options.dataset:

@@ -22,8 +22,8 @@ def walk() -> None:
     session = aecore.open("patterns-variational")
     starts = session.encode(session.gallery(24, seed=4).images)[[1, 5, 10, 16]]
     frames: list[np.ndarray] = []
-    swing = np.sin(np.linspace(0, 2 * np.pi, 16, endpoint=False))
-    for unit in session.units_by_effect()[:5]:
+    swing = np.sin(np.linspace(0, 2 * np.pi, 14, endpoint=False))
+    for unit in session.units_by_effect()[:4]:
         low, high = session.unit_range(int(unit), 0.05, 0.95)
         codes = np.repeat(starts[:, None], len(swing), 1)
         here = starts[:, unit, None]
@@ -31,7 +31,7 @@ def walk() -> None:
         images = session.decode(codes.reshape(-1, session.code_dim))
         moments = images.reshape(len(starts), len(swing), *session.shape).swapaxes(0, 1)
         frames += [pictures.sheet([moment], gap=2) for moment in moments]
-    (OUT / "walk.gif").write_bytes(pictures.gif(frames, 70, 5))
+    (OUT / "walk.gif").write_bytes(pictures.gif(frames, 90, 4))
 
 
 def denoise() -> None:

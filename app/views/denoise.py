@@ -1,9 +1,9 @@
 """Denoise: what a run makes of damaged images, at any kind and strength of noise."""
 
+import dataclasses
 import html
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -13,7 +13,7 @@ from aecore.parts import Corruption
 from aecore.registry import members
 from aecore.session import Denoised, Gallery, Session
 from app import cache, state
-from app.widgets.error_curve import error_curve, level_marker
+from app.widgets.error_curve import error_curve
 from app.widgets.image_picker import pick_images
 from app.widgets.image_source import image_source
 from app.widgets.picture import picture, picture_error
@@ -101,48 +101,51 @@ def pick_seed() -> int:
     return seed
 
 
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """What the level is applied to, and where on the page the results stand."""
+
+    session: Session
+    gallery: Gallery
+    chosen: tuple[int, ...]
+    kind: str
+    seed: int
+    picture: DeltaGenerator
+    slider: DeltaGenerator
+    below: DeltaGenerator
+
+
 @st.fragment
-def view(
-    session: Session, images: np.ndarray, names: list[str], kind: str, seed: int, places: Mapping[str, DeltaGenerator]
-) -> None:
+def view(scene: Scene) -> None:
     """All that follows the level; the rest of the page stays as it is. The picture goes first, the URL last."""
     state.begin_place()
-    level = level_of(session, kind)
-    with places["picture"]:
-        done = _picture(session, images, names, kind, level, seed)
-    with places["level"]:
-        level_slider(session, kind, level)
-    with places["figures"]:
+    level = level_of(scene.session, scene.kind)
+    with scene.picture:
+        done = _picture(scene, level)
+    with scene.slider:
+        level_slider(scene.session, scene.kind, level)
+    with scene.below:
         if done is not None:
-            _figures(done)
-    with places["marker"]:
-        level_marker(level)
+            st.html(f'<div class="below">{_figures(done)}{_curve(scene, level)}</div>')
     state.write_place()
 
 
-def _picture(
-    session: Session, images: np.ndarray, names: list[str], kind: str, level: float, seed: int
-) -> Denoised | None:
-    if not len(images):
+def _picture(scene: Scene, level: float) -> Denoised | None:
+    if not scene.chosen:
         picture_error("No image is chosen. Pick some with “Choose”, or press “Others”.")
         return None
     try:
-        done = session.denoise(images, kind, level, seed)
+        done = scene.session.denoise(scene.gallery.images[list(scene.chosen)], scene.kind, level, scene.seed)
         sheet = pictures.sheet([done.original, done.corrupted, done.reconstruction])
     except AecoreError as error:
         picture_error(str(error))
         return None
-    picture(
-        sheet,
-        f"{len(images)} images: original, corrupted at level {level:.2f}, reconstruction",
-        rows=ROWS,
-        columns=names,
-        most=12,
-    )
+    words = f"{len(scene.chosen)} images: original, corrupted at level {level:.2f}, reconstruction"
+    picture(sheet, words, rows=ROWS, columns=names_of(scene.gallery, scene.chosen), most=12)
     return done
 
 
-def _figures(done: Denoised) -> None:
+def _figures(done: Denoised) -> str:
     figures = done.figures()
     rows = "".join(
         f'<tr title="{html.escape(hint, quote=True)}"><th scope="row">{name}</th>'
@@ -151,11 +154,24 @@ def _figures(done: Denoised) -> None:
         for key, (name, hint, form) in FIGURES.items()
         if key in figures
     )
-    st.html(
-        '<table class="figures"><thead><tr><td></td><th scope="col">Corrupted</th>'
+    return (
+        '<div><table class="figures"><thead><tr><td></td><th scope="col">Corrupted</th>'
         f'<th scope="col">Reconstruction</th></tr></thead><tbody>{rows}</tbody></table>'
-        f'<p class="reading">{html.escape(reading(done.removed))}</p>'
+        f'<p class="reading">{html.escape(reading(done.removed))}</p></div>'
     )
+
+
+def _curve(scene: Scene, level: float) -> str:
+    session, own = scene.session, scene.session.config.corruption
+    source = state.own_images_token() if scene.gallery.own else "dataset"
+    images = scene.gallery.images[list(scene.chosen)]
+    try:
+        curve = cache.error_curve(
+            str(session.folder), session.run_id, source, scene.chosen, scene.kind, scene.seed, images
+        )
+    except AecoreError as error:
+        return f'<div class="picture-error" role="alert">{html.escape(str(error))}</div>'
+    return error_curve(curve, own.level if own.kind == scene.kind else None, level)
 
 
 def reading(removed: float | None) -> str:
@@ -176,47 +192,24 @@ def page() -> None:
     state.begin_place(whole_page=True)
     state.forget_view_of_another_run("denoise", session.run_id, (state.LEVEL, state.NOISE))
     left, right = st.columns([7, 3], gap="large")
-    with left:
-        places = {"picture": st.container(key="denoise_picture")}
-        numbers, chart = st.container(key="denoise_below").columns([4, 5], gap="large")
-        places["figures"] = numbers.container(key="denoise_figures")
-        curve = chart.container(key="denoise_curve")
+    picture_place = left.container(key="denoise_picture")
+    below = left.container(key="denoise_below")
     with right:
         kind = pick_noise(session)
-        places["level"] = st.container(key="denoise_level")
+        slider = st.container()
         seed = pick_seed()
         if not session.config.corruption.level:
             st.caption(":material/info: This run was trained without noise; it never learned to repair.")
         gallery = image_source(session)
         chosen = pick_images(gallery)
-    with curve:
-        plot = st.container()
-        places["marker"] = st.container(key="denoise_marker")
-    images = gallery.images[chosen]
-    view(session, images, names_of(gallery, chosen), kind, seed, places)
-    if chosen:
-        with plot:
-            _curve(session, gallery, tuple(chosen), images, kind, seed)
+    view(Scene(session, gallery, tuple(chosen), kind, seed, picture_place, slider, below))
 
 
-def names_of(gallery: Gallery, chosen: list[int]) -> list[str]:
+def names_of(gallery: Gallery, chosen: Sequence[int]) -> list[str]:
     """The classes of the images, where there are any."""
     if gallery.labels is None or not gallery.label_names:
         return []
     return [gallery.label_names[int(gallery.labels[position])] for position in chosen]
-
-
-def _curve(
-    session: Session, gallery: Gallery, chosen: tuple[int, ...], images: np.ndarray, kind: str, seed: int
-) -> None:
-    source = state.own_images_token() if gallery.own else "dataset"
-    try:
-        curve = cache.error_curve(str(session.folder), session.run_id, source, chosen, kind, seed, images)
-    except AecoreError as error:
-        picture_error(str(error))
-        return
-    own = session.config.corruption
-    error_curve(curve, own.level if own.kind == kind else None)
 
 
 page()

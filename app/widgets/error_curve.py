@@ -1,54 +1,68 @@
-"""Error against noise level: a curve that stays, and a mark that moves over it."""
+"""Error against noise level, as a small drawing of its own.
 
+It follows the level with every move, beside the picture; a chart library takes longer to redraw than the picture
+itself.
+"""
+
+import html
+import math
 from collections.abc import Mapping
 
 import numpy as np
-import plotly.graph_objects as go
-import streamlit as st
 
-HEIGHT = 230
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 26, 40
-"""Margins of the plot in pixels; `level_marker` and style.css place the mark by them."""
+WIDTH, HEIGHT = 440, 230
+LEFT, RIGHT, TOP, BOTTOM = 50, 428, 30, 188
+"""The edges of the plot's frame inside the drawing, in its units."""
 
 
-def error_curve(curve: Mapping[str, np.ndarray], trained_at: float | None) -> None:
-    """Squared error per image of the corrupted images and of the reconstructions at each level from 0 to 1."""
-    dark = st.context.theme.type == "dark"
-    before, after = ("#E69F00", "#56B4E9") if dark else ("#D55E00", "#0072B2")
-    figure = go.Figure()
-    for name, key, colour, dash in (
-        ("corrupted", "before", before, "dot"),
-        ("reconstruction", "after", after, "solid"),
-    ):
-        figure.add_scatter(
-            x=curve["level"], y=curve[key], name=name, mode="lines+markers", marker={"size": 5},
-            line={"color": colour, "width": 2.5, "dash": dash}, hovertemplate="level %{x:.1f}: %{y:.2f}",
-        )  # fmt: skip
+def error_curve(curve: Mapping[str, np.ndarray], trained_at: float | None, level: float) -> str:
+    """SVG of the squared error per image before and after at levels 0 to 1, with the training level and the level now."""
+    step = _step(max(float(curve["before"].max()), float(curve["after"].max())))
+    top = step * max(1, math.ceil(max(float(curve["before"].max()), float(curve["after"].max())) / step))
+
+    def x(value: float) -> float:
+        return LEFT + (RIGHT - LEFT) * value
+
+    def y(value: float) -> float:
+        return BOTTOM - (BOTTOM - TOP) * value / top
+
+    parts: list[str] = []
+    for value in np.arange(0, top + step / 2, step):
+        parts.append(f'<path class="grid" d="M{LEFT} {y(value):.1f}H{RIGHT}"/>')
+        parts.append(_text(LEFT - 6, y(value) + 4, f"{value:g}", "end"))
+    parts += [_text(x(value), BOTTOM + 16, f"{value:g}", "middle") for value in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+    parts.append(_text((LEFT + RIGHT) / 2, HEIGHT - 6, "noise level", "middle"))
+    parts.append(
+        f'<g transform="translate(11 {(TOP + BOTTOM) / 2}) rotate(-90)">{_text(0, 0, "squared error per image", "middle")}</g>'
+    )
     if trained_at:
-        figure.add_vline(trained_at, line={"dash": "dash", "width": 1, "color": "gray"})
-        right = trained_at <= 0.6
-        figure.add_annotation(
-            x=trained_at, y=0, yref="paper", xanchor="left" if right else "right", yanchor="bottom", showarrow=False,
-            text=f"trained at {trained_at:.2f}",
-        )  # fmt: skip
-    figure.update_layout(
-        height=HEIGHT,
-        margin={"l": LEFT, "r": RIGHT, "t": TOP, "b": BOTTOM},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom", "title": None},
-        xaxis={"title": {"text": "Noise level"}, "range": [0, 1], "automargin": False, "fixedrange": True},
-        yaxis={
-            "title": {"text": "Squared error per image"},
-            "rangemode": "tozero",
-            "automargin": False,
-            "fixedrange": True,
-        },
-    )
-    st.plotly_chart(figure, theme="streamlit", config={"displayModeBar": False}, key="error_curve")
+        left = trained_at > 0.65
+        parts.append(f'<path class="trained" d="M{x(trained_at):.1f} {TOP}V{BOTTOM}"/>')
+        parts.append(
+            _text(
+                x(trained_at) + (-4 if left else 4),
+                BOTTOM - 5,
+                f"trained at {trained_at:.2f}",
+                "end" if left else "start",
+            )
+        )
+    for key in ("before", "after"):
+        points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(curve["level"], curve[key], strict=True))
+        parts.append(f'<polyline class="{key}" points="{points}"/>')
+    parts.append(f'<path class="now" d="M{x(level):.1f} {TOP}V{BOTTOM}"/>')
+    parts.append(_text(x(level), TOP - 4, f"now {level:.2f}", "middle"))
+    legend = '<p class="legend"><span class="before">corrupted</span><span class="after">reconstruction</span></p>'
+    words = f"Squared error per image against the noise level; the level now is {level:.2f}"
+    return f'<div class="curve">{legend}<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}">{"".join(parts)}</svg></div>'
 
 
-def level_marker(level: float) -> None:
-    """The level now, drawn over the curve; redrawing the curve itself for each level would hold up the picture."""
-    st.html(
-        f'<div class="level-now" style="--level:{level:.4f}" role="img" aria-label="level now {level:.2f}">'
-        "<span>now</span></div>"
-    )
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(text)}</text>'
+
+
+def _step(largest: float) -> float:
+    """A round distance between ticks: 1, 2 or 5 times a power of ten, for three to six of them."""
+    if not 0 < largest < math.inf:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(largest / 3))
+    return next(power * k for k in (10, 5, 2, 1) if power * k <= largest / 3)

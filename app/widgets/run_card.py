@@ -7,7 +7,7 @@ import streamlit as st
 
 from aecore import pictures
 from aecore.errors import AecoreError
-from aecore.recipes import RECIPES
+from aecore.kinds import RECIPES
 from aecore.session import Gallery, Session
 from aecore.store import RunInfo
 from app import cache, state

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from aecore.errors import AecoreError, RunUnavailable
-from aecore.recipes import RECIPES
+from aecore.kinds import RECIPES
 from aecore.session import Session
 from aecore.store import LIVE, RunInfo
 from app import cache, state

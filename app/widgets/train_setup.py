@@ -11,7 +11,7 @@ from aecore.errors import AecoreError, BadInput, BadSettings
 from aecore.intake import save_npz
 from aecore.loading import load_data
 from aecore.parts import Data, Dataset, Part
-from aecore.recipes import RECIPES, Recipe, suggested_epochs
+from aecore.kinds import RECIPES, Recipe, suggested_epochs
 from aecore.registry import members
 from aecore.training import Outlook, outlook
 from app import cache, state

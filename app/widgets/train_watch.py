@@ -8,7 +8,7 @@ import streamlit as st
 
 from aecore import pictures
 from aecore.errors import AecoreError
-from aecore.recipes import RECIPES
+from aecore.kinds import RECIPES
 from aecore.store import LIVE, RunFolder, RunInfo
 from aecore.training import Progress
 from app import cache, state

@@ -16,7 +16,7 @@ from aecore.config import PACKAGES, TrainingSettings
 from aecore.datasets import Mnist
 from aecore.errors import DataUnavailable
 from aecore.parts import Dataset
-from aecore.recipes import RECIPES
+from aecore.kinds import RECIPES
 from aecore.registry import members
 from aecore.store import RunFolder, RunStore
 from aecore.training import train

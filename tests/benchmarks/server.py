@@ -1,13 +1,18 @@
-"""A server of our own for the benchmarks: free port, loopback, ended by its pid."""
+"""A server of our own for the benchmarks and the browser tests: free port, loopback, ended by its pid."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 120
+END_SECONDS = 20
 
 
 def free_port() -> int:
@@ -16,23 +21,40 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def app_command(home: Path, port: int) -> list[str]:
+    return [sys.executable, "-P", "-m", "aecore", "--home", str(home), "app", "--no-browser", "--port", str(port)]
+
+
 @contextlib.contextmanager
-def server(home: Path) -> Iterator[tuple[str, int]]:
-    """`aecore app` on a free port; yields its URL and pid once it says that it is healthy."""
+def server(
+    home: Path, *, log: Path | None = None, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, int]]:
+    """`aecore app` of this checkout on a free port; yields its URL and pid once it says that it is healthy.
+
+    What it prints goes to `log`. With an `env`, the program is whatever that environment's `PYTHONPATH` leads to.
+    """
     port = free_port()
-    command = [sys.executable, "-P", "-m", "aecore", "--home", str(home), "app", "--no-browser", "--port", str(port)]
-    child = subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).read()
-                break
-            if time.monotonic() > deadline or child.poll() is not None:
-                raise SystemExit("the server did not start")
-            time.sleep(0.02)
-        yield url, child.pid
-    finally:
-        child.terminate()
-        child.wait(timeout=20)
+    with contextlib.ExitStack() as stack:
+        out = stack.enter_context(log.open("wb")) if log else None
+        child = subprocess.Popen(
+            app_command(home, port), cwd=cwd or home, stdout=out or subprocess.DEVNULL, stderr=out,
+            env=dict(env) if env is not None else {**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        try:
+            await_health(url, child)
+            yield url, child.pid
+        finally:
+            child.terminate()
+            child.wait(timeout=END_SECONDS)
+
+
+def await_health(url: str, child: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).read()
+            return
+        if time.monotonic() > deadline or child.poll() is not None:
+            raise RuntimeError(f"the server did not start (exit code {child.poll()})")
+        time.sleep(0.02)

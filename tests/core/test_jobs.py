@@ -22,7 +22,7 @@ from aecore import store as store_module
 from aecore.config import RunConfig, with_settings
 from aecore.errors import BadInput, DataUnavailable, RunUnavailable
 from aecore.parts import Data, Dataset, Progress
-from aecore.recipes import recipe
+from aecore.kinds import recipe
 from aecore.session import Session
 from aecore.store import LOST, RunFolder, RunStore
 from aecore.training import train

@@ -8,7 +8,7 @@ import pytest
 import aecore
 from aecore.config import parse, with_settings
 from aecore.errors import BadSettings
-from aecore.recipes import RECIPES, recipe
+from aecore.kinds import RECIPES, recipe
 from aecore.session import Session
 from aecore.store import RunStore
 from aecore.training import train

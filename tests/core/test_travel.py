@@ -17,7 +17,7 @@ from aecore.config import with_settings
 from aecore.datasets import Npz
 from aecore.errors import AecoreError, BadInput, DataUnavailable
 from aecore.intake import save_npz
-from aecore.recipes import recipe
+from aecore.kinds import recipe
 from aecore.session import Session
 from aecore.store import RunFolder, RunStore
 from aecore.training import train

@@ -1,0 +1,35 @@
+"""What every test shares: an environment that is not the user's, and the browser."""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Before numpy and torch are loaded: tiny models gain nothing from threads, and waiting for a busy processor costs much.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+# The browser tests start their server as the benchmarks do.
+sys.path.append(str(Path(__file__).parent / "benchmarks"))
+
+BROWSERS = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test, and no process that a test starts, touches the home of whoever runs it."""
+    home = tempfile.mkdtemp(prefix="aecore-tests-")
+    os.environ["AECORE_HOME"] = home
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's executable. Without one, browser tests are skipped, but never where `CI` is `true`."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        why = "there is no Chromium on this machine, so no page was looked at; install the package chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(why)
+        pytest.skip(why)
+    return found

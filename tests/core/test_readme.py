@@ -1,0 +1,90 @@
+"""README promises only what is there: its lines run, its pictures and files exist, its kinds are all kinds."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aecore.__main__ import _parser
+from aecore.kinds import RECIPES
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return [text for name, text in fenced if name == language]
+
+
+def command_lines() -> list[list[str]]:
+    """The arguments of every `aecore …` in a shell block (chains taken apart) and in the text."""
+    parts = [part for block in blocks("sh") for line in block.splitlines() for part in line.split("&&")]
+    inline = [text for text in re.findall(r"`([^`\n]+)`", README) if "COMMAND" not in text]
+    found = [shlex.split(part, comments=True) for part in [*parts, *inline] if part.split()[:1] == ["aecore"]]
+    return [words[1:] for words in found]
+
+
+def layout() -> list[Path]:
+    """The files and folders that the layout tree names, from the checkout's root."""
+    (tree,) = blocks("")
+    folder, found = Path(), []
+    for line in tree.splitlines():
+        names = re.findall(r"\w+(?:\.py\b|/)", line)
+        if not line.startswith(" "):
+            folder = Path(names[0])
+            found += [folder, *(folder / name for name in names[1:])]
+        else:
+            found += [folder / name for name in names]
+    return found
+
+
+CHECKS = """
+assert session.info.explorable
+assert len(values) == len(images) and images.shape[1:] == session.shape
+assert abs(images[0] - images[-1]).max() > 0.1, "the most effective unit changes the picture"
+"""
+
+
+def test_the_python_block_runs_as_it_stands(tmp_path):
+    (code,) = blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code + CHECKS],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_there_are_commands_to_check():
+    assert {words[0] for words in command_lines()} >= {"app", "train", "walk", "embed", "recipes"}
+
+
+@pytest.mark.parametrize("words", command_lines(), ids=" ".join)
+def test_every_command_is_understood(words):
+    # RUN and the like stand for a value.
+    assert callable(_parser().parse_args(words).command)
+
+
+def test_every_kind_is_named():
+    named = re.findall(r"^\| `(\w+)` \|", README, flags=re.MULTILINE)
+    assert named == list(RECIPES)
+
+
+def test_every_page_is_named():
+    named = re.findall(r"^\| \*\*(\w+)\*\* \|", README, flags=re.MULTILINE)
+    views = {path.stem for path in (ROOT / "app" / "views").glob("[!_]*.py")}
+    assert {name.lower() for name in named} == views
+
+
+@pytest.mark.parametrize("target", re.findall(r"!?\[[^\]]*\]\(([^)#]+)\)", README))
+def test_every_picture_and_link_leads_somewhere(target):
+    assert target.startswith("https://") or (ROOT / target).is_file()
+
+
+@pytest.mark.parametrize("path", layout(), ids=str)
+def test_the_layout_names_what_is_there(path):
+    assert (ROOT / path).exists()
