@@ -1,68 +1,58 @@
 """Error against noise level, as a small drawing of its own.
 
 It follows the level with every move, beside the picture; a chart library takes longer to redraw than the picture
-itself.
+itself. Text is text; the lines are masks, so that they take their colours from the page's theme.
 """
 
-import html
 import math
+import urllib.parse
 from collections.abc import Mapping
 
 import numpy as np
 
-WIDTH, HEIGHT = 440, 230
-LEFT, RIGHT, TOP, BOTTOM = 50, 428, 30, 188
-"""The edges of the plot's frame inside the drawing, in its units."""
+LINES = {"before": " stroke-dasharray='2 5' stroke-linecap='round'", "after": ""}
+"""The two lines, apart also without colour."""
+SIDE = 1000
+"""Units of the drawing in both directions; the page stretches it."""
 
 
 def error_curve(curve: Mapping[str, np.ndarray], trained_at: float | None, level: float) -> str:
-    """SVG of the squared error per image before and after at levels 0 to 1, with the training level and the level now."""
-    step = _step(max(float(curve["before"].max()), float(curve["after"].max())))
-    top = step * max(1, math.ceil(max(float(curve["before"].max()), float(curve["after"].max())) / step))
-
-    def x(value: float) -> float:
-        return LEFT + (RIGHT - LEFT) * value
-
-    def y(value: float) -> float:
-        return BOTTOM - (BOTTOM - TOP) * value / top
-
-    parts: list[str] = []
-    for value in np.arange(0, top + step / 2, step):
-        parts.append(f'<path class="grid" d="M{LEFT} {y(value):.1f}H{RIGHT}"/>')
-        parts.append(_text(LEFT - 6, y(value) + 4, f"{value:g}", "end"))
-    parts += [_text(x(value), BOTTOM + 16, f"{value:g}", "middle") for value in (0, 0.2, 0.4, 0.6, 0.8, 1)]
-    parts.append(_text((LEFT + RIGHT) / 2, HEIGHT - 6, "noise level", "middle"))
-    parts.append(
-        f'<g transform="translate(11 {(TOP + BOTTOM) / 2}) rotate(-90)">{_text(0, 0, "squared error per image", "middle")}</g>'
-    )
+    """HTML of the squared error per image before and after at levels 0 to 1, the training level and the level now."""
+    largest = max(float(curve["before"].max()), float(curve["after"].max()))
+    step = _step(largest)
+    top = step * max(1, math.ceil(largest / step))
+    ticks = np.arange(0, top + step / 2, step)
+    marks = f'<i class="now" style="left:{level:.2%}"><span>now</span></i>'
     if trained_at:
-        left = trained_at > 0.65
-        parts.append(f'<path class="trained" d="M{x(trained_at):.1f} {TOP}V{BOTTOM}"/>')
-        parts.append(
-            _text(
-                x(trained_at) + (-4 if left else 4),
-                BOTTOM - 5,
-                f"trained at {trained_at:.2f}",
-                "end" if left else "start",
-            )
+        marks += f'<i class="trained" style="left:{trained_at:.2%}"><span>trained at {trained_at:.2f}</span></i>'
+    return (
+        '<div class="curve"><p class="legend"><span class="before">corrupted</span>'
+        '<span class="after">reconstruction</span></p><p class="unit">squared error per image</p><div class="plot">'
+        + "".join(f'<b class="y" style="bottom:{value / top:.2%}"><span>{value:g}</span></b>' for value in ticks)
+        + "".join(f'<b class="x" style="left:{value:.0%}">{value:g}</b>' for value in (0, 0.2, 0.4, 0.6, 0.8, 1))
+        + marks
+        + "".join(
+            f'<div class="{key}" style="{_mask(curve["level"], curve[key] / top, dash)}"></div>'
+            for key, dash in LINES.items()
         )
-    for key in ("before", "after"):
-        points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(curve["level"], curve[key], strict=True))
-        parts.append(f'<polyline class="{key}" points="{points}"/>')
-    parts.append(f'<path class="now" d="M{x(level):.1f} {TOP}V{BOTTOM}"/>')
-    parts.append(_text(x(level), TOP - 4, f"now {level:.2f}", "middle"))
-    legend = '<p class="legend"><span class="before">corrupted</span><span class="after">reconstruction</span></p>'
-    words = f"Squared error per image against the noise level; the level now is {level:.2f}"
-    return f'<div class="curve">{legend}<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}">{"".join(parts)}</svg></div>'
+        + '</div><p class="axis">noise level</p></div>'
+    )
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(text)}</text>'
+def _mask(across: np.ndarray, up: np.ndarray, dash: str) -> str:
+    """A line through the points (shares of the width and height) as a CSS mask; its width does not stretch."""
+    points = " ".join(f"{a * SIDE:.0f},{SIDE - b * SIDE:.0f}" for a, b in zip(across, up, strict=True))
+    svg = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {SIDE} {SIDE}' preserveAspectRatio='none'>"
+        f"<polyline points='{points}' fill='none' stroke='#000' stroke-width='2.5' stroke-linejoin='round'{dash}"
+        " vector-effect='non-scaling-stroke'/></svg>"
+    )
+    return f"--line:url(&quot;data:image/svg+xml,{urllib.parse.quote(svg)}&quot;)"
 
 
 def _step(largest: float) -> float:
-    """A round distance between ticks: 1, 2 or 5 times a power of ten, for three to six of them."""
+    """A round distance between ticks, 1, 2 or 5 times a power of ten, for at most six of them."""
     if not 0 < largest < math.inf:
         return 1.0
-    power = 10.0 ** math.floor(math.log10(largest / 3))
-    return next(power * k for k in (10, 5, 2, 1) if power * k <= largest / 3)
+    power = 10.0 ** math.floor(math.log10(largest / 5))
+    return next(power * k for k in (1, 2, 5, 10) if power * k >= largest / 5)

@@ -1,0 +1,123 @@
+"""What the browser tests share: one server and one Chromium, and pages that fail when anything goes wrong on them."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
+from server import server
+
+ARGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run",
+]  # fmt: skip
+REST = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
+WAIT = 20_000
+"""Milliseconds; a busy machine must not look like a broken page."""
+
+OpenPage = Callable[..., Page]
+
+expect.set_options(timeout=WAIT)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The server's address, and the file that all it says goes to."""
+    folder = tmp_path_factory.mktemp("site")
+    log = folder / "log.txt"
+    with server(folder, log=log) as (url, _):
+        yield url, log
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: tuple[str, Path]) -> Iterator[OpenPage]:
+    """`open_page("walk?run=…", width=400, dark=True, beside=page)`: a page at rest, in a browser that knows nothing yet.
+
+    With `beside` it is another tab of that page's browser. Whatever goes wrong on any of them fails the test: errors on
+    the console, exceptions in the page or the server, and requests that leave the machine.
+    """
+    url, log = site
+    said_before = len(log.read_bytes())
+    wrong: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def open_(path: str = "", *, width: int = 1280, dark: bool = False, beside: Page | None = None) -> Page:
+        if beside is None:
+            context = browser.new_context(
+                viewport={"width": width, "height": 800}, reduced_motion="reduce",
+                color_scheme="dark" if dark else "light",
+            )  # fmt: skip
+            contexts.append(context)
+            context.set_default_timeout(WAIT)
+            context.route(re.compile(f"^(?!{re.escape(url)}/|data:|blob:)"), lambda route: _refuse(route, wrong))
+        page = (beside.context if beside else contexts[-1]).new_page()
+        page.on("console", lambda message: _heard(message, wrong))
+        page.on("pageerror", lambda error: wrong.append(f"error in the page: {error}"))
+        page.goto(path if path.startswith("http") else f"{url}/{path}")
+        at_rest(page)
+        return page
+
+    yield open_
+    for context in contexts:
+        for page in context.pages:
+            wrong += [f"exception shown: {text}" for text in page.locator("[data-testid=stException]").all_inner_texts()]
+        context.close()
+    said = log.read_bytes()[said_before:].decode(errors="replace")
+    assert "Traceback" not in said, said
+    assert wrong == []
+
+
+def _refuse(route, wrong: list[str]) -> None:
+    wrong.append(f"left the machine: {route.request.url}")
+    route.abort()
+
+
+def _heard(message: ConsoleMessage, wrong: list[str]) -> None:
+    if message.type == "error":
+        wrong.append(f"console: {message.text} ({message.location.get('url')})")
+
+
+def at_rest(page: Page) -> None:
+    """Connected, and no script of this page runs. After a move, wait for what it changes instead."""
+    page.wait_for_selector(REST)
+
+
+def picture_of(page: Page) -> Locator:
+    """The page's main picture."""
+    return page.locator("[data-testid=stMain] .picture img").first
+
+
+def source_of(picture: Locator) -> str:
+    """The picture itself, since it comes within the page; only once it is drawn."""
+    expect(picture).to_be_visible()
+    picture.evaluate("image => image.decode()")
+    found = picture.get_attribute("src")
+    assert found
+    return found
+
+
+def changed(picture: Locator, before: str) -> str:
+    """Waits until the picture is another one than `before`, and returns it."""
+    expect(picture).not_to_have_attribute("src", before)
+    return source_of(picture)
+
+
+@pytest.fixture
+def own_files(tmp_path: Path) -> list[Path]:
+    """A picture as a visitor may bring it, and a file that only says that it is one."""
+    seven = Image.new("L", (40, 40))
+    draw = ImageDraw.Draw(seven)
+    draw.line([(8, 8), (32, 8), (16, 34)], fill=255, width=5)
+    seven.save(tmp_path / "seven.png")
+    (tmp_path / "notes.png").write_text("not a picture")
+    return [tmp_path / "seven.png", tmp_path / "notes.png"]
