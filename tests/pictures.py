@@ -1,6 +1,6 @@
 """Makes README's pictures from the real program: `python tests/pictures.py [walk denoise pages]`, into assets/pictures.
 
-`denoise` needs MNIST at hand (`AECORE_MNIST=…/mnist.npz`), `pages` needs Chromium.
+`pages` needs Chromium.
 """
 
 import argparse
@@ -35,7 +35,10 @@ def walk() -> None:
 
 
 def denoise() -> None:
-    """The course's three columns: original, corrupted, reconstruction, from the ready-made run on MNIST test images."""
+    """The course's three columns: original, corrupted, reconstruction, from the ready-made run.
+
+    Without MNIST at hand the originals are stored codes, decoded, so that README shows no MNIST image.
+    """
     import aecore
     from aecore import pictures
 

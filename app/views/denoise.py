@@ -81,8 +81,8 @@ def pick_seed() -> int:
     seed = state.position(state.SEED, MAX_SEED + 1)
     key = state.widget(state.SEED)
     state.hold(key, seed)
-    left, right = st.columns(2, gap="small", vertical_alignment="bottom", wrap=False)
-    left.number_input(
+    row = st.container(horizontal=True, gap="small", vertical_alignment="bottom", wrap=False)
+    row.number_input(
         "Seed",
         0,
         MAX_SEED,
@@ -91,7 +91,7 @@ def pick_seed() -> int:
         args=(state.SEED,),
         help="Equal seeds replay equal noise.",
     )
-    right.button(
+    row.button(
         "New noise",
         icon=":material/casino:",
         on_click=state.set_parameter,

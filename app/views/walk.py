@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from aecore import pictures
 from aecore.errors import AecoreError
@@ -37,21 +36,20 @@ def main() -> None:
         "A code is a place, and every place decodes to a picture.",
         "pull the topmost slider from end to end, then the next one.",
     )
-    left, right = st.columns([4, 3], gap="medium")
-    with left:
-        box, about, choice = (st.container(key=f"walk_{name}", gap="xsmall") for name in ("picture", "about", "choice"))
     state.begin_place(whole_page=True)
-    try:
-        with choice:
-            gallery = image_source(session)
-        state.forget_place_of_another(_start_name(session, gallery))
-    except AecoreError as error:
-        with box:
+    # Laid out by the style sheet: every container that a slider's redraw passes through delays the picture.
+    with st.container(key="walk", gap="xsmall"):
+        choice = st.container(key="walk_choice", gap="xsmall")
+        try:
+            with choice:
+                gallery = image_source(session)
+        except AecoreError as error:
             picture_error(str(error))
-        return
-    _view(session, gallery, box, about, right)
-    with choice:
-        _choose(gallery)
+            return
+        state.forget_place_of_another(_start_name(session, gallery))
+        _view(session, gallery)
+        with choice:
+            _choose(gallery)
 
 
 def _start_name(session: Session, gallery: Gallery) -> str:
@@ -59,23 +57,19 @@ def _start_name(session: Session, gallery: Gallery) -> str:
 
 
 @st.fragment
-def _view(
-    session: Session, gallery: Gallery, box: DeltaGenerator, about: DeltaGenerator, right: DeltaGenerator
-) -> None:
+def _view(session: Session, gallery: Gallery) -> None:
     """All that follows the code. The choice of the start image stays outside, so that sliders need not redraw it."""
     state.begin_place()
     try:
         place = walk_place.read(session, gallery)
-        with box:
-            _pictures(place)
+        _pictures(place)
     except AecoreError as error:
-        with box:
-            picture_error(str(error))
+        picture_error(str(error))
         return
-    with right:
+    with st.container(key="walk_controls"):
         _controls(place)
-    with about:
-        _about(place)
+    _meter(place)
+    _buttons(place)
     state.remember_place(_start_name(session, gallery))
     state.write_place()
 
@@ -95,7 +89,7 @@ def _pictures(place: Place) -> None:
     )
 
 
-def _about(place: Place) -> None:
+def _buttons(place: Place) -> None:
     with st.container(horizontal=True, key="walk_buttons"):
         here = np.array_equal(place.now, place.start)
         st.button("Reset", icon=":material/restart_alt:", on_click=state.leave_place, disabled=here)
@@ -103,7 +97,6 @@ def _about(place: Place) -> None:
     if export.open:
         with export:
             _export(place)
-    _meter(place)
 
 
 LEGEND = '<i class="brighter"></i>brighter <i class="darker"></i>darker than the start'

@@ -28,8 +28,8 @@ def pick_images(gallery: Gallery) -> list[int]:
         first = max(chosen, default=-1) + 1
         state.choose_images(gallery.own, [(first + i) % total for i in range(min(SHOWN, total))])
 
-    left, right = st.columns(2, gap="small", wrap=False)
-    with left.popover("Choose", icon=":material/grid_view:", width="stretch"), st.container(key="thumbnails"):
+    row = st.container(horizontal=True, gap="small", wrap=False)
+    with row.popover("Choose", icon=":material/grid_view:", width="stretch"), st.container(key="thumbnails"):
         st.caption(f"Click to add or remove; at most {MOST} at once.")
         st.pills(
             "Images",
@@ -40,7 +40,7 @@ def pick_images(gallery: Gallery) -> list[int]:
             on_change=ticked,
             label_visibility="collapsed",
         )
-    right.button("Others", icon=":material/shuffle:", on_click=others, width="stretch", help="The next eight images")
+    row.button("Others", icon=":material/shuffle:", on_click=others, width="stretch", help="The next eight images")
     return chosen
 
 

@@ -1,18 +1,17 @@
 """What tests of pages share: a home with a few tiny trained runs, and a page opened as a visitor opens it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from reading import OpenPage
 from streamlit.testing.v1 import AppTest
 
 import aecore
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 RECIPES = {"denoising": "Tiny denoiser", "variational": "Tiny VAE"}
-
-OpenPage = Callable[..., AppTest]
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +62,3 @@ def open_page() -> OpenPage:
         return page.run()
 
     return open_
-
-
-def drawn(page: AppTest) -> str:
-    """All that the page drew with `st.html`."""
-    return "\n".join(element.proto.body for element in page.get("html"))

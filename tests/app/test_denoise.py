@@ -4,13 +4,14 @@ import re
 
 import numpy as np
 import pytest
-from conftest import OpenPage, drawn
+from reading import OpenPage, drawn
 from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore import metrics
 from aecore.corruptions import GaussianNoise, Masking, Patches, SaltAndPepper
 from app import state
+from app.widgets.error_curve import error_curve
 
 
 def figures(page: AppTest) -> list[float]:
@@ -49,7 +50,8 @@ def test_the_runs_own_noise_and_level_come_first(run_ids: dict[str, str], open_p
     assert page.pills(key=state.widget(state.NOISE)).options[0] == Masking.title
     assert page.pills(key=state.widget(state.NOISE)).value == "masking"
     assert page.slider(key=state.widget(state.LEVEL)).value == 0.4
-    assert len(page.get("plotly_chart")) == 1
+    assert "trained at 0.40" in drawn(page)
+    assert 'class="now" style="left:40.00%"' in drawn(page)
 
 
 @pytest.mark.parametrize("kind", [Masking, GaussianNoise, SaltAndPepper, Patches])
@@ -124,3 +126,19 @@ def test_another_run_brings_its_own_noise_and_level(run_ids: dict[str, str], ope
     assert not page.exception
     assert page.pills(key=state.widget(state.NOISE)).value == "masking"
     assert page.slider(key=state.widget(state.LEVEL)).value == 0.4
+
+
+@pytest.mark.parametrize("largest", [1e-6, 0.03, 0.9, 1.0, 14.6, 99.0, 151.3, 12345.6])
+def test_ticks_are_round_and_few(largest: float) -> None:
+    levels = np.linspace(0, 1, 3)
+    drawing = error_curve({"level": levels, "before": levels * largest, "after": levels * 0}, None, 0.5)
+    ticks = [float(text) for text in re.findall(r'class="y".*?<span>([^<]+)</span>', drawing)]
+    assert 3 <= len(ticks) <= 7
+    assert ticks[0] == 0
+    assert largest <= ticks[-1] * (1 + 1e-5) <= 2 * largest + 1e-9
+    assert f"{ticks[1]:e}"[0] in "125"
+
+
+def test_a_curve_of_nothing_is_drawn_all_the_same() -> None:
+    flat = np.zeros(1)
+    assert "noise level" in error_curve({"level": flat, "before": flat, "after": flat}, 0.4, 0.0)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import OpenPage
 from PIL import Image
+from reading import OpenPage
 from streamlit.testing.v1 import AppTest
 
 from aecore.errors import DataUnavailable

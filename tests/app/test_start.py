@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from conftest import OpenPage, drawn
+from reading import OpenPage, drawn
 
 import aecore
 from app import cache, state

@@ -15,8 +15,8 @@ from aecore import jobs
 from aecore.config import PACKAGES, TrainingSettings
 from aecore.datasets import Mnist
 from aecore.errors import DataUnavailable
-from aecore.parts import Dataset
 from aecore.kinds import RECIPES
+from aecore.parts import Dataset
 from aecore.registry import members
 from aecore.store import RunFolder, RunStore
 from aecore.training import train

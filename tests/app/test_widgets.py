@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import OpenPage, drawn
 from PIL import Image
+from reading import OpenPage, drawn
 from streamlit.testing.v1 import AppTest
 
 import aecore

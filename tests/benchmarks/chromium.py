@@ -16,14 +16,14 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 from server import server
 
-ARGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
+ARGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 REST = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
 PICTURE = ".picture img"
 RUN = "digits-denoising"
 WALK_RUN = "patterns-variational"
 
-# Resolves with the milliseconds from the key press to the next frame after the first picture changed and was decoded, and to
-# the last change of the page within the second that follows.
+# Resolves with the milliseconds from the key press to the next frame after the first picture changed and was decoded,
+# and to the last change of the page within the second that follows.
 TIMED_PRESS = """async ([selector]) => {
   const picture = () => document.querySelector(selector)?.src;
   const before = picture(), begun = performance.now();
@@ -37,7 +37,9 @@ TIMED_PRESS = """async ([selector]) => {
         requestAnimationFrame(() => { main = performance.now() - begun; });
       }
     });
-    seen.observe(document.body, {subtree: true, childList: true, attributes: true, attributeFilter: ['src', 'd', 'style']});
+    seen.observe(document.body, {
+      subtree: true, childList: true, attributes: true, attributeFilter: ['src', 'd', 'style'],
+    });
     setTimeout(() => { seen.disconnect(); done([main, last]); }, 900);
   });
 }"""

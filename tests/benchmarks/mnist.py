@@ -1,4 +1,4 @@
-"""Published figures on MNIST: `AECORE_MNIST=…/mnist.npz python tests/benchmarks/mnist.py [pca linear course] [--picture FILE]`.
+"""Published figures on MNIST: `AECORE_MNIST=…/mnist.npz python tests/benchmarks/mnist.py [pca linear course]`.
 
 Prints figure and bar. Errors are squared error summed over the 784 pixels, mean over the 10,000 test images.
 """

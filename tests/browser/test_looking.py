@@ -13,16 +13,12 @@ READY_MADE = (RUN, MAPS_RUN, "digits-deep", WALK_RUN)
 
 
 def level_of(page: Page) -> Locator:
-    return page.locator(".st-key-denoise_level [role=slider]")
+    return page.get_by_role("slider")
 
 
 def units_of(page: Page) -> Locator:
     expect(page.locator(".films[data-ready=true]").first).to_be_visible()
     return page.locator(".films input[type=range]")
-
-
-def chosen_run(page: Page) -> Locator:
-    return page.locator("[data-testid=stSelectbox]", has=page.get_by_label("Run", exact=False)).first
 
 
 # --- first visit
@@ -60,7 +56,7 @@ def test_a_run_stays_chosen_from_page_to_page(open_page: OpenPage) -> None:
 
 def test_the_noise_level_changes_picture_and_figures(open_page: OpenPage) -> None:
     page = open_page(f"denoise?run={RUN}")
-    before, figures = source_of(picture_of(page)), page.locator(".st-key-denoise_figures table")
+    before, figures = source_of(picture_of(page)), page.locator("table.figures")
     told = figures.inner_text()
     level_of(page).press("ArrowRight")
     after = changed(picture_of(page), before)

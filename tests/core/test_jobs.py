@@ -21,8 +21,8 @@ from aecore import files, jobs
 from aecore import store as store_module
 from aecore.config import RunConfig, with_settings
 from aecore.errors import BadInput, DataUnavailable, RunUnavailable
-from aecore.parts import Data, Dataset, Progress
 from aecore.kinds import recipe
+from aecore.parts import Data, Dataset, Progress
 from aecore.session import Session
 from aecore.store import LOST, RunFolder, RunStore
 from aecore.training import train
