@@ -1,4 +1,7 @@
-"""Train autoencoders and explore their latent space: `aecore.train(…)`, `aecore.open(…)`, `aecore.runs()`, `aecore.recipes()`."""
+"""Train autoencoders and explore their latent space.
+
+`aecore.train(…)`, `aecore.open(…)`, `aecore.runs()` and `aecore.recipes()` are all it takes.
+"""
 
 import importlib
 from typing import TYPE_CHECKING

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from aecore.config import RunConfig
-    from aecore.parts import Data, Dataset
     from aecore.kinds import Recipe
+    from aecore.parts import Data, Dataset
     from aecore.session import Gallery, Session
     from aecore.store import RunInfo, RunStore
     from aecore.training import Progress

@@ -10,9 +10,15 @@ from aecore import pictures
 
 
 def picture(
-    sheet: np.ndarray, alt: str, *, rows: Sequence[str] = (), columns: Sequence[str] = (), least: int = 1, most: int = 16
+    sheet: np.ndarray,
+    alt: str,
+    *,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    least: int = 1,
+    most: int = 16,
 ) -> None:
-    """Draws `sheet` (H, W, 3 or 4 bytes, at its own size) as large as fits, between `least` and `most` times, never blurred.
+    """Draws `sheet` (H, W, 3 or 4 bytes, at its own size) as large as fits, never blurred: `least` to `most` times.
 
     `rows` and `columns` label equal shares of the height and width. Narrower than `least` times, it scrolls sideways.
     """

@@ -9,9 +9,9 @@ from aecore import jobs, pictures
 from aecore.config import PACKAGES, RunConfig, TrainingSettings, parse
 from aecore.errors import AecoreError, BadInput, BadSettings
 from aecore.intake import save_npz
+from aecore.kinds import RECIPES, Recipe, suggested_epochs
 from aecore.loading import load_data
 from aecore.parts import Data, Dataset, Part
-from aecore.kinds import RECIPES, Recipe, suggested_epochs
 from aecore.registry import members
 from aecore.training import Outlook, outlook
 from app import cache, state

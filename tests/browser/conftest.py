@@ -44,7 +44,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, site: tuple[str, Path]) -> Iterator[OpenPage]:
-    """`open_page("walk?run=…", width=400, dark=True, beside=page)`: a page at rest, in a browser that knows nothing yet.
+    """`open_page("walk?run=…", width=400, dark=True, beside=page)`: a page at rest, in a new browser.
 
     With `beside` it is another tab of that page's browser. Whatever goes wrong on any of them fails the test: errors on
     the console, exceptions in the page or the server, and requests that leave the machine.

@@ -77,7 +77,7 @@ def test_parts_import_only_what_lies_below_them(package):
         assert inside <= allowed | {"aecore"}, f"{path.name} imports {sorted(inside - allowed)}"
 
 
-ORDER = ["errors", "home", "files", "parts", "registry", "config", "model", "recipes", "store", "training", "session"]
+ORDER = ["errors", "home", "files", "parts", "registry", "config", "model", "kinds", "store", "training", "session"]
 
 
 @pytest.mark.parametrize("name", ORDER)
