@@ -21,12 +21,12 @@ class Recipe:
 
 def _recipe(
     name: str, title: str, teaches: str, formula: str, source: str, *, corruption: Any = "none", backbone: Any = "mlp",
-    likelihood: Any = "bernoulli", objective: Any = "reconstruction", dataset: Any = "digits", code_dim: int = 16,
-    **training: Any,
+    likelihood: Any = "bernoulli", objective: Any = "reconstruction", procedure: Any = "joint", dataset: Any = "digits",
+    code_dim: int = 16, **training: Any,
 ) -> Recipe:  # fmt: skip
     config = parse(
         {"recipe": name, "dataset": dataset, "corruption": corruption, "backbone": backbone, "likelihood": likelihood,
-         "objective": objective, "procedure": "joint", "code_dim": code_dim, "training": training}
+         "objective": objective, "procedure": procedure, "code_dim": code_dim, "training": training}
     )  # fmt: skip
     return Recipe(name, title, teaches, formula, source, config)
 
