@@ -34,6 +34,8 @@ def watch(run_id: str) -> None:
 
 
 def _watch(run_id: str, was_live: bool) -> None:
+    if state.watched_job() != run_id:
+        st.rerun()  # a button of this fragment chose another training, and redraws nothing but the fragment
     try:
         info = cache.store().info(run_id)
     except AecoreError as error:

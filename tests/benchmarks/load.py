@@ -91,7 +91,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, server(Path(home)) as (url, pid):
         latencies, errors = asyncio.run(load(url, options.sessions, options.seconds))
-        memory = psutil.Process(pid).memory_info().rss / 1e6
+        program = psutil.Process(pid)  # what starts the server, and the server itself
+        memory = max(process.memory_info().rss for process in program.children(recursive=True)) / 1e6
     p50, p95 = np.percentile(latencies, [50, 95])
     print(f"{options.sessions} sessions, {len(latencies)} changes, p50 {p50:.0f} ms")
     print(f"{'ok  ' if p95 <= 100 else 'MISS'} p95 {p95:.0f} ms (bar ≤ 100)")

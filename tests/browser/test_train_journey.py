@@ -8,6 +8,8 @@ from conftest import OpenPage, changed, picture_of, source_of
 from playwright.sync_api import Page, expect
 
 DONE = 60_000
+LONG = 10_000
+"""Epochs that no machine gets through while a test looks on."""
 
 
 def set_up(page: Page, epochs: int) -> None:
@@ -73,12 +75,15 @@ def test_train_explore_delete_and_undo(open_page: OpenPage) -> None:
 
 def test_one_trains_one_waits_and_both_can_be_ended(open_page: OpenPage, stopped_at_the_end: list[str]) -> None:
     page = open_page("train?recipe=undercomplete&dataset=digits")
-    set_up(page, 1000)
+    set_up(page, LONG)
     first = begin(page)
     stopped_at_the_end.append(first)
-    expect(page.get_by_text(re.compile(r"Epoch [1-9]\d* of 1000"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Epoch [1-9]\d* of 10000"))).to_be_visible()
     page.get_by_role("button", name="Train another").click()
+    page.wait_for_url(re.compile(r"[?&]job=new"))
+    set_up(page, LONG)
     second = begin(page)
+    assert second != first
     stopped_at_the_end.append(second)
     expect(page.get_by_text("It is number 1 in the queue")).to_be_visible()
     press_stop(page, second)
