@@ -60,7 +60,7 @@ def start(page: Page, home: Path) -> None:
 
 def pages(page: Page, url: str) -> None:
     for name in ("denoise", "walk", "maps", "runs"):
-        ready = ".js-plotly-plot .main-svg" if name == "maps" else PICTURE
+        ready = ".maps[data-ready='1']" if name == "maps" else PICTURE
         times: list[float] = []
         for _ in range(3):
             page.goto(f"{url}/")
@@ -72,10 +72,10 @@ def pages(page: Page, url: str) -> None:
         say(f"{name}: main picture", float(np.median(times)), 1.5, "s")
 
 
-def presses(page: Page, url: str, slider: str, n: int = 40) -> None:
+def presses(page: Page, url: str, n: int = 40) -> None:
     page.goto(url)
     page.wait_for_selector(REST)
-    handle = page.locator(slider).first
+    handle = page.get_by_role("slider").first
     handle.focus()
     mains: list[float] = []
     rests: list[float] = []
@@ -102,7 +102,7 @@ def train(page: Page, url: str) -> None:
     begun = time.perf_counter()
     page.wait_for_selector(".js-plotly-plot .scatterlayer .trace", timeout=60_000)
     say("click to the first point of the curve", time.perf_counter() - begun, 4, "s")
-    page.get_by_text("finished", exact=False).first.wait_for(timeout=120_000)
+    page.get_by_test_id("stAlert").get_by_text("epochs in").wait_for(timeout=120_000)
     say("click to done", time.perf_counter() - begun, 30, "s")
 
 
@@ -122,9 +122,9 @@ def main() -> None:
             if "pages" in options.what:
                 pages(page, url)
             if "denoise" in options.what:
-                presses(page, f"{url}/denoise?run={RUN}", "[data-testid=stSlider] [role=slider]")
+                presses(page, f"{url}/denoise?run={RUN}")
             if "walk" in options.what:
-                presses(page, f"{url}/walk?run={WALK_RUN}", "[data-testid=stSlider] [role=slider]")
+                presses(page, f"{url}/walk?run={WALK_RUN}")
             if "train" in options.what:
                 train(page, url)
         browser.close()
