@@ -30,6 +30,7 @@ MAP_PICTURES = "pictures"
 _UPLOADS = "_uploads"
 _UPLOADS_VERSION = "_uploads_version"
 _LAST_RUN = "_last_run"
+_OFFERED_RUN = "_offered_run"
 RUN_PICKER = "_run_picker"
 UPLOADER = "_uploader"
 INVERT = "_invert"
@@ -61,10 +62,20 @@ def uploads_version() -> str:
 
 
 def choose_run(run_id: str) -> None:
-    """Keeps the run for the other pages and puts it into the URL."""
+    """Keeps the run, which somebody chose, for the other pages and puts it into the URL."""
     st.session_state[_LAST_RUN] = run_id
-    if st.query_params.get(RUN) != run_id:
-        st.query_params[RUN] = run_id
+    st.session_state.pop(_OFFERED_RUN, None)
+    set_parameter(RUN, run_id)
+
+
+def offer_run(page: str, run_id: str) -> None:
+    """Puts into the URL what `page` shows as long as nobody chose a run; other pages show theirs."""
+    st.session_state[_OFFERED_RUN] = (page, run_id)
+    set_parameter(RUN, run_id)
+
+
+def is_offered(page: str, run_id: str) -> bool:
+    return st.session_state.get(_OFFERED_RUN) == (page, run_id)
 
 
 def last_run() -> str | None:

@@ -188,6 +188,7 @@ def page() -> None:
         "Denoise",
         "Noise is put on each image, and the autoencoder draws what it believes was there.",
         "raise the level until the reconstruction becomes another image.",
+        "digits-denoising",
     )
     state.begin_place(whole_page=True)
     state.forget_view_of_another_run("denoise", session.run_id, (state.LEVEL, state.NOISE))

@@ -149,5 +149,6 @@ view(
         "Maps",
         "The same images on three maps: the nearer two images lie, the more alike that method takes them to be.",
         "draw a loop round a group in the code's map and see where MDS and PCA put it.",
+        "digits-deep",
     )
 )

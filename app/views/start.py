@@ -51,6 +51,7 @@ session = header_with_run(
     "Autoencoders by touch",
     "A picture is squeezed into a few numbers, its code, and drawn again from them alone.",
     "press “Another image” and watch which numbers change.",
+    "patterns-variational",
 )
 look(session)
 infos = explorable_runs()

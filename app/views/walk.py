@@ -35,6 +35,7 @@ def main() -> None:
         "Walk",
         "A code is a place, and every place decodes to a picture.",
         "pull the topmost slider from end to end, then the next one.",
+        "patterns-variational",
     )
     state.begin_place(whole_page=True)
     # Laid out by the style sheet: every container that a slider's redraw passes through delays the picture.

@@ -43,29 +43,25 @@ def run_labels(infos: Sequence[RunInfo]) -> dict[str, str]:
     return {run_id: text if times[text] == 1 else f"{text} · {run_id[-6:]}" for run_id, text in plain.items()}
 
 
-def pick_run() -> Session:
-    """A selectbox of the runs that can be opened, and the chosen one's session; call it outside fragments.
+def header_with_run(title: str, seen: str, try_this: str, showpiece: str) -> Session:
+    """The page's `header` with a selectbox of the runs at its right (below it on a phone); the chosen one's session.
 
-    A run named in the URL that does not exist or cannot be opened is answered in words, and the page ends there, with
-    the selectbox still usable.
+    `showpiece` is the ready-made run that shows the page at its best, until somebody chooses another. Call it outside
+    fragments. A run named in the URL that does not exist or cannot be opened is answered in words, and the page ends
+    there, with the selectbox still usable.
     """
-    return _opened(_pick())
-
-
-def header_with_run(title: str, seen: str, try_this: str) -> Session:
-    """`header` with `pick_run` at its right (below it on a phone)."""
     left, right = st.columns([5, 2], gap="large", vertical_alignment="center")
     with left:
         header(title, seen, try_this)
     with right:
-        chosen = _pick()
-    return _opened(chosen)
+        chosen = _pick(title, showpiece)
+    return _opened(title, chosen)
 
 
-def _pick() -> str | None:
+def _pick(page: str, showpiece: str) -> str | None:
     infos = explorable_runs()
     labels = run_labels(infos)
-    chosen = _chosen(infos)
+    chosen = _chosen(page, infos, showpiece)
     st.session_state[state.RUN_PICKER] = chosen if chosen in labels else None
     st.selectbox(
         "Run",
@@ -80,7 +76,7 @@ def _pick() -> str | None:
     return chosen
 
 
-def _opened(run_id: str | None) -> Session:
+def _opened(page: str, run_id: str | None) -> Session:
     try:
         if run_id is None:
             raise RunUnavailable(NO_RUNS)
@@ -90,17 +86,22 @@ def _opened(run_id: str | None) -> Session:
             f"{str(error)[:1].upper()}{str(error)[1:]}{'' if run_id is None else '. Choose another run above.'}"
         )
         st.stop()
-    state.choose_run(run_id)
+    if not state.is_offered(page, run_id):
+        state.choose_run(run_id)
     return session
 
 
-def _chosen(infos: Sequence[RunInfo]) -> str | None:
-    """The run of the URL, else the one looked at last (if it is still there), else the first."""
+def _chosen(page: str, infos: Sequence[RunInfo], showpiece: str) -> str | None:
+    """The run of the URL, else the one chosen last (if it still exists), else the page's showpiece, else the first."""
     if (asked := st.query_params.get(state.RUN)) is not None:
         return asked
     ids = [info.run_id for info in infos]
-    last = state.last_run()
-    return last if last in ids else next(iter(ids), None)
+    if (last := state.last_run()) in ids:
+        return last
+    offered = showpiece if showpiece in ids else next(iter(ids), None)
+    if offered is not None:
+        state.offer_run(page, offered)
+    return offered
 
 
 def _picked() -> None:

@@ -220,3 +220,16 @@ def test_the_keyboard_alone_is_enough(open_page: OpenPage, path: str, slider) ->
     first = changed(picture_of(page), before)
     page.keyboard.press("ArrowRight")
     changed(picture_of(page), first)
+
+
+def test_each_page_opens_with_its_showpiece_until_somebody_chooses(open_page: OpenPage) -> None:
+    page = open_page()
+    expect(page).to_have_url(re.compile(r"run=patterns-variational"))
+    for name, run in (("Denoise", "digits-denoising"), ("Maps", "digits-deep"), ("Walk", "patterns-variational")):
+        page.get_by_role("link", name=name, exact=True).first.click()
+        expect(page).to_have_url(re.compile(rf"/{name.lower()}\?.*run={run}$"))
+    page.get_by_role("combobox", name="Run").click()
+    page.get_by_role("option", name=re.compile("Digits, linear")).click()
+    expect(page).to_have_url(re.compile(r"run=digits-linear"))
+    page.get_by_role("link", name="Denoise", exact=True).first.click()
+    expect(page).to_have_url(re.compile(r"/denoise\?.*run=digits-linear"))
