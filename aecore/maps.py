@@ -184,6 +184,9 @@ def cached_map(
     for place in (assets() / "maps", own):
         found = _read(place / name, embedding, given)
         if found is not None:
+            if place == own:  # what ships with the program is never written to
+                with contextlib.suppress(OSError):
+                    os.utime(own / name)
             return found
     result = fit_map(embedding, x, codes, labels)
     with contextlib.suppress(OSError):
@@ -239,8 +242,6 @@ def _read(path: Path, embedding: Embedding, x: Float[np.ndarray, "n f"]) -> MapR
         result = MapResult(fitted.coordinates, quality, float(header["seconds"]), fitted)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, safetensors.SafetensorError):
         return None
-    with contextlib.suppress(OSError):
-        os.utime(path)
     return result
 
 

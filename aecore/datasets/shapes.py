@@ -11,6 +11,8 @@ from aecore.datasets._split import divide_by_share
 from aecore.parts import Data, Dataset, Progress
 
 SIDE = 32
+DRAWING = 1
+"""To be raised when equal settings draw other pictures than before, which runs must not take for their own."""
 Plane = Float32[np.ndarray, "n h w"]
 
 
@@ -113,6 +115,7 @@ class Shapes(Dataset):
             name=self.title,
             source="Drawn by this program from its seed",
             licence="CC0 1.0",
+            identity=f"{self.kind} {DRAWING}, {self.count} of seed {self.seed}",
         )
 
 

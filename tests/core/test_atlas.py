@@ -190,3 +190,22 @@ def test_poster_and_table(found: Atlas) -> None:
     assert len(rows) == 300
     assert float(rows[4]["mds_y"]) == pytest.approx(float(found.panels[1].coordinates[4, 1]), rel=1e-4)
     assert rows[4]["class"] == found.class_of(4)
+
+
+READY_MADE = [info.run_id for info in RunStore(Path("none")).runs()]
+
+
+@pytest.mark.parametrize("run_id", READY_MADE)
+def test_a_ready_made_run_finds_its_dataset_and_its_maps(tmp_path, monkeypatch, run_id):
+    """On every machine: drawn pictures may differ in a last bit, and nobody waits for a map to be fitted."""
+    monkeypatch.setenv("AECORE_HOME", str(tmp_path))
+    monkeypatch.delenv("AECORE_MNIST", raising=False)
+    session = Session(RunStore(tmp_path), run_id)
+    if not session.config.dataset.on_demand:
+        assert len(session.data) > 0
+
+    def forbidden(*args, **kwargs):
+        raise AssertionError(f"a map of {run_id} is not among those that ship")
+
+    monkeypatch.setattr(maps, "fit_map", forbidden)
+    assert len(atlas(session).panels) == 3
