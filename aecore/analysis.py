@@ -6,33 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore import metrics
+from aecore import metrics, probe
 from aecore.config import RunConfig
 from aecore.model import Autoencoder
 from aecore.parts import Data
+from aecore.points import stratified
 
 CODES_LIMIT = 2000
 CODES_BYTES = 1_500_000
 QUANTILES = np.linspace(0.01, 0.99, 41)
 BASES = 24
-
-
-def stratified(labels: np.ndarray | None, candidates: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
-    """At most `n` of `candidates`, sorted, the classes in the proportions they have there; the same for the
-    same seed.
-    """
-    if len(candidates) <= n:
-        return np.sort(candidates)
-    shuffled = np.random.default_rng(seed).permutation(candidates)
-    if labels is not None:
-        # Ranking each image within its class and taking the lowest relative ranks gives every class its share.
-        own = labels[shuffled]
-        rank = np.zeros(len(own))
-        for label in np.unique(own):
-            where = np.flatnonzero(own == label)
-            rank[where] = (np.arange(len(where)) + 0.5) / len(where)
-        shuffled = shuffled[np.argsort(rank, kind="stable")]
-    return np.sort(shuffled[:n])
 
 
 def effects(model: Autoencoder, codes: Tensor, std: Tensor) -> Tensor:
@@ -71,7 +54,7 @@ def analyse(model: Autoencoder, config: RunConfig, data: Data) -> tuple[dict[str
         arrays["labels"] = data.labels[chosen]
     for name, values in config.objective.unit_report(code).items():
         arrays[f"unit_{name}"] = values.numpy()
-    return arrays, test_figures(model, config, data)
+    return arrays, {**test_figures(model, config, data), **copying(model, data), **probe.figures(model, config, data)}
 
 
 def belongs(arrays: Mapping[str, np.ndarray], code_dim: int) -> bool:
@@ -115,3 +98,12 @@ def test_figures(model: Autoencoder, config: RunConfig, data: Data) -> dict[str,
     if config.corruption.level == 0:
         sums = {"test_sse": sums["test_sse"]}
     return {name: total / len(chosen) for name, total in sums.items()} if len(chosen) else {}
+
+
+@torch.inference_mode()
+def copying(model: Autoencoder, data: Data) -> dict[str, float]:
+    """`noise_r2` (see `metrics`); left out for data without a range, where no noise is like any other."""
+    if data.value_range is None:
+        return {}
+    noise = metrics.noise_images(data.shape, data.value_range)
+    return {"noise_r2": metrics.noise_r2(noise, model.reconstruct(torch.from_numpy(noise)).numpy())}

@@ -13,11 +13,11 @@ from jaxtyping import Float, Float32, Int16, Int64, Num, UInt8, UInt16
 from PIL import Image, ImageDraw, ImageFont
 
 from aecore import maps, pictures, points
-from aecore.analysis import stratified
 from aecore.embeddings import CodeMap, Mds, Pca
 from aecore.errors import BadInput, DataUnavailable
 from aecore.parts import SPLITS, Coordinates, Data, Embedding, FittedEmbedding
 from aecore.pictures import Colour
+from aecore.points import stratified
 from aecore.session import Pictures, Session
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont

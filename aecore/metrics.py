@@ -5,7 +5,7 @@ it. scikit-learn and scipy are imported where they are used: they take seconds, 
 """
 
 import numpy as np
-from jaxtyping import Float, Float64, Num
+from jaxtyping import Float, Float32, Float64, Num
 
 from aecore import points
 from aecore.errors import BadInput
@@ -84,6 +84,27 @@ def ssim(x: Float[np.ndarray, "n c h w"], r: Float[np.ndarray, "n c h w"]) -> Fl
     similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     similarity /= (mean_a**2 + mean_b**2 + c1) * (variances + c2)
     return similarity.mean((1, 2, 3))
+
+
+NOISE_IMAGES = 256
+
+
+def noise_images(
+    shape: tuple[int, int, int], value_range: tuple[float, float] = (0.0, 1.0), n: int = NOISE_IMAGES, seed: int = 0
+) -> Float32[np.ndarray, "n c h w"]:
+    """`n` images of pure noise: every value uniform over the range, independent of every other, drawn with `seed`."""
+    low, high = value_range
+    return (low + (high - low) * np.random.default_rng(seed).random((n, *shape))).astype(np.float32)
+
+
+def noise_r2(noise: Float[np.ndarray, "n c h w"], r: Float[np.ndarray, "n c h w"]) -> float:
+    """How well a model copies what it never saw: R² = 1 − Σ (x − r)² / Σ (x − x̄)² over all pixels of `noise_images`
+    x and their reconstructions r, x̄ the mean of all pixels; no unit.
+
+    1 is a perfect copy of anything, so nothing about the data had to be learned; 0 is no better than a grey picture.
+    It falls far below 0 where noise is redrawn as something like the data. Raises ValueError when the shapes differ.
+    """
+    return r_squared(noise.ravel(), r.ravel())
 
 
 def _window_mean(x: Float64[np.ndarray, "n c h w"], side: int) -> Float64[np.ndarray, "n c a b"]:

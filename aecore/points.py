@@ -102,3 +102,21 @@ def gaussian_like(x: Float64[np.ndarray, "n f"], count: int, rng: np.random.Gene
 def evenly(n: int, most: int) -> Sequence[int]:
     """At most `most` indices spread evenly over range(n)."""
     return range(n) if n <= most else [int(i) for i in np.linspace(0, n - 1, most).round()]
+
+
+def stratified(labels: np.ndarray | None, candidates: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
+    """At most `n` of `candidates`, sorted, the classes in the proportions they have there; the same for the
+    same seed.
+    """
+    if len(candidates) <= n:
+        return np.sort(candidates)
+    shuffled = np.random.default_rng(seed).permutation(candidates)
+    if labels is not None:
+        # Ranking each image within its class and taking the lowest relative ranks gives every class its share.
+        own = labels[shuffled]
+        rank = np.zeros(len(own))
+        for label in np.unique(own):
+            where = np.flatnonzero(own == label)
+            rank[where] = (np.arange(len(where)) + 0.5) / len(where)
+        shuffled = shuffled[np.argsort(rank, kind="stable")]
+    return np.sort(shuffled[:n])

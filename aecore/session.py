@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor
 
 from aecore import metrics
-from aecore.analysis import QUANTILES, analyse, belongs, stratified
+from aecore.analysis import QUANTILES, analyse, belongs
 from aecore.config import RunConfig
 from aecore.errors import AecoreError, BadInput, DataUnavailable, RunUnavailable
 from aecore.files import read_arrays
@@ -25,6 +25,9 @@ from aecore.intake import Intake
 from aecore.loading import load_data
 from aecore.model import build
 from aecore.parts import Corruption, Data, Sampler, Shape, SplitName
+from aecore.points import stratified
+from aecore.probe import IMAGES, STRENGTH, Probe
+from aecore.probe import probe as linear_probe
 from aecore.registry import make, members
 from aecore.samplers import Gaussian as GaussianSampler
 from aecore.store import RunFolder, RunInfo, RunStore, Status, check_weights
@@ -331,6 +334,19 @@ class Session:
             for column in ([r.sse_before for r in results], [r.sse_after for r in results])
         )
         return {"level": np.asarray(levels), "before": np.array(before), "after": np.array(after)}
+
+    def probe(
+        self, kind: str | None = "none", level: float | None = None, learn: Literal["clean", "corrupted"] = "clean",
+        images: int = IMAGES, strength: float = STRENGTH, seed: int = 0,
+    ) -> Probe:  # fmt: skip
+        """Accuracy of a linear classifier on this run's codes of test images, clean or given through a corruption as in
+        `denoise`; it is fitted on training images that are clean, or corrupted likewise. See `aecore.probe.probe`.
+
+        Raises `DataUnavailable`, and `BadInput` where the data has no classes or the corruption is impossible.
+        """
+        test = self.corruption(kind, level)
+        given = test if learn == "corrupted" else self.corruption(kind, 0.0)
+        return linear_probe(self._model, self.data, given, test, images=images, strength=strength, seed=seed)
 
     # --- the code
 

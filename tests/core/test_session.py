@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from aecore.analysis import stratified
 from aecore.corruptions import NoCorruption
 from aecore.errors import BadInput, DataUnavailable, RunUnavailable
 from aecore.parts import Sampler
+from aecore.points import stratified
 from aecore.registry import members
 from aecore.session import Session
 from aecore.store import RunFolder
