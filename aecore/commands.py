@@ -10,6 +10,7 @@ import io
 import json
 import os
 import signal
+import textwrap
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -148,7 +149,8 @@ def show(options: argparse.Namespace) -> None:
         return _say_json({**_run_values(info), "status": status, "config": config, "units": _units(store, info)})
     print(f"{plain(info.name)}  ({info.state}{', ready-made' if info.builtin else ''})")
     for label, value in _described(info):
-        print(f"  {label:<22}{plain(value)}")
+        print(f"  {label:<24}{plain(value)}")
+    _say_figures(info)
     if info.config is not None:
         print("\nSettings (the names are those of `--set`):")
         for name, value in _dotted(info.config.model_dump(mode="json")):
@@ -156,6 +158,20 @@ def show(options: argparse.Namespace) -> None:
     for unit in _units(store, info)[:STRIPS]:
         gap = "" if unit["rank"] else "\n"
         print(f"{gap}  unit {unit['unit']:<4} changes a pixel by {unit['effect']:.4f} on average")
+
+
+def _say_figures(info: "RunInfo") -> None:
+    """Every figure with its meaning, and whatever else was measured under its own name."""
+    from aecore.figures import FIGURES, figures
+
+    declared = {name for figure in FIGURES for name in (figure.name, (figure.beside or ("", ""))[1])}
+    other = [(name, f"{value:.4g}") for name, value in info.status.metrics.items() if name not in declared]
+    print("\nFigures:")
+    for figure, text in figures(info):
+        print(f"  {figure.label:<24}{plain(text)}")
+        print(textwrap.indent(textwrap.fill(figure.definition, 88), " " * 26))
+    for name, text in other:
+        print(f"  {plain(name):<24}{text}")
 
 
 def _units(store: "RunStore", info: "RunInfo") -> list[dict[str, Any]]:
@@ -177,12 +193,9 @@ def _described(info: "RunInfo") -> Iterator[tuple[str, str]]:
     if status.created:
         with contextlib.suppress(ValueError, OverflowError, OSError):  # no time that a calendar knows
             yield "made", time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created))
-    yield "epochs", f"{status.epoch} of {status.epochs} in {status.seconds:.0f} s"
+    yield "epochs", f"{status.epoch} of {status.epochs}"
     if status.shape is not None:
         yield "pictures", "{} × {} × {} (channels, height, width)".format(*status.shape)
-    yield "learned numbers", f"{status.parameters:,}"
-    for name, value in status.metrics.items():
-        yield name, f"{value:.4g}  (squared error per image)" if name.endswith("_sse") else f"{value:.4g}"
     yield "folder", str(info.folder)
 
 

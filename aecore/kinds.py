@@ -48,6 +48,13 @@ _ALL = [
         learning_rate=3e-2,
     ),
     _recipe(
+        "overcomplete", "Overcomplete",
+        "More units than pixels and nothing else asked of them: it learns to copy anything, even noise.",
+        "h = W x + b,  L ∝ ‖x − Wᵀ h − c‖²,  K > C·H·W", f"{_DLB}, section 14.2",
+        backbone={"kind": "linear", "tied": True}, likelihood={"kind": "gaussian", "sigma": 1.0}, code_dim=96,
+        epochs=60, batch_size=64, learning_rate=1e-2,
+    ),
+    _recipe(
         "deep", "Deep",
         "Several layers bend the map: two numbers are enough to lay out all the classes.",
         "h = f_L(… f_1(x)),  K = 2", "Hinton & Salakhutdinov, Science 313:504 (2006)",

@@ -190,9 +190,13 @@ class Session:
                 )
             return found
         try:
-            return analyse(self._model, self.config, self.data)[0]
+            return self.measure()[0]
         except AecoreError:
             return {}
+
+    def measure(self) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """What `analyse` measures at the end of a training, anew. Raises `DataUnavailable`."""
+        return analyse(self._model, self.config, self.data)
 
     # --- data
 

@@ -6,6 +6,7 @@ from aecore.errors import AecoreError
 from aecore.session import Session
 from aecore.store import RunInfo
 from app import cache, state
+from app.widgets.figures import definitions
 from app.widgets.hero import hero
 from app.widgets.image_source import GALLERY
 from app.widgets.picture import picture_error
@@ -57,3 +58,4 @@ look(session)
 infos = explorable_runs()
 cards("Ready-made", [info for info in infos if info.builtin])
 cards("Trained here", [info for info in infos if not info.builtin][:OWN_SHOWN])
+definitions()

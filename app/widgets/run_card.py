@@ -11,6 +11,7 @@ from aecore.kinds import RECIPES
 from aecore.session import Gallery, Session
 from aecore.store import RunInfo
 from app import cache, state
+from app.widgets.figures import figure_list
 from app.widgets.run_picker import run_name
 
 WIDTH = 320
@@ -53,12 +54,9 @@ def _strip(info: RunInfo) -> str:
 
 
 def _words(info: RunInfo, teaches: str) -> str:
-    facts = [f"{info.config.code_dim} units in the code"] if info.config else []
-    if (error := info.status.metrics.get("test_sse")) is not None:
-        facts.append(f"squared error {error:.2f} per test image")
     return (
         f'<div class="card-words"><h3>{html.escape(run_name(info))}</h3><p>{html.escape(teaches)}</p>'
-        f'<p class="facts">{html.escape(" · ".join(facts))}</p></div>'
+        f"{figure_list(info)}</div>"
     )
 
 

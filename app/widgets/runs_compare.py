@@ -6,11 +6,13 @@ import streamlit as st
 
 from aecore import pictures
 from aecore.errors import AecoreError
+from aecore.figures import FIGURES, STAGES, figures
 from aecore.parts import Corruption
 from aecore.registry import members
 from aecore.session import Denoised, Session
 from aecore.store import RunInfo
 from app import cache, state
+from app.widgets.figures import definitions, name_of
 from app.widgets.picture import picture, picture_error
 from app.widgets.run_picker import run_labels
 
@@ -121,21 +123,28 @@ def _compared(chosen: list[str], kind: str, first: int) -> None:
 
 
 def _table(sessions: list[Session], results: list[Denoised], n: int) -> None:
+    """A column a run: its error on these images, then the figures kept with it."""
     labels = run_labels([session.info for session in sessions])
     errors = [result.figures()["sse"][1] for result in results]
-    lines = ""
-    for letter, session, error in zip(LETTERS, sessions, errors, strict=False):
-        status = session.status
-        value = f"<b>{error:.2f}</b>" if error == min(errors) else f"{error:.2f}"
-        seconds = f"{status.seconds:,.0f}" if status.seconds else "–"
-        lines += (
-            f'<tr><th scope="row"><b>{letter}</b> {html.escape(labels[session.run_id])}</th><td>{value}</td>'
-            f"<td>{session.code_dim}</td><td>{session.parameters:,}</td><td>{seconds}</td></tr>"
-        )
     note = f"Σ (x − r)² over all pixels, mean of {n} images of run A; comparable between all kinds, lower is better."
-    heads = ("Squared error per image", "Code units", "Parameters", "Training, s")
-    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    st.html(
-        f'<div class="strip"><table class="figures runs-table"><thead><tr><td></td>{head}</tr></thead>'
-        f'<tbody>{lines}</tbody></table></div><p class="reading">{note}</p>'
+    rows = {f'<abbr title="{note}">Squared error, these images</abbr>': [
+        f"<b>{error:.2f}</b>" if error == min(errors) else f"{error:.2f}" for error in errors
+    ]}  # fmt: skip
+    known = [dict(figures(session.info)) for session in sessions]
+    for figure in (*FIGURES, STAGES):
+        texts = [found.get(figure, "") for found in known]
+        if any(texts):
+            rows[name_of(figure)] = [html.escape(text or "–") for text in texts]
+    heads = "".join(
+        f'<th scope="col"><b>{letter}</b> {html.escape(labels[session.run_id])}</th>'
+        for letter, session in zip(LETTERS, sessions, strict=False)
     )
+    lines = "".join(
+        f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+        for name, cells in rows.items()
+    )
+    st.html(
+        f'<div class="strip"><table class="figures runs-table"><thead><tr><td></td>{heads}</tr></thead>'
+        f"<tbody>{lines}</tbody></table></div>"
+    )
+    definitions()

@@ -6,6 +6,7 @@ import streamlit as st
 
 from aecore import pictures
 from aecore.errors import AecoreError
+from aecore.figures import short
 from aecore.store import LIVE, RunInfo
 from app import cache, state
 from app.widgets.run_picker import run_name
@@ -67,11 +68,10 @@ def _said(info: RunInfo) -> str:
     )
     words = [STATES[info.state]]
     if info.config is not None:
-        words += [f"{info.config.code_dim} units", info.config.dataset.title]
+        words.append(info.config.dataset.title)
     if info.status.imported:
         words.append("imported")
-    if (error := info.status.metrics.get("test_sse")) is not None:
-        words.append(f"squared error per test image {error:.2f}")
+    words += short(info, "test_sse", "code_dim", "probe_accuracy", "noise_r2")
     facts = " · ".join(word for word in words if word)
     reason = f'<br><span class="why">{html.escape(info.reason)}</span>' if info.reason else ""
     return (
