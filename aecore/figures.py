@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from aecore import metrics, probe
 from aecore.store import RunFolder, RunInfo
@@ -10,7 +9,7 @@ from aecore.store import RunFolder, RunInfo
 
 def number(value: float) -> str:
     """Three digits, without an exponent where the number is large: 0.0123, 4.56, 12,346."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
 
 
 def _whole(value: float) -> str:
@@ -94,7 +93,7 @@ FIGURES = (
     Figure(
         "seed", "Seed", "",
         "Where all of training's randomness starts: equal settings and an equal seed on one machine give the same run.",
-        str,
+        lambda seed: f"{seed:.0f}",
     ),
 )  # fmt: skip
 
@@ -128,9 +127,9 @@ def stages(info: RunInfo) -> dict[str, float]:
     return ends if len(ends) > 1 else {}
 
 
-def _values(info: RunInfo) -> dict[str, Any]:
+def _values(info: RunInfo) -> dict[str, float]:
     status, config = info.status, info.config
-    values: dict[str, Any] = dict(status.metrics)
-    values |= {"parameters": status.parameters} if status.parameters else {}
+    values = dict(status.metrics)
+    values |= {"parameters": float(status.parameters)} if status.parameters else {}
     values |= {"seconds": status.seconds} if status.seconds else {}
-    return values | ({"code_dim": config.code_dim, "seed": config.training.seed} if config else {})
+    return values | ({"code_dim": float(config.code_dim), "seed": float(config.training.seed)} if config else {})

@@ -25,7 +25,9 @@ STRENGTH = 0.1
 """The classifier's C; from 0.01 to 1 the accuracies of well-trained codes differ by a few hundredths."""
 
 Features = Float64[np.ndarray, "n f"]
+TestFeatures = Float64[np.ndarray, "m f"]
 Labels = Int64[np.ndarray, "n"]
+TestLabels = Int64[np.ndarray, "m"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +90,7 @@ def figures(model: Autoencoder, config: RunConfig, data: Data) -> dict[str, floa
 @torch.inference_mode()
 def _features(
     model: Autoencoder, data: Data, chosen: Labels, corruption: Corruption, seed: int
-) -> tuple[Features, Features]:
+) -> tuple[Float64[np.ndarray, "n k"], Features]:
     """Code means and pixels of the chosen images, corrupted with the seed's noise."""
     noise = torch.Generator().manual_seed(seed)
     codes, pixels = list[np.ndarray](), list[np.ndarray]()
@@ -100,7 +102,7 @@ def _features(
     return np.concatenate(codes).astype(np.float64), np.concatenate(pixels).astype(np.float64)
 
 
-def _accuracy(x: Features, names: Labels, test: Features, wanted: Labels, strength: float) -> float:
+def _accuracy(x: Features, names: Labels, test: TestFeatures, wanted: TestLabels, strength: float) -> float:
     from sklearn.linear_model import LogisticRegression
 
     centre, scale = x.mean(0), math.sqrt(x.var(0).mean()) or 1.0

@@ -5,7 +5,7 @@ import html
 
 import streamlit as st
 
-from aecore import pictures
+from aecore import metrics, pictures
 from aecore.errors import AecoreError
 from aecore.kinds import RECIPES
 from aecore.session import Gallery, Session
@@ -16,6 +16,8 @@ from app.widgets.run_picker import run_name
 
 WIDTH = 320
 TILE = 32
+COPIES = 0.5
+"""A model that explains so much of pure noise is best shown doing it."""
 PAGES = (
     ("views/denoise.py", "Denoise", ":material/blur_on:"),
     ("views/walk.py", "Walk", ":material/explore:"),
@@ -84,6 +86,9 @@ def _rows(session: Session, gallery: Gallery, columns: int) -> tuple[list[pictur
             plane[i * columns : (i + 1) * columns] for i in (columns // 6, columns // 2, columns - 1 - columns // 6)
         ]
         return lines, "Across the plane of its two units"
+    if session.status.metrics.get("noise_r2", 0.0) > COPIES:
+        noise = metrics.noise_images(session.shape, n=columns)
+        return [images, noise, session.reconstruct(noise)], "Originals, pure noise, and the noise reconstructed"
     if session.code_dim <= TILE:
         units = session.units_by_effect()[:3]
         return [session.walk(session.code_mean, int(unit), columns)[1] for unit in units], "One unit moved in each row"

@@ -6,7 +6,7 @@ import streamlit as st
 
 from aecore import pictures
 from aecore.errors import AecoreError
-from aecore.figures import FIGURES, STAGES, figures
+from aecore.figures import FIGURES, STAGES, figures, number
 from aecore.parts import Corruption
 from aecore.registry import members
 from aecore.session import Denoised, Session
@@ -126,9 +126,9 @@ def _table(sessions: list[Session], results: list[Denoised], n: int) -> None:
     """A column a run: its error on these images, then the figures kept with it."""
     labels = run_labels([session.info for session in sessions])
     errors = [result.figures()["sse"][1] for result in results]
-    note = f"Σ (x − r)² over all pixels, mean of {n} images of run A; comparable between all kinds, lower is better."
-    rows = {f'<abbr title="{note}">Squared error, these images</abbr>': [
-        f"<b>{error:.2f}</b>" if error == min(errors) else f"{error:.2f}" for error in errors
+    note = f"Squared error Σ (x − r)², mean of {n} images of run A: comparable between all kinds, lower is better."
+    rows = {f'<abbr title="{note}">Error, these images</abbr>': [
+        f"<b>{number(error)}</b>" if error == min(errors) else number(error) for error in errors
     ]}  # fmt: skip
     known = [dict(figures(session.info)) for session in sessions]
     for figure in (*FIGURES, STAGES):

@@ -40,6 +40,26 @@ def test_psnr_equals_skimage(shape):
     np.testing.assert_allclose(metrics.psnr(x, r), expected, rtol=1e-6)
 
 
+def test_noise_r2_of_copies_means_and_projections():
+    x = metrics.noise_images((1, 8, 8), n=2000, seed=3)
+    assert x.dtype == np.float32
+    assert abs(x.mean() - 0.5) < 0.01
+    assert abs(x.var() - 1 / 12) < 0.002
+    assert metrics.noise_r2(x, x) == 1
+    assert metrics.noise_r2(x, np.full_like(x, x.mean())) == pytest.approx(0, abs=1e-6)
+    assert metrics.noise_r2(x, 1 - x) == pytest.approx(-3, abs=0.01)
+    axes = np.linalg.qr(np.random.default_rng(0).normal(size=(64, 16)))[0]
+    onto = ((x - 0.5).reshape(-1, 64) @ axes @ axes.T + 0.5).reshape(x.shape).astype(np.float32)
+    assert metrics.noise_r2(x, onto) == pytest.approx(16 / 64, abs=0.01), "a projection keeps its share of directions"
+
+
+def test_noise_images_follow_from_the_seed_and_fill_their_range():
+    a, b = metrics.noise_images((3, 4, 5), (-2.0, 2.0)), metrics.noise_images((3, 4, 5), (-2.0, 2.0), seed=1)
+    assert np.array_equal(a, metrics.noise_images((3, 4, 5), (-2.0, 2.0)))
+    assert not np.array_equal(a, b)
+    assert -2 <= a.min() < -1.9 < 1.9 < a.max() <= 2
+
+
 def test_psnr_of_identical_pictures_is_infinite():
     x = pictures(2, 1, 8, 8)
     assert np.isposinf(metrics.psnr(x, x)).all()

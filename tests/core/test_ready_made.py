@@ -1,0 +1,45 @@
+"""The ready-made runs: measured with all figures of today, and known to the maps that ship with them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aecore import maps, ready_made
+from aecore.atlas import atlas
+from aecore.session import Session
+from aecore.store import RunStore
+
+ASSETS = Path(ready_made.__file__).parents[1] / "assets"
+DIGITS = [entry for entry in ready_made.READY_MADE if (ASSETS / "runs" / entry.run_id).name.startswith("digits-")]
+
+
+@pytest.fixture
+def into(tmp_path):
+    """A folder of assets with one run, whose figures are gone."""
+    shutil.copytree(ASSETS / "runs" / "digits-denoising", tmp_path / "runs" / "digits-denoising")
+    path = tmp_path / "runs" / "digits-denoising" / "status.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "metrics": {"from_elsewhere": 1.0}, "created": 99.0}))
+    return tmp_path
+
+
+def test_measuring_brings_old_runs_new_figures_and_leaves_the_rest(into):
+    (entry,) = [entry for entry in DIGITS if entry.run_id == "digits-denoising"]
+    folder, shipped = into / "runs" / entry.run_id, ASSETS / "runs" / entry.run_id
+    before = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".json"}
+    ready_made.measure(entry, into)
+    assert before == {path.name: path.read_bytes() for path in folder.rglob("*") if path.name in before}
+    now, then = (json.loads((place / "status.json").read_text()) for place in (folder, shipped))
+    assert now["metrics"].pop("from_elsewhere") == 1.0
+    assert now["metrics"] == pytest.approx(then["metrics"], abs=0.01)
+    assert now["created"] == ready_made.READY_MADE.index(entry)
+
+
+@pytest.mark.parametrize("entry", DIGITS, ids=lambda entry: entry.run_id)
+def test_shipped_runs_have_their_figures_and_their_maps(entry, tmp_path, monkeypatch):
+    session = Session(RunStore(tmp_path, ASSETS / "runs"), entry.run_id)
+    assert {"test_sse", "noise_r2", "probe_accuracy", "pixels_probe_accuracy"} <= session.status.metrics.keys()
+    assert ("probe_accuracy_corrupted" in session.status.metrics) == (session.config.corruption.level > 0)
+    monkeypatch.setattr(maps, "fit_map", lambda *_: pytest.fail("a map that should ship is fitted anew"))
+    assert len(atlas(session)) == 1000
