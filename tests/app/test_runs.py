@@ -13,6 +13,7 @@ from test_train import button, words
 
 from aecore import exports, travel
 from aecore.errors import BadInput
+from aecore.figures import figures, number, short
 from aecore.session import Session
 from aecore.store import RunStore
 from app import cache
@@ -46,9 +47,13 @@ def test_runs_stand_side_by_side_on_the_same_images(own_home: Path, ids: dict[st
     images = sessions[0].gallery(64).images
     for session in sessions:
         error = session.denoise(images, "none").figures()["sse"][1]
-        assert f"{error:.2f}" in said
-        assert f"{session.parameters:,}" in said
-    assert "Squared error per image" in said
+        assert number(error) in said
+        for figure, text in figures(session.info):
+            assert f">{figure.label}</abbr></th>" in said
+            assert f"<td>{text}</td>" in said
+        for words_ in short(session.info, "test_sse", "probe_accuracy", "noise_r2"):
+            assert words_ in said, "in the list too"
+    assert "Error, these images" in said
     page.selectbox(key="_runs_noise").set_value("gaussian").run()
     assert not page.exception
     assert "<span>Corrupted</span>" in words(page)

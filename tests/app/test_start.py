@@ -1,13 +1,16 @@
 """Start: the autoencoder in one picture, and the cards of the runs."""
 
+import html
 from pathlib import Path
 
 import pytest
 from reading import OpenPage, drawn
 
 import aecore
+from aecore.figures import FIGURES, STAGES, figures
 from aecore.store import RunStore
 from app import cache, state
+from app.widgets.figures import name_of
 from app.widgets.run_card import PAGES, make_strip
 
 
@@ -50,6 +53,36 @@ def test_every_card_has_its_picture_and_opens_each_page_with_its_run(
         mine = [link for link in links if info.run_id in link.query_string]
         assert {link.label for link in mine} == {label for _, label, _ in PAGES}
     assert len(links) == len(PAGES) * len(shown)
+
+
+def test_a_card_says_what_was_measured_and_what_it_means(run_ids: dict[str, str], open_page: OpenPage) -> None:
+    page = open_page("start")
+    assert not page.exception
+    said = drawn(page)
+    for run_id in run_ids.values():
+        (card,) = [part for part in said.split('<dl class="card-figures">')[1:] if _all_figures(run_id) in part]
+        assert 'title="Squared error of a reconstruction' in card
+    for label in ("Error", "Linear probe", "Reconstructs noise: R²", "Trained in", "Seed", "Parameters"):
+        assert f">{label}</abbr></dt>" in said
+    for figure in (*FIGURES, STAGES):
+        assert f"<dt>{figure.label}</dt><dd>" in said, "the definitions stand at the end of the page too"
+
+
+def _all_figures(run_id: str) -> str:
+    info = aecore.open(run_id).info
+    shown = figures(info)
+    names = {figure.name for figure, _ in shown}
+    assert {"test_sse", "code_dim", "probe_accuracy", "noise_r2", "parameters", "seconds", "seed"} <= names
+    return "".join(f"<div><dt>{name_of(figure)}</dt><dd>{html.escape(text)}</dd></div>" for figure, text in shown)
+
+
+def test_a_copier_is_shown_copying_noise(run_ids: dict[str, str]) -> None:
+    session = aecore.open(run_ids["variational"])
+    plain = make_strip(session, session.gallery(64)).caption
+    session.status = session.status.model_copy(update={"metrics": {"noise_r2": 0.9}})
+    session.config = session.config.model_copy(update={"objective": aecore.recipes()["linear"].config.objective})
+    assert make_strip(session, session.gallery(64)).caption == "Originals, pure noise, and the noise reconstructed"
+    assert plain != "Originals, pure noise, and the noise reconstructed"
 
 
 def test_the_page_needs_no_plotly(home: Path, open_page: OpenPage) -> None:

@@ -88,7 +88,11 @@ def test_lists_and_shows_what_was_trained(home: Path, capsys: Capture) -> None:
     assert main(["list"]) == 0
     assert row["run_id"] in capsys.readouterr().out
     assert main(["show", "tiny"]) == 0
-    assert 'corruption.kind             "masking"' in capsys.readouterr().out
+    words = capsys.readouterr().out
+    assert 'corruption.kind             "masking"' in words
+    assert "  Linear probe " in words
+    assert "  Reconstructs noise: R²  " in words
+    assert "test_sse" not in words, "figures go by their names for people"
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(home: Path, capsys: Capture) -> None:

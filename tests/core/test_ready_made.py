@@ -12,7 +12,7 @@ from aecore.session import Session
 from aecore.store import RunStore
 
 ASSETS = Path(ready_made.__file__).parents[1] / "assets"
-DIGITS = [entry for entry in ready_made.READY_MADE if (ASSETS / "runs" / entry.run_id).name.startswith("digits-")]
+DIGITS = [entry for entry in ready_made.READY_MADE if entry.run_id.startswith("digits-")]
 
 
 @pytest.fixture
@@ -36,10 +36,14 @@ def test_measuring_brings_old_runs_new_figures_and_leaves_the_rest(into):
     assert now["created"] == ready_made.READY_MADE.index(entry)
 
 
+@pytest.mark.parametrize("entry", ready_made.READY_MADE, ids=lambda entry: entry.run_id)
+def test_shipped_runs_have_their_figures(entry, tmp_path):
+    info = RunStore(tmp_path, ASSETS / "runs").info(entry.run_id)
+    assert {"test_sse", "noise_r2", "probe_accuracy", "pixels_probe_accuracy"} <= info.status.metrics.keys()
+    assert ("probe_accuracy_corrupted" in info.status.metrics) == (info.config.corruption.level > 0)
+
+
 @pytest.mark.parametrize("entry", DIGITS, ids=lambda entry: entry.run_id)
-def test_shipped_runs_have_their_figures_and_their_maps(entry, tmp_path, monkeypatch):
-    session = Session(RunStore(tmp_path, ASSETS / "runs"), entry.run_id)
-    assert {"test_sse", "noise_r2", "probe_accuracy", "pixels_probe_accuracy"} <= session.status.metrics.keys()
-    assert ("probe_accuracy_corrupted" in session.status.metrics) == (session.config.corruption.level > 0)
+def test_maps_of_shipped_runs_are_found(entry, tmp_path, monkeypatch):
     monkeypatch.setattr(maps, "fit_map", lambda *_: pytest.fail("a map that should ship is fitted anew"))
-    assert len(atlas(session)) == 1000
+    assert len(atlas(Session(RunStore(tmp_path, ASSETS / "runs"), entry.run_id))) == 1000
