@@ -18,7 +18,7 @@ from aecore.training import Progress
 SETTINGS = {
     "corruption": {"kind": "masking", "level": 0.4},
     "backbone": {"kind": "mlp", "widths": [1000], "activation": "relu", "code_activation": "relu"},
-    "code_dim": 1000, "epochs": 8, "batch_size": 256, "weight_decay": 0.01, "threads": 2,
+    "code_dim": 1000, "epochs": 12, "batch_size": 256, "weight_decay": 0.01, "threads": 2,
 }  # fmt: skip
 IMAGES = 10_000
 STRENGTHS = (0.01, STRENGTH, 1.0)
