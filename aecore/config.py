@@ -45,6 +45,14 @@ class TrainingSettings(BaseModel):
     weight_decay: float = Field(
         default=0.0, ge=0, le=10, title="Weight decay", description="AdamW's pull of the weights towards 0."
     )
+    shift: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        title="Random shifts",
+        description="Each training image is moved by up to this much, afresh each time: less learning by heart.",
+        json_schema_extra={"unit": "pixels"},
+    )
     precision: Literal["auto", "float32"] = Field(
         default="auto",
         title="Precision",

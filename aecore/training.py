@@ -4,6 +4,7 @@ import contextlib
 import copy
 import dataclasses
 import errno
+import functools
 import math
 import os
 import platform
@@ -13,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import psutil
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Float32, Int64, Num
 from torch import Tensor, nn
 
 from aecore.analysis import analyse
@@ -111,6 +112,8 @@ class Trainer:
         self.model: Autoencoder = build(config, data.shape).to(self.device)
         # The images stay on the device as they came, as bytes mostly; each batch is turned into float on its way in.
         self.images = torch.from_numpy(np.ascontiguousarray(data.images[train])).to(self.device)
+        reach = config.training.shift
+        self.windows = _windows(self.images, reach) if reach else None
         self.held_out = torch.from_numpy(data.floats(held_out[:VALIDATION_LIMIT])).to(self.device)
         self.worst_sse = self.worst_loss = math.inf
         self.order = torch.Generator().manual_seed(config.training.seed)
@@ -153,7 +156,7 @@ class Trainer:
             with self.autocast:
                 terms = terms_of(batch, self.noise)
             optimiser.zero_grad(set_to_none=True)
-            torch.stack([term.float().mean() for term in terms.values()]).sum().backward()
+            functools.reduce(torch.add, terms.values()).float().mean().backward()
             optimiser.step()
             objective.after_step(self.model)
             return terms
@@ -163,30 +166,36 @@ class Trainer:
     def epochs(self, stage: str, epochs: int, step: StepFunction) -> None:
         """Runs `step` over shuffled minibatches, with validation after each epoch."""
         size = self.config.training.batch_size
-        steps = -(-len(self.images) // size)
         for epoch in range(epochs):
             self.model.train()
-            order = torch.randperm(len(self.images), generator=self.order).to(self.device)
-            sums: dict[str, Tensor] = {}
-            for index in range(steps):
+            order = torch.randperm(len(self.images), generator=self.order).to(self.device).split(size)
+            # Kept as they come and summed up now and then: an operation on a few numbers costs as much as on many.
+            seen: dict[str, list[Tensor]] = {}
+            means: dict[str, float] = {}
+            for index, chosen in enumerate(order):
                 if self.should_stop is not None and self.should_stop():
                     raise Stopped
-                chosen = order[index * size : (index + 1) * size]
-                batch = self.batch(self.images[chosen])
-                rate = learning_rate(self.config.training, (epoch + index / steps) / epochs)
-                for name, term in step(batch, rate).items():
-                    sums[name] = sums.get(name, torch.zeros((), device=self.device)) + term.detach().float().sum()
-                if index % 50 == 0 or index == steps - 1:
-                    self.loss = float(torch.stack(list(sums.values())).sum()) / min(
-                        (index + 1) * size, len(self.images)
-                    )
+                rate = learning_rate(self.config.training, (epoch + index / len(order)) / epochs)
+                for name, term in step(self.batch(self._shown(chosen)), rate).items():
+                    seen.setdefault(name, []).append(term.detach())
+                if index % 50 == 0 or index == len(order) - 1:
+                    means = {name: float(torch.cat(parts).float().mean()) for name, parts in seen.items()}
+                    self.loss = sum(means.values())
                     if not math.isfinite(self.loss):
                         raise Diverged(self._why("the loss became infinite", self.epoch + 1))
-                if index < steps - 1:
-                    self._report(stage, index + 1, steps)
+                if index < len(order) - 1:
+                    self._report(stage, index + 1, len(order))
             self.epoch += 1
-            self._validate(stage, {name: float(total) / len(self.images) for name, total in sums.items()})
-            self._report(stage, 0, steps)
+            self._validate(stage, means)
+            self._report(stage, 0, len(order))
+
+    def _shown(self, chosen: Int64[Tensor, "b"]) -> Num[Tensor, "b c h w"]:
+        """The chosen images, each shifted at random where the settings say so."""
+        if self.windows is None:
+            return self.images.index_select(0, chosen)
+        reach = self.config.training.shift
+        by = torch.randint(2 * reach + 1, (2, len(chosen)), generator=self.noise, device=self.device)
+        return self.windows[chosen, :, by[0], by[1]]
 
     def batch(self, images: Tensor) -> Batch:
         """Bytes to floats, then the corruption with fresh noise."""
@@ -262,6 +271,16 @@ class Trainer:
             f"training diverged in epoch {epoch or self.epoch}: {what}; {kept}. "
             f"Try training.learning_rate={rate / 10:g}"
         )
+
+
+def _windows(images: Num[Tensor, "n c h w"], reach: int) -> Num[Tensor, "n c v u h w"]:
+    """Every image seen through windows shifted by up to `reach` pixels each way, the edge pixels repeated outwards: a
+    view on the padded images, so (v, u) chooses a shift without another copy.
+    """
+    h, w = images.shape[2:]
+    rows = torch.arange(-reach, h + reach, device=images.device).clamp_(0, h - 1)
+    columns = torch.arange(-reach, w + reach, device=images.device).clamp_(0, w - 1)
+    return images[:, :, rows][:, :, :, columns].unfold(2, h, 1).unfold(3, w, 1)
 
 
 def _refuse_unusable(data: Data, train: Int64[np.ndarray, "m"]) -> None:
