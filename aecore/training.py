@@ -22,12 +22,15 @@ from aecore.config import RunConfig, TrainingSettings
 from aecore.errors import AecoreError, BadInput
 from aecore.loading import load_data
 from aecore.model import Autoencoder, build
+from aecore.optimiser import AdamW
 from aecore.parts import Batch, Data, Images, LossFunction, StepFunction
 from aecore.store import RunFolder, RunStore
 
 VALIDATION_LIMIT = 2000
 PREVIEW_IMAGES = 8
 SNAPSHOT_BYTES = 4_000_000
+SMALL = 50_000
+"""Networks of fewer parameters are quicker on one thread and in float32."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +121,11 @@ class Trainer:
         self.worst_sse = self.worst_loss = math.inf
         self.order = torch.Generator().manual_seed(config.training.seed)
         self.noise = torch.Generator(self.device).manual_seed(config.training.seed + 1)
-        bfloat16 = config.training.precision == "auto" and native_bfloat16(self.device)
+        if config.training.binarise:
+            self.held_out = torch.bernoulli(self.held_out, generator=self.noise)
+        small = sum(p.numel() for p in self.model.parameters()) < SMALL
+        self.threads = config.training.threads or (1 if small else os.cpu_count() or 1)
+        bfloat16 = config.training.precision == "auto" and not small and native_bfloat16(self.device)
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16)
         self.total_epochs = config.procedure.total_epochs(config)
         self.epoch, self.started, self.loss, self.sse = 0, time.monotonic(), math.nan, math.nan
@@ -142,8 +149,7 @@ class Trainer:
         self, stage: str, epochs: int, parameters: list[nn.Parameter], loss: LossFunction | None = None
     ) -> None:
         """AdamW on the sum of the terms' means; the learning rate follows the schedule over this stage."""
-        decay = self.config.training.weight_decay
-        optimiser = torch.optim.AdamW(parameters, lr=0.0, weight_decay=decay, fused=True)
+        optimiser = AdamW(parameters, self.config.training.weight_decay)
         objective = self.config.objective
 
         def whole(batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -152,12 +158,10 @@ class Trainer:
         terms_of = loss or whole
 
         def step(batch: Batch, rate: float) -> dict[str, Tensor]:
-            optimiser.param_groups[0]["lr"] = rate
             with self.autocast:
                 terms = terms_of(batch, self.noise)
-            optimiser.zero_grad(set_to_none=True)
             functools.reduce(torch.add, terms.values()).float().mean().backward()
-            optimiser.step()
+            optimiser.step(rate)
             objective.after_step(self.model)
             return terms
 
@@ -198,8 +202,10 @@ class Trainer:
         return self.windows[chosen, :, by[0], by[1]]
 
     def batch(self, images: Tensor) -> Batch:
-        """Bytes to floats, then the corruption with fresh noise."""
+        """Bytes to floats, drawn as 0 or 1 where the settings say so, then the corruption with fresh noise."""
         clean = images.float().div_(255) if images.dtype == torch.uint8 else images
+        if self.config.training.binarise:
+            clean = torch.bernoulli(clean, generator=self.noise)
         corrupted, visible = self.config.corruption.corrupt(clean, self.noise)
         return Batch(clean, corrupted, visible)
 
@@ -296,12 +302,12 @@ def _refuse_unusable(data: Data, train: Int64[np.ndarray, "m"]) -> None:
 
 
 @contextlib.contextmanager
-def _threads(count: int | None):
+def _threads(count: int):
     """The wanted number of threads, and the old one afterwards: a server in the same process must not be slowed down
     for good.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(count or os.cpu_count() or 1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:
@@ -327,8 +333,8 @@ def train(
     trainer: Trainer | None = None
     try:
         data = load_data(config.dataset.resolved(folder.path), fetch=fetch)
-        with _threads(config.training.threads):
-            trainer = Trainer(config, data, folder, on_step, should_stop)
+        trainer = Trainer(config, data, folder, on_step, should_stop)
+        with _threads(trainer.threads):
             count = sum(p.numel() for p in trainer.model.parameters())
             folder.update(shape=data.shape, data_hash=data.hash, parameters=count)
             state, reason = "finished", ""

@@ -1,7 +1,7 @@
-"""What training reaches on MNIST: `AECORE_MNIST=…/mnist.npz python tests/benchmarks/results.py [ROW …] [--set FIELD=VALUE]`.
+"""What training reaches on MNIST: `AECORE_MNIST=…/mnist.npz python tests/benchmarks/results.py [ROW …]`.
 
-Prints figure, bar and seconds for each row. The settings were chosen on the validation images; the 10,000 test images are
-only reported. SSE is squared error summed over the 784 pixels, mean over the test images.
+Prints figure, bar and seconds for each row. The settings were chosen on the validation images; the 10,000 test images
+are only reported. SSE is squared error summed over the 784 pixels, mean over the test images.
 """
 
 import argparse
@@ -42,7 +42,10 @@ CHANGES: dict[str, Any] = {}
 
 def show(progress: Progress) -> None:
     if progress.step == 0 and (progress.epoch % 5 == 0 or progress.epoch < 3):
-        print(f"  epoch {progress.epoch}: validation SSE {progress.validation_sse:.2f}, {progress.seconds:.0f} s", flush=True)
+        print(
+            f"  epoch {progress.epoch}: validation SSE {progress.validation_sse:.2f}, {progress.seconds:.0f} s",
+            flush=True,
+        )
 
 
 def train(recipe: str, settings: dict[str, Any]) -> aecore.Session:
@@ -91,7 +94,13 @@ def map_of_two() -> None:
     session = train("deep", MAP)
     print(f"  validation {validation_loss(session):.3f} nats")
     nearest = KNeighborsClassifier(15).fit(*codes(session, "train"))
-    say("two units, 15-nearest-neighbour accuracy on validation", nearest.score(*codes(session, "validation")), 0.88, begun, True)
+    say(
+        "two units, 15-nearest-neighbour accuracy on validation",
+        nearest.score(*codes(session, "validation")),
+        0.88,
+        begun,
+        True,
+    )
     say("two units, 15-nearest-neighbour accuracy on test", nearest.score(*codes(session, "test")), 0.88, begun, True)
 
 
@@ -100,7 +109,10 @@ def variational() -> None:
     for seed in range(3):
         session = train("variational", {**TUTORIAL, "seed": seed})
         found.append(bound(session, "test"))
-        print(f"  seed {seed}: −ELBO {bound(session, 'validation'):.2f} on validation, {found[-1]:.2f} on test", flush=True)
+        print(
+            f"  seed {seed}: −ELBO {bound(session, 'validation'):.2f} on validation, {found[-1]:.2f} on test",
+            flush=True,
+        )
     say("variational 784-400-20, 10 epochs, test −ELBO in nats, mean of 3 seeds", float(np.mean(found)), 105.5, begun)
 
 

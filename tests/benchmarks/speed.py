@@ -2,9 +2,9 @@
 
 Prints figure and bar for each row. The peer is the loop of the tutorials: a `DataLoader` over a `TensorDataset`, Adam,
 float32, the same network. Both train the same number of epochs with the same step size, a few steps of the one and of
-the other in turn, so that whatever else the machine does disturbs both; figures are medians of the ratios. (On digits a
-turn is an epoch with its validation, which the peer does not do; on MNIST only the last turn of an epoch has it.) Shares
-of the machine's rate compare with the five matrix products of a step alone, timed in the same turns.
+the other in turn, so that whatever else the machine does disturbs both; figures are medians of the ratios. (On digits
+a turn is an epoch with its validation, which the peer does not do; on MNIST only the last turn of an epoch has it.)
+Shares of the machine's rate compare with the five matrix products of a step alone, timed in the same turns.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -117,7 +116,7 @@ def turns(config: RunConfig, data: Data, every: int, between: Callable[[], None]
     last turn of an epoch has the validation in it.
     """
     seconds, count = list[float](), 0
-    begun = 0.0
+    begun, threads = 0.0, torch.get_num_threads()
 
     def on_step(progress: Progress) -> None:
         nonlocal begun, count
@@ -125,13 +124,19 @@ def turns(config: RunConfig, data: Data, every: int, between: Callable[[], None]
         if count % every == 0:
             seconds.append(CLOCK() - begun)
             if progress.fraction < 1:
-                between()
+                pause()
             begun = CLOCK()
 
+    def pause() -> None:
+        torch.set_num_threads(threads)
+        between()
+        torch.set_num_threads(min(threads, trainer.threads))
+
     trainer = Trainer(config, data, on_step=on_step)
-    between()
+    pause()
     begun = CLOCK()
     config.procedure.run(trainer)
+    torch.set_num_threads(threads)
     return trainer, seconds
 
 
@@ -163,7 +168,9 @@ def against_peer(name: str, config: RunConfig, net: nn.Module | None, every: int
 
     def own_loss(x: Tensor) -> Tensor:
         batch = Batch(x, *config.corruption.corrupt(x, generator))
-        return sum((t.mean() for t in config.objective.terms(trainer.model, batch, generator).values()), torch.zeros(()))
+        return sum(
+            (t.mean() for t in config.objective.terms(trainer.model, batch, generator).values()), torch.zeros(())
+        )
 
     losses = [test_loss(own_loss, data), test_loss(lambda x: peer.net.loss(x.flatten(1)), data)]
     same = losses[0] <= 1.01 * losses[1]
@@ -196,7 +203,9 @@ def vae(rounds: int) -> None:
 
 
 def digits(rounds: int) -> None:
-    kinds = [name for name, r in RECIPES.items() if (r.config.backbone.kind, r.config.dataset.kind) == ("mlp", "digits")]
+    kinds = [
+        name for name, r in RECIPES.items() if (r.config.backbone.kind, r.config.dataset.kind) == ("mlp", "digits")
+    ]
     for name in kinds:
         config = with_settings(recipe(name).config, {**SAME_STEPS, "epochs": 50})
         against_peer(f"digits, 50 epochs, {name}", config, None, 10, 3)
