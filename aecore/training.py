@@ -175,7 +175,7 @@ class Trainer:
             order = torch.randperm(len(self.images), generator=self.order).to(self.device).split(size)
             # Kept as they come and summed up now and then: an operation on a few numbers costs as much as on many.
             seen: dict[str, list[Tensor]] = {}
-            means: dict[str, float] = {}
+            totals: dict[str, float] = {}
             for index, chosen in enumerate(order):
                 if self.should_stop is not None and self.should_stop():
                     raise Stopped
@@ -183,14 +183,16 @@ class Trainer:
                 for name, term in step(self.batch(self._shown(chosen)), rate).items():
                     seen.setdefault(name, []).append(term.detach())
                 if index % 50 == 0 or index == len(order) - 1:
-                    means = {name: float(torch.cat(parts).float().mean()) for name, parts in seen.items()}
-                    self.loss = sum(means.values())
+                    for name, parts in seen.items():
+                        totals[name] = totals.get(name, 0.0) + float(torch.cat(parts).float().sum())
+                    seen.clear()  # many small tensors among large ones that come and go would tear memory to pieces
+                    self.loss = sum(totals.values()) / min((index + 1) * size, len(self.images))
                     if not math.isfinite(self.loss):
                         raise Diverged(self._why("the loss became infinite", self.epoch + 1))
                 if index < len(order) - 1:
                     self._report(stage, index + 1, len(order))
             self.epoch += 1
-            self._validate(stage, means)
+            self._validate(stage, {name: total / len(self.images) for name, total in totals.items()})
             self._report(stage, 0, len(order))
 
     def _shown(self, chosen: Int64[Tensor, "b"]) -> Num[Tensor, "b c h w"]:

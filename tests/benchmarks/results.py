@@ -25,7 +25,7 @@ from aecore.training import Progress
 
 HALVING = {"kind": "mlp", "widths": [1000, 500, 250]}
 DEEP: dict[str, Any] = {
-    "backbone": HALVING, "code_dim": 30, "epochs": 100, "batch_size": 256, "learning_rate": 2e-3, "shift": 1,
+    "backbone": HALVING, "code_dim": 30, "epochs": 40, "batch_size": 256, "learning_rate": 2e-3, "shift": 1,
     "weight_decay": 0.0,
 }  # fmt: skip
 MAP: dict[str, Any] = {"epochs": 60, "batch_size": 256, "learning_rate": 2e-3, "shift": 1}

@@ -173,11 +173,11 @@ def against_peer(name: str, config: RunConfig, net: nn.Module | None, every: int
         )
 
     losses = [test_loss(own_loss, data), test_loss(lambda x: peer.net.loss(x.flatten(1)), data)]
-    same = losses[0] <= 1.01 * losses[1]
+    no_worse = losses[0] <= 1.01 * losses[1]
     say(
         name, ratio, bar, "× the plain loop",
         f"; {speeds[0]:,.0f} and {speeds[1]:,.0f} images/s; test loss {losses[0]:.2f} and {losses[1]:.2f} nats"
-        f" ({'within' if same else 'NOT within'} 1 %)",
+        f" ({'no worse' if no_worse else 'WORSE'} than by 1 %)",
     )  # fmt: skip
 
 
@@ -268,17 +268,18 @@ def contractive(rounds: int) -> None:
 
 
 MEMORY = """
-import resource, sys
+import sys
 from aecore.kinds import recipe; from aecore.config import with_settings
 from aecore.loading import load_data; from aecore.training import Trainer
 import torch, aecore
 torch.set_num_threads(int(sys.argv[1]))
 config = with_settings(recipe("course_denoising").config, {"epochs": 1})
-before = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS"))
+def resident(field): return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(field))
+before = resident("VmRSS")
 data = load_data(config.dataset)
 trainer = Trainer(config, data); trainer.run()
 weights = 4 * sum(p.numel() for p in trainer.model.parameters())
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, data.images.nbytes / 2**20, weights / 2**20)
+print((resident("VmHWM") - before) / 1024, data.images.nbytes / 2**20, weights / 2**20)
 """
 
 
