@@ -28,7 +28,7 @@ DEEP: dict[str, Any] = {
     "backbone": HALVING, "code_dim": 30, "epochs": 40, "batch_size": 256, "learning_rate": 2e-3, "shift": 1,
     "weight_decay": 0.0,
 }  # fmt: skip
-MAP: dict[str, Any] = {"epochs": 60, "batch_size": 256, "learning_rate": 2e-3, "shift": 1}
+MAP: dict[str, Any] = {"backbone": HALVING, "epochs": 24, "batch_size": 256, "learning_rate": 2e-3}
 TUTORIAL: dict[str, Any] = {
     "backbone": {"kind": "mlp", "widths": [400], "activation": "relu"}, "code_dim": 20, "epochs": 10, "batch_size": 128,
     "learning_rate": 3e-3,
