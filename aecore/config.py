@@ -45,17 +45,32 @@ class TrainingSettings(BaseModel):
     weight_decay: float = Field(
         default=0.0, ge=0, le=10, title="Weight decay", description="AdamW's pull of the weights towards 0."
     )
+    shift: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        title="Random shifts",
+        description="Each training image is moved by up to this much, afresh each time: less learning by heart.",
+        json_schema_extra={"unit": "pixels"},
+    )
+    binarise: bool = Field(
+        default=False,
+        title="Binarise",
+        description="Each time an image is shown, every pixel is drawn as 0 or 1 with its grey value as probability: "
+        "what a Bernoulli output means by an image.",
+    )
     precision: Literal["auto", "float32"] = Field(
         default="auto",
         title="Precision",
-        description="auto: bfloat16 where the processor has it natively, else float32.",
+        description="auto: bfloat16 where the processor has it natively and the network is large enough to gain.",
     )
     threads: int | None = Field(
         default=None,
         ge=1,
         le=256,
         title="Threads",
-        description="Processor threads; empty for all. Part of what makes a run repeatable.",
+        description="Processor threads; empty for all, or for one where the network is small. Part of what makes a run "
+        "repeatable.",
     )
     seed: int = Field(
         default=0,
@@ -91,6 +106,10 @@ class RunConfig(BaseModel):
             self.procedure,
         ]
         refusals = [refusal for part in parts if (refusal := part.refusal(self)) is not None]
+        if self.training.binarise and self.dataset.value_range != (0.0, 1.0):
+            refusals.append(
+                "training.binarise: only data in [0, 1] can be drawn as 0 or 1; set training.binarise=false"
+            )
         if refusals:
             raise ValueError("; ".join(refusals))
         return self

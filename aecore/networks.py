@@ -105,7 +105,8 @@ class TiedDecoder(Decoder):
     def forward(self, z: Codes, prefix: Images | None = None) -> Outputs:
         layers = list(self.tied[0].layers)[::-1]
         for index, (layer, bias) in enumerate(zip(layers, self.biases, strict=True)):
-            z = F.linear(z, layer.weight.T, bias)  # pyright: ignore[reportCallIssue, reportArgumentType]
+            # Not F.linear on the transpose, whose gradient would be laid out otherwise than the encoder's own.
+            z = torch.addmm(bias, z, layer.weight)  # pyright: ignore[reportCallIssue, reportArgumentType]
             if index < len(layers) - 1:
                 z = ACTIVATIONS[self.activation][0](z)
         return z.reshape(-1, 1, *self.shape)

@@ -164,12 +164,12 @@ class Code:
 
     @property
     def mean(self) -> Codes:
-        return self.params[..., 0]
+        return self.params.unbind(-1)[0]  # its gradient is put together in one go, an index's in two
 
     @property
     def log_variance(self) -> Codes:
         """log σ² per unit; only where P = 2."""
-        return self.params[..., 1]
+        return self.params.unbind(-1)[1]
 
 
 class Encoder(nn.Module, abc.ABC):

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import dataclasses
 import errno
+import functools
 import math
 import os
 import platform
@@ -13,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import psutil
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Float32, Int64, Num
 from torch import Tensor, nn
 
 from aecore.analysis import analyse
@@ -21,12 +22,15 @@ from aecore.config import RunConfig, TrainingSettings
 from aecore.errors import AecoreError, BadInput
 from aecore.loading import load_data
 from aecore.model import Autoencoder, build
+from aecore.optimiser import AdamW
 from aecore.parts import Batch, Data, Images, LossFunction, StepFunction
 from aecore.store import RunFolder, RunStore
 
 VALIDATION_LIMIT = 2000
 PREVIEW_IMAGES = 8
 SNAPSHOT_BYTES = 4_000_000
+SMALL = 50_000
+"""Networks of fewer parameters are quicker on one thread and in float32."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,11 +115,17 @@ class Trainer:
         self.model: Autoencoder = build(config, data.shape).to(self.device)
         # The images stay on the device as they came, as bytes mostly; each batch is turned into float on its way in.
         self.images = torch.from_numpy(np.ascontiguousarray(data.images[train])).to(self.device)
+        reach = config.training.shift
+        self.windows = _windows(self.images, reach) if reach else None
         self.held_out = torch.from_numpy(data.floats(held_out[:VALIDATION_LIMIT])).to(self.device)
         self.worst_sse = self.worst_loss = math.inf
         self.order = torch.Generator().manual_seed(config.training.seed)
         self.noise = torch.Generator(self.device).manual_seed(config.training.seed + 1)
-        bfloat16 = config.training.precision == "auto" and native_bfloat16(self.device)
+        if config.training.binarise:
+            self.held_out = torch.bernoulli(self.held_out, generator=self.noise)
+        small = sum(p.numel() for p in self.model.parameters()) < SMALL
+        self.threads = config.training.threads or (1 if small else os.cpu_count() or 1)
+        bfloat16 = config.training.precision == "auto" and not small and native_bfloat16(self.device)
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16)
         self.total_epochs = config.procedure.total_epochs(config)
         self.epoch, self.started, self.loss, self.sse = 0, time.monotonic(), math.nan, math.nan
@@ -139,8 +149,7 @@ class Trainer:
         self, stage: str, epochs: int, parameters: list[nn.Parameter], loss: LossFunction | None = None
     ) -> None:
         """AdamW on the sum of the terms' means; the learning rate follows the schedule over this stage."""
-        decay = self.config.training.weight_decay
-        optimiser = torch.optim.AdamW(parameters, lr=0.0, weight_decay=decay, fused=True)
+        optimiser = AdamW(parameters, self.config.training.weight_decay)
         objective = self.config.objective
 
         def whole(batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -149,12 +158,10 @@ class Trainer:
         terms_of = loss or whole
 
         def step(batch: Batch, rate: float) -> dict[str, Tensor]:
-            optimiser.param_groups[0]["lr"] = rate
             with self.autocast:
                 terms = terms_of(batch, self.noise)
-            optimiser.zero_grad(set_to_none=True)
-            torch.stack([term.float().mean() for term in terms.values()]).sum().backward()
-            optimiser.step()
+            functools.reduce(torch.add, terms.values()).float().mean().backward()
+            optimiser.step(rate)
             objective.after_step(self.model)
             return terms
 
@@ -163,34 +170,44 @@ class Trainer:
     def epochs(self, stage: str, epochs: int, step: StepFunction) -> None:
         """Runs `step` over shuffled minibatches, with validation after each epoch."""
         size = self.config.training.batch_size
-        steps = -(-len(self.images) // size)
         for epoch in range(epochs):
             self.model.train()
-            order = torch.randperm(len(self.images), generator=self.order).to(self.device)
-            sums: dict[str, Tensor] = {}
-            for index in range(steps):
+            order = torch.randperm(len(self.images), generator=self.order).to(self.device).split(size)
+            # Kept as they come and summed up now and then: an operation on a few numbers costs as much as on many.
+            seen: dict[str, list[Tensor]] = {}
+            totals: dict[str, float] = {}
+            for index, chosen in enumerate(order):
                 if self.should_stop is not None and self.should_stop():
                     raise Stopped
-                chosen = order[index * size : (index + 1) * size]
-                batch = self.batch(self.images[chosen])
-                rate = learning_rate(self.config.training, (epoch + index / steps) / epochs)
-                for name, term in step(batch, rate).items():
-                    sums[name] = sums.get(name, torch.zeros((), device=self.device)) + term.detach().float().sum()
-                if index % 50 == 0 or index == steps - 1:
-                    self.loss = float(torch.stack(list(sums.values())).sum()) / min(
-                        (index + 1) * size, len(self.images)
-                    )
+                rate = learning_rate(self.config.training, (epoch + index / len(order)) / epochs)
+                for name, term in step(self.batch(self._shown(chosen)), rate).items():
+                    seen.setdefault(name, []).append(term.detach())
+                if index % 50 == 0 or index == len(order) - 1:
+                    for name, parts in seen.items():
+                        totals[name] = totals.get(name, 0.0) + float(torch.cat(parts).float().sum())
+                    seen.clear()  # many small tensors among large ones that come and go would tear memory to pieces
+                    self.loss = sum(totals.values()) / min((index + 1) * size, len(self.images))
                     if not math.isfinite(self.loss):
                         raise Diverged(self._why("the loss became infinite", self.epoch + 1))
-                if index < steps - 1:
-                    self._report(stage, index + 1, steps)
+                if index < len(order) - 1:
+                    self._report(stage, index + 1, len(order))
             self.epoch += 1
-            self._validate(stage, {name: float(total) / len(self.images) for name, total in sums.items()})
-            self._report(stage, 0, steps)
+            self._validate(stage, {name: total / len(self.images) for name, total in totals.items()})
+            self._report(stage, 0, len(order))
+
+    def _shown(self, chosen: Int64[Tensor, "b"]) -> Num[Tensor, "b c h w"]:
+        """The chosen images, each shifted at random where the settings say so."""
+        if self.windows is None:
+            return self.images.index_select(0, chosen)
+        reach = self.config.training.shift
+        by = torch.randint(2 * reach + 1, (2, len(chosen)), generator=self.noise, device=self.device)
+        return self.windows[chosen, :, by[0], by[1]]
 
     def batch(self, images: Tensor) -> Batch:
-        """Bytes to floats, then the corruption with fresh noise."""
+        """Bytes to floats, drawn as 0 or 1 where the settings say so, then the corruption with fresh noise."""
         clean = images.float().div_(255) if images.dtype == torch.uint8 else images
+        if self.config.training.binarise:
+            clean = torch.bernoulli(clean, generator=self.noise)
         corrupted, visible = self.config.corruption.corrupt(clean, self.noise)
         return Batch(clean, corrupted, visible)
 
@@ -264,6 +281,16 @@ class Trainer:
         )
 
 
+def _windows(images: Num[Tensor, "n c h w"], reach: int) -> Num[Tensor, "n c v u h w"]:
+    """Every image seen through windows shifted by up to `reach` pixels each way, the edge pixels repeated outwards: a
+    view on the padded images, so (v, u) chooses a shift without another copy.
+    """
+    h, w = images.shape[2:]
+    rows = torch.arange(-reach, h + reach, device=images.device).clamp_(0, h - 1)
+    columns = torch.arange(-reach, w + reach, device=images.device).clamp_(0, w - 1)
+    return images[:, :, rows][:, :, :, columns].unfold(2, h, 1).unfold(3, w, 1)
+
+
 def _refuse_unusable(data: Data, train: Int64[np.ndarray, "m"]) -> None:
     """Raises `BadInput` for images that no training can make anything of."""
     name = data.name or "this dataset"
@@ -277,12 +304,12 @@ def _refuse_unusable(data: Data, train: Int64[np.ndarray, "m"]) -> None:
 
 
 @contextlib.contextmanager
-def _threads(count: int | None):
+def _threads(count: int):
     """The wanted number of threads, and the old one afterwards: a server in the same process must not be slowed down
     for good.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(count or os.cpu_count() or 1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:
@@ -308,8 +335,8 @@ def train(
     trainer: Trainer | None = None
     try:
         data = load_data(config.dataset.resolved(folder.path), fetch=fetch)
-        with _threads(config.training.threads):
-            trainer = Trainer(config, data, folder, on_step, should_stop)
+        trainer = Trainer(config, data, folder, on_step, should_stop)
+        with _threads(trainer.threads):
             count = sum(p.numel() for p in trainer.model.parameters())
             folder.update(shape=data.shape, data_hash=data.hash, parameters=count)
             state, reason = "finished", ""

@@ -3,6 +3,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field as Setting
 
+from aecore.corruptions._noise import uniform
 from aecore.parts import Corruption, Field, Images, Visible
 
 
@@ -21,7 +22,7 @@ class Masking(Corruption):
 
     def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:
         b, _, h, w = shape
-        return torch.rand((b, 1, h, w), generator=generator, device=generator.device)
+        return uniform((b, 1, h, w), generator).mul_(0.5).add_(0.5)
 
     def apply(self, x: Images, field: Field, level: float) -> tuple[Images, Visible | None]:
         visible = field >= level

@@ -3,6 +3,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field as Setting
 
+from aecore.corruptions._noise import uniform
 from aecore.parts import Corruption, Field, Images, Visible
 
 
@@ -26,8 +27,11 @@ class SaltAndPepper(Corruption):
 
     def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:
         b, _, h, w = shape
-        return torch.rand((b, 1, h, w), generator=generator, device=generator.device) * 2 - 1
+        return uniform((b, 1, h, w), generator)
 
     def apply(self, x: Images, field: Field, level: float) -> tuple[Images, Visible | None]:
-        salt_or_pepper = (field > 0).to(x.dtype)
-        return torch.where(field.abs() < level, salt_or_pepper, x), None
+        if level == 0:
+            return x, None
+        # 1 where the pixel is kept, else 0. Comparisons and `where` would give the same in four times the time.
+        kept = (field / level).abs_().clamp_(max=1).floor_()
+        return torch.lerp(field.ceil().abs_(), x, kept), None

@@ -19,10 +19,10 @@ class Bernoulli(Likelihood):
     kind: Literal["bernoulli"] = "bernoulli"
 
     def nll(self, out: Outputs, target: Images) -> Float[Tensor, "b c h w"]:
-        return F.binary_cross_entropy_with_logits(out[:, 0], target, reduction="none")
+        return F.binary_cross_entropy_with_logits(out.squeeze(1), target, reduction="none")
 
     def mean(self, out: Outputs) -> Images:
-        return torch.sigmoid(out[:, 0])
+        return torch.sigmoid(out.squeeze(1))
 
     def sample(self, out: Outputs, generator: torch.Generator) -> Images:
         return torch.bernoulli(self.mean(out), generator=generator)
