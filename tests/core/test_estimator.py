@@ -82,10 +82,10 @@ def test_the_check_that_needs_another_environment(tmp_path):
 
 def test_it_works_in_a_pipeline_and_a_grid_search():
     x, y = load_wine(return_X_y=True)
-    pipeline = make_pipeline(estimator(epochs=8), LogisticRegression())
+    pipeline = make_pipeline(estimator("linear", epochs=15), LogisticRegression())
     grid = {
         "autoencodertransformer__n_components": np.array([1, 4]),
-        "autoencodertransformer__settings": [None, {"backbone.widths": [64]}],
+        "autoencodertransformer__settings": [None, {"backbone.tied": True}],
     }
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(x, y)
     assert search.best_params_["autoencodertransformer__n_components"] == 4
@@ -264,14 +264,28 @@ def test_a_failed_fit_leaves_nothing_behind():
 
 def test_equal_random_states_give_equal_codes_and_touch_nothing_global(own_home):
     x = table()
-    state, threads = torch.get_rng_state(), torch.get_num_threads()
-    one = estimator("denoising", settings={"threads": 2}).fit(x)
+    state = torch.get_rng_state()
+    one = estimator("denoising").fit(x)
     assert torch.equal(torch.get_rng_state(), state)
-    assert torch.get_num_threads() == threads
     assert not own_home.exists(), "nothing is written"
     assert np.array_equal(clone(one).fit(x).transform(x), one.transform(x))
     other = estimator("denoising", random_state=np.random.RandomState(1)).fit(x)
     assert not np.allclose(other.transform(x), one.transform(x))
+
+
+@pytest.mark.parametrize("settings", [{}, {"threads": 2}])
+def test_it_trains_with_the_threads_there_are_unless_told_and_leaves_them(settings):
+    class Watch(Procedure):
+        kind: Literal["watch"] = "watch"
+
+        def run(self, loop):
+            seen.append(torch.get_num_threads())
+            loop.backprop("joint", 1, list(loop.model.parameters()))
+
+    seen, before = [], torch.get_num_threads()
+    estimator("linear", settings={"procedure": Watch(), **settings}).fit(table(8))
+    assert seen == [settings.get("threads", before)]
+    assert torch.get_num_threads() == before == 1
 
 
 # --- batch by batch
