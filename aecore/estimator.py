@@ -190,16 +190,19 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _begin(self, rows: int, features: int) -> None:
         """Forgets what was learned and settles what to learn."""
         vars(self).pop("autoencoder_", None)
-        if self.shape is not None and math.prod(self.shape) != features:
-            raise ValueError(f"shape: pictures of {self.shape} have {math.prod(self.shape)} values; X has {features}.")
+        if self.shape is not None and (len(self.shape) != 3 or math.prod(self.shape) != features):
+            raise ValueError(
+                f"shape: a row of X has {features} values, {self.shape} is not their (channels, height, width)."
+            )
         self.config_ = self._config(rows, seed=int(check_random_state(self.random_state).randint(2**31 - 1)))
         self.scaler_ = StandardScaler() if self.shape is None else None
 
     def _checked(self, X: Any, fewest: int = 1, reset: bool = False) -> Any:
         rows: Any = validate_data(self, X, dtype=FLOATS, ensure_min_samples=fewest, reset=reset)
-        low, high = rows.min(), rows.max()
-        if self.shape is not None and (low < 0 or high > 1):
-            raise ValueError(f"X reaches from {low:g} to {high:g}; pictures lie in [0, 1]: divide bytes by 255.")
+        if self.shape is not None and (rows.min() < 0 or rows.max() > 1):
+            raise ValueError(
+                f"X reaches from {rows.min():g} to {rows.max():g}; pictures lie in [0, 1]: divide bytes by 255."
+            )
         return rows
 
     def _standard(self, rows: Any) -> Any:
