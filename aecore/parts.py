@@ -201,6 +201,8 @@ class Backbone(Part):
     """The networks f (encoder) and g (decoder)."""
 
     supports_several_params: ClassVar[bool] = True
+    needs_images: ClassVar[bool] = False
+    """True where pixels must have neighbours (convolutions, rows, patches), so that a table's features will not do."""
 
     @abc.abstractmethod
     def build(

@@ -232,9 +232,11 @@ class Trainer:
         if not math.isfinite(loss) or not math.isfinite(self.sse):
             raise Diverged(self._why("the error on held-out images became infinite"))
         if self.epoch == 0:
-            # Loss may be negative (a density), so it gets room by the number of values: 100 nats for each.
-            self.worst_sse = 10 * max(self.sse, 1e-6)
-            self.worst_loss = 10 * abs(loss) + 100 * self.held_out[0].numel()
+            # Both get room by the number of values: a few features are often far off for an epoch or two at the peak
+            # learning rate and learned well in the end, and a loss may begin near 0 or below (a density).
+            values = self.held_out[0].numel()
+            self.worst_sse = 10 * self.sse + 100 * values
+            self.worst_loss = 10 * abs(loss) + 1000 * values
         elif self.sse > self.worst_sse or loss > self.worst_loss:
             raise Diverged(self._why("the error on held-out images is more than ten times that of the untrained model"))
         if loss < self.best_loss and self.epoch:
@@ -304,7 +306,7 @@ def _refuse_unusable(data: Data, train: Int64[np.ndarray, "m"]) -> None:
 
 
 @contextlib.contextmanager
-def _threads(count: int):
+def threads(count: int):
     """The wanted number of threads, and the old one afterwards: a server in the same process must not be slowed down
     for good.
     """
@@ -336,7 +338,7 @@ def train(
     try:
         data = load_data(config.dataset.resolved(folder.path), fetch=fetch)
         trainer = Trainer(config, data, folder, on_step, should_stop)
-        with _threads(trainer.threads):
+        with threads(trainer.threads):
             count = sum(p.numel() for p in trainer.model.parameters())
             folder.update(shape=data.shape, data_hash=data.hash, parameters=count)
             state, reason = "finished", ""

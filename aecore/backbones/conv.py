@@ -67,6 +67,7 @@ class Conv(Backbone):
 
     title: ClassVar[str] = "Convolutional"
     kind: Literal["conv"] = "conv"
+    needs_images: ClassVar[bool] = True
     widths: tuple[int, ...] = Setting(
         (32, 64, 128),
         min_length=1,
