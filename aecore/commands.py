@@ -5,6 +5,7 @@ Only the standard library is imported at the top: help, wrong usage and `aecore 
 
 import argparse
 import contextlib
+import dataclasses
 import inspect
 import io
 import json
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from aecore.kinds import Recipe
     from aecore.parts import Data, Dataset
     from aecore.session import Gallery, Session
+    from aecore.stages import Stage
     from aecore.store import RunInfo, RunStore
     from aecore.training import Progress
 
@@ -145,7 +147,8 @@ def show(options: argparse.Namespace) -> None:
     if options.json:
         config = info.config.model_dump(mode="json") if info.config else None
         status = info.status.model_dump(mode="json")
-        return _say_json({**_run_values(info), "status": status, "config": config, "units": _units(store, info)})
+        return _say_json({**_run_values(info), "status": status, "config": config, "units": _units(store, info),
+                          "stages": [dataclasses.asdict(stage) for stage in _stages(info)]})  # fmt: skip
     print(f"{plain(info.name)}  ({info.state}{', ready-made' if info.builtin else ''})")
     for label, value in _described(info):
         print(f"  {label:<22}{plain(value)}")
@@ -183,7 +186,18 @@ def _described(info: "RunInfo") -> Iterator[tuple[str, str]]:
     yield "learned numbers", f"{status.parameters:,}"
     for name, value in status.metrics.items():
         yield name, f"{value:.4g}  (squared error per image)" if name.endswith("_sse") else f"{value:.4g}"
+    for stage in _stages(info):
+        yield f"after {stage.name}", f"{stage.sse:.4g}  (squared error per held-out image, epoch {stage.kept})"
     yield "folder", str(info.folder)
+
+
+def _stages(info: "RunInfo") -> "list[Stage]":
+    """Those of a training of several."""
+    from aecore.stages import stages
+    from aecore.store import RunFolder
+
+    found = stages(RunFolder(info.folder).history())
+    return found if len(found) > 1 else []
 
 
 def _dotted(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -276,12 +290,13 @@ def _load(dataset: "Dataset") -> "Data":
 def train(options: argparse.Namespace) -> None:
     from aecore import training
 
-    store, config = _store(), _config(options)
-    data = _load(config.dataset)
-    _check_model(config, data)
+    store = _store()
+    config, taken_up = _resumed(store, options) if options.resume else (_config(options), None)
+    if taken_up is None:
+        _check_model(config, _load(config.dataset))
     asked = _StopOnSignal()
     with asked, _bar(config) as on_step:
-        run_id = training.train(config, store, on_step, asked.is_set, name=options.name, fetch=False)
+        run_id = training.train(config, store, on_step, asked.is_set, run_id=taken_up, name=options.name, fetch=False)
     info = store.info(run_id)
     if info.state == "failed":
         raise AecoreError(f"{info.reason} (kept as run {run_id})")
@@ -296,11 +311,28 @@ def train(options: argparse.Namespace) -> None:
     print(f"Run {run_id} is ready. Look at it: aecore walk {run_id} -o walk.gif, or aecore app")
 
 
+def _resumed(store: "RunStore", options: argparse.Namespace) -> tuple["RunConfig", str]:
+    """Settings and id of a run that ended early or waits to go on, and that this process trains from now on."""
+    from aecore import jobs
+
+    if options.recipe or options.set or options.dataset or options.name:
+        raise UsageError("argument --resume: it goes on with the run's own settings, so give the run alone")
+    run_id = _find(store, options.resume)
+    info = store.info(run_id)
+    if info.state != "queued":
+        jobs.resume(store, run_id)
+    jobs.claim(store, run_id)
+    assert info.config is not None
+    return info.config, run_id
+
+
 def _config(options: argparse.Namespace) -> "RunConfig":
     """The recipe with the wanted settings. Whatever cannot be is wrong usage, said with the field's name."""
     from aecore.config import with_settings
     from aecore.kinds import recipe
 
+    if not options.recipe:
+        raise UsageError("argument RECIPE: name a kind of autoencoder (see aecore recipes), or --resume RUN")
     settings = dict(_setting(text) for text in options.set)
     if options.dataset:
         kind, _, path = options.dataset.partition("=")

@@ -90,7 +90,7 @@ def claim(store: RunStore, run_id: str) -> None:
     """
     with store.turn():
         info = store.info(run_id)
-        if info.state != "queued":
+        if info.state != "queued" or info.config is None:
             raise BadInput(f"run {run_id} does not wait to be trained: it is {info.state}")
         me = psutil.Process()
         RunFolder(info.folder).update(state="running", pid=me.pid, pid_started=me.create_time())

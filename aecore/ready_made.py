@@ -53,6 +53,11 @@ READY_MADE = [
     ReadyMade("digits-linear", "Digits, linear", "linear", {}),
     ReadyMade("digits-sparse", "Digits, sparse", "sparse", {}),
     ReadyMade("digits-contractive", "Digits, contractive", "contractive", {}),
+    ReadyMade("digits-stacked-denoising", "Digits, stacked denoising", "stacked_denoising", {}),
+    ReadyMade("digits-recirculation", "Digits, recirculation", "recirculation", {}),
+    ReadyMade("digits-recirculation-backprop", "Digits, the same net by back-propagation", "recirculation", {
+        "procedure": "joint",
+    }),
     ReadyMade("shapes-variational", "Shapes, variational", "variational", {
         "dataset": "shapes", "backbone": CONV, "code_dim": 10, "epochs": 40, "batch_size": 64,
     }),

@@ -319,7 +319,7 @@ class RunStore:
             with contextlib.suppress(AecoreError, OSError, ValueError):
                 status = _settled(folder)
                 if status.state == "queued" and status.pid is not None:
-                    with self.turn(0):
+                    with self.turn(0.0):
                         self._queue_again(folder)
                 elif status.state not in LIVE:
                     if status.pid is not None:
@@ -331,7 +331,7 @@ class RunStore:
                 if time.time() - leftover.stat().st_mtime > 3600:
                     shutil.rmtree(leftover, ignore_errors=True)
 
-    def turn(self, seconds: float = 10) -> FileLock:
+    def turn(self, seconds: float = 10.0) -> FileLock:
         """Held while a run goes from waiting to training, back, or out of the queue, so that it is never two of these.
 
         Raises `filelock.Timeout`, an OSError, when others hold it for so long.
