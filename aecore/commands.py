@@ -308,6 +308,8 @@ def train(options: argparse.Namespace) -> None:
     print(
         f"{stopped if info.state == 'stopped' else ''}Squared error per test image: {_error(info) or 'no test images'}"
     )
+    if info.resumable:
+        print(f"Its training can go on at the stage it was in: aecore train --resume {run_id}")
     print(f"Run {run_id} is ready. Look at it: aecore walk {run_id} -o walk.gif, or aecore app")
 
 

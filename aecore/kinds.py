@@ -101,10 +101,10 @@ _ALL = [
     _recipe(
         "recirculation", "Recirculation",
         "No back-propagation: picture and reconstruction go round in turn; each weight learns from its own ends.",
-        "x₂ = λ x + (1 − λ) r,  ΔV = ε (x − x₂) h₁ᵀ,  ΔW = ε (h₁ − h₃) x₂ᵀ",
+        "x₂ = λ x + (1 − λ) r,  ΔWᵀ = ε (x − x₂) h₁ᵀ,  ΔW = ε (h₁ − h₃) x₂ᵀ",
         "Hinton & McClelland, NIPS 1987 (1988)",
-        procedure="recirculation", backbone={"kind": "mlp", "widths": [], "code_activation": "sigmoid"}, code_dim=32,
-        epochs=60, learning_rate=3e-2,
+        procedure="recirculation", code_dim=32, epochs=60, learning_rate=0.1,
+        backbone={"kind": "mlp", "widths": [], "code_activation": "sigmoid", "tied": True},
     ),
 ]  # fmt: skip
 

@@ -18,7 +18,8 @@ class Recirculation(Procedure):
     ΔV = ε (x − x₂) h₁ᵀ and ΔW = ε (h₁ − h₃) x₂ᵀ, likewise the biases:
     the activity before the weight times the change of the activity after it. The regression λ keeps the change small;
     as λ → 1 with V = Wᵀ, −Δ/(ε (1 − λ)) becomes the gradient of −log p(x | h), which the test holds. All is divided by
-    1 − λ, so that rates compare, and goes through AdamW, each weight on its own, as a gradient would.
+    1 − λ, so that rates compare, and goes through AdamW, each weight on its own, as a gradient would. With tied weights
+    V = Wᵀ is exact, and the one matrix takes both changes.
     Source: Hinton & McClelland, "Learning representations by recirculation", NIPS 1987 (1988).
     """
 

@@ -9,6 +9,8 @@ import streamlit as st
 from aecore.stages import Stage, stages
 
 HEIGHT = 215
+Line = tuple[str, list[Any], list[Any]]
+"""Label, epochs and values."""
 POINTS = 300
 """Of each curve at most; more cost time and show nothing."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -21,16 +23,16 @@ def train_curves(history: Sequence[dict[str, Any]], epochs: int) -> None:
     rows, marks = thinned(history), stages(history)
     left, right = st.columns(2, gap="small")
     with left:
-        _chart(
-            "train_error", "Squared error per image", epochs, [_line(rows, "held-out images", "validation_sse")], marks
+        chart(
+            "train_error", "Squared error per image", epochs, [line(rows, "held-out images", "validation_sse")], marks
         )
     learned = [row for row in rows if row.get("train")]
-    names = list(learned[-1]["train"]) if learned else []
-    lines = [_line([{**row, **row["train"]} for row in learned], name, name) for name in names]
+    names = list(dict.fromkeys(name for row in learned for name in row["train"]))
+    lines = [line([{**row, **row["train"]} for row in learned], name, name) for name in names]
     if len(names) > 1 or not names:
-        lines = [_line(learned, "all, held-out images", "validation_loss"), *lines]
+        lines = [line(learned, "all, held-out images", "validation_loss"), *lines]
     with right:
-        _chart("train_terms", "Loss, nats per image", epochs, lines, marks)
+        chart("train_terms", "Loss, nats per image", epochs, lines, marks)
     said(marks)
 
 
@@ -47,14 +49,16 @@ def thinned(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [*history[:-1:step], *history[-1:]]
 
 
-def _line(rows: Sequence[dict[str, Any]], label: str, name: str) -> tuple[str, list[Any], list[Any]]:
+def line(rows: Sequence[dict[str, Any]], label: str, name: str) -> Line:
+    """A figure of the rows by its `name` in them, as the line called `label`."""
     found = [row for row in rows if name in row]
     return label.replace("_", " "), [row["epoch"] for row in found], [row[name] for row in found]
 
 
-def _chart(
-    key: str, title: str, epochs: int, lines: Sequence[tuple[str, list[Any], list[Any]]], marks: Sequence[Stage]
+def chart(
+    key: str, title: str, epochs: int, lines: Sequence[Line], marks: Sequence[Stage] = (), log: bool = False
 ) -> None:
+    """`lines` over the epochs, with the beginnings of stages marked where there are several."""
     colours = COLOURS_DARK if st.context.theme.type == "dark" else COLOURS
     figure = go.Figure()
     for (label, x, y), colour in zip(lines, colours * len(lines), strict=False):
@@ -74,7 +78,7 @@ def _chart(
         showlegend=True,
         legend={"x": 1, "y": 1, "xanchor": "right", "yanchor": "top", "title": None, "bgcolor": "rgba(0,0,0,0)"},
         xaxis={"title": {"text": "Epoch"}, "range": [0, epochs], "fixedrange": True},
-        yaxis={"title": {"text": title}, "fixedrange": True, "rangemode": "tozero"},
+        yaxis={"title": {"text": title}, "fixedrange": True, **({"type": "log"} if log else {"rangemode": "tozero"})},
         uirevision=key,
     )
     st.plotly_chart(figure, theme="streamlit", config={"displayModeBar": False}, key=key)

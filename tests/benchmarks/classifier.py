@@ -22,7 +22,7 @@ PRETRAINING: dict[str, Any] = {
     "procedure": {"kind": "greedy", "layer_epochs": 5, "levels": [0.1, 0.2, 0.3]}, "epochs": 1, "batch_size": 256,
     "learning_rate": 1e-3, "threads": 1,
 }  # fmt: skip
-FINE_TUNING: dict[str, Any] = {"epochs": 15, "batch_size": 256, "learning_rate": 1e-3, "noise": 0.2, "shift": 1}
+FINE_TUNING: dict[str, Any] = {"epochs": 10, "batch_size": 256, "learning_rate": 1e-3, "noise": 0.1, "shift": 1}
 
 
 def show(progress: Progress) -> None:
