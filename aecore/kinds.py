@@ -80,7 +80,7 @@ _ALL = [
         "stacked_denoising", "Stacked denoising",
         "Each layer first learns alone to repair the layer below it; then all of them learn together.",
         "ã ~ C(ã | a = h_{l−1}),  L_l = −log p(a | h_l(ã));  then L = −log p(x | h = f(x̃))",
-        "Vincent et al., JMLR 11 (2010); Bengio et al., NIPS 19 (2007)",
+        "Vincent et al., JMLR 11 (2010); Bengio et al., NIPS 2006",
         corruption={"kind": "masking", "level": 0.3}, backbone={"kind": "mlp", "widths": [256, 128]},
         procedure={"kind": "greedy", "layer_epochs": 30, "levels": [0.1, 0.2, 0.3]}, code_dim=32, epochs=100,
         weight_decay=0.01,

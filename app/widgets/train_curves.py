@@ -11,6 +11,10 @@ from aecore.stages import Stage, stages
 HEIGHT = 215
 Line = tuple[str, list[Any], list[Any]]
 """Label, epochs and values."""
+LOGARITHMIC: dict[str, Any] = {
+    "type": "log", "tickvals": [m * 10.0**e for e in range(-3, 5) for m in (1, 2, 5)], "tickformat": "~g",
+}  # fmt: skip
+"""Plotly's own labels between powers of ten are single digits, read wrongly."""
 POINTS = 300
 """Of each curve at most; more cost time and show nothing."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -37,10 +41,10 @@ def train_curves(history: Sequence[dict[str, Any]], epochs: int) -> None:
 
 
 def said(marks: Sequence[Stage]) -> None:
-    """The error after each stage, in words, where there are several."""
+    """The error of each stage in words, where there are several."""
     if len(marks) > 1:
-        reached = " · ".join(f"after {mark.name} **{mark.sse:.2f}**" for mark in marks)
-        st.caption(f"Squared error per held-out image, of the layers trained so far: {reached}.")
+        reached = " · ".join(f"{mark.name} **{mark.sse:.2f}**" for mark in marks)
+        st.caption(f"Squared error per held-out image of the layers trained so far, at each stage's best: {reached}.")
 
 
 def thinned(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -78,7 +82,7 @@ def chart(
         showlegend=True,
         legend={"x": 1, "y": 1, "xanchor": "right", "yanchor": "top", "title": None, "bgcolor": "rgba(0,0,0,0)"},
         xaxis={"title": {"text": "Epoch"}, "range": [0, epochs], "fixedrange": True},
-        yaxis={"title": {"text": title}, "fixedrange": True, **({"type": "log"} if log else {"rangemode": "tozero"})},
+        yaxis={"title": {"text": title}, "fixedrange": True, **(LOGARITHMIC if log else {"rangemode": "tozero"})},
         uirevision=key,
     )
     st.plotly_chart(figure, theme="streamlit", config={"displayModeBar": False}, key=key)

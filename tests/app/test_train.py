@@ -255,8 +255,8 @@ def test_stages_are_marked_and_an_ended_one_resumes(empty_home: Path, open_page)
         return len(calls) > 45  # in the joint stage, at ten steps an epoch
 
     page = open_page("train", job=train(config, store, should_stop=stop))
-    assert "after layer 1" in words(page)
-    assert "after joint" not in words(page)
+    assert "layer 2 **" in words(page)
+    assert "joint **" not in words(page)
     spec = json.loads(page.get("plotly_chart")[0].proto.spec)
     assert [mark["text"] for mark in spec["layout"]["annotations"]] == ["layer 1", "layer 2"]
     button(page, "Resume").click().run()
