@@ -96,9 +96,10 @@ def _add_making(add: _Add) -> None:
         commands.train,
         "Train a recipe and keep the run. Ctrl-C ends it early and keeps the best weights so far.",
         "aecore train variational --dataset shapes --set objective.beta=4 --set epochs=30 --name 'my first VAE'\n"
-        "  aecore train denoising --dataset folder=pictures --set dataset.size=28",
+        "  aecore train denoising --dataset folder=pictures --set dataset.size=28\n"
+        "  aecore train --resume stacked_denoising-digits-20260101-1a2b3c",
     )
-    train.add_argument("recipe", metavar="RECIPE", help="a kind of autoencoder; see aecore recipes")
+    train.add_argument("recipe", metavar="RECIPE", nargs="?", help="a kind of autoencoder; see aecore recipes")
     train.add_argument(
         "--dataset", metavar="KIND[=PATH]", help="see aecore datasets; with PATH, your own npz file or folder"
     )
@@ -110,6 +111,9 @@ def _add_making(add: _Add) -> None:
         help="a setting by its dotted name, as often as needed; names: aecore show RUN",
     )
     train.add_argument("--name", default="", help="what to call the run")
+    train.add_argument(
+        "--resume", metavar="RUN", help="go on with a training of several stages, at the stage where it was ended"
+    )
     _json(train)
 
 

@@ -5,6 +5,7 @@ Only the standard library is imported at the top: help, wrong usage and `aecore 
 
 import argparse
 import contextlib
+import dataclasses
 import inspect
 import io
 import json
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from aecore.kinds import Recipe
     from aecore.parts import Data, Dataset
     from aecore.session import Gallery, Session
+    from aecore.stages import Stage
     from aecore.store import RunInfo, RunStore
     from aecore.training import Progress
 
@@ -146,7 +148,8 @@ def show(options: argparse.Namespace) -> None:
     if options.json:
         config = info.config.model_dump(mode="json") if info.config else None
         status = info.status.model_dump(mode="json")
-        return _say_json({**_run_values(info), "status": status, "config": config, "units": _units(store, info)})
+        return _say_json({**_run_values(info), "status": status, "config": config, "units": _units(store, info),
+                          "stages": [dataclasses.asdict(stage) for stage in _stages(info)]})  # fmt: skip
     print(f"{plain(info.name)}  ({info.state}{', ready-made' if info.builtin else ''})")
     for label, value in _described(info):
         print(f"  {label:<24}{plain(value)}")
@@ -197,6 +200,15 @@ def _described(info: "RunInfo") -> Iterator[tuple[str, str]]:
     if status.shape is not None:
         yield "pictures", "{} × {} × {} (channels, height, width)".format(*status.shape)
     yield "folder", str(info.folder)
+
+
+def _stages(info: "RunInfo") -> "list[Stage]":
+    """Those of a training of several."""
+    from aecore.stages import stages
+    from aecore.store import RunFolder
+
+    found = stages(RunFolder(info.folder).history())
+    return found if len(found) > 1 else []
 
 
 def _dotted(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -289,12 +301,13 @@ def _load(dataset: "Dataset") -> "Data":
 def train(options: argparse.Namespace) -> None:
     from aecore import training
 
-    store, config = _store(), _config(options)
-    data = _load(config.dataset)
-    _check_model(config, data)
+    store = _store()
+    config, taken_up = _resumed(store, options) if options.resume else (_config(options), None)
+    if taken_up is None:
+        _check_model(config, _load(config.dataset))
     asked = _StopOnSignal()
     with asked, _bar(config) as on_step:
-        run_id = training.train(config, store, on_step, asked.is_set, name=options.name, fetch=False)
+        run_id = training.train(config, store, on_step, asked.is_set, run_id=taken_up, name=options.name, fetch=False)
     info = store.info(run_id)
     if info.state == "failed":
         raise AecoreError(f"{info.reason} (kept as run {run_id})")
@@ -306,7 +319,24 @@ def train(options: argparse.Namespace) -> None:
     print(
         f"{stopped if info.state == 'stopped' else ''}Squared error per test image: {_error(info) or 'no test images'}"
     )
+    if info.resumable:
+        print(f"Its training can go on at the stage it was in: aecore train --resume {run_id}")
     print(f"Run {run_id} is ready. Look at it: aecore walk {run_id} -o walk.gif, or aecore app")
+
+
+def _resumed(store: "RunStore", options: argparse.Namespace) -> tuple["RunConfig", str]:
+    """Settings and id of a run that ended early or waits to go on, and that this process trains from now on."""
+    from aecore import jobs
+
+    if options.recipe or options.set or options.dataset or options.name:
+        raise UsageError("argument --resume: it goes on with the run's own settings, so give the run alone")
+    run_id = _find(store, options.resume)
+    info = store.info(run_id)
+    if info.state != "queued":
+        jobs.resume(store, run_id)
+    jobs.claim(store, run_id)
+    assert info.config is not None
+    return info.config, run_id
 
 
 def _config(options: argparse.Namespace) -> "RunConfig":
@@ -314,6 +344,8 @@ def _config(options: argparse.Namespace) -> "RunConfig":
     from aecore.config import with_settings
     from aecore.kinds import recipe
 
+    if not options.recipe:
+        raise UsageError("argument RECIPE: name a kind of autoencoder (see aecore recipes), or --resume RUN")
     settings = dict(_setting(text) for text in options.set)
     if options.dataset:
         kind, _, path = options.dataset.partition("=")

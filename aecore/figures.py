@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 from aecore import metrics, probe
+from aecore.stages import stages as stages_of
 from aecore.store import RunFolder, RunInfo
 
 
@@ -116,15 +117,9 @@ def short(info: RunInfo, *names: str) -> list[str]:
 
 
 def stages(info: RunInfo) -> dict[str, float]:
-    """{stage: squared error per validation image at its end}; empty for training in one stage."""
-    ends: dict[str, float] = {}
-    for row in RunFolder(info.folder).history():
-        match row:
-            case {"stage": str(stage), "validation_sse": int() | float() as error, "epoch": int(epoch)} if epoch:
-                ends[stage] = float(error)
-            case _:
-                pass
-    return ends if len(ends) > 1 else {}
+    """{stage: squared error per validation image of the weights it ended with}; empty for training in one stage."""
+    found = stages_of(RunFolder(info.folder).history())
+    return {stage.name: stage.sse for stage in found} if len(found) > 1 else {}
 
 
 def _values(info: RunInfo) -> dict[str, float]:

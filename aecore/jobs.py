@@ -2,7 +2,8 @@
 
 A job is a run in staging. One server process holds `queue.lock` in `AECORE_HOME` and starts the next queued job when
 none is running; the process it starts outlives it, and is found again after a restart by pid and start time.
-`turn.lock` is held for the moment in which a queued job starts or is taken out, so that it is never both.
+`turn.lock` is held for the moment in which a queued job starts or is taken out, so that it is never both. A killed
+training of several stages is queued again, and resumes at the stage it was in.
 """
 
 import contextlib
@@ -61,19 +62,38 @@ def stop(store: RunStore, run_id: str) -> None:
     cannot be written down (a full disk).
     """
     try:
-        with _turn(store):
+        with store.turn():
             info = store.info(run_id)
             if info.state == "queued":
-                store.finish(run_id, "stopped", "taken out of the queue before it began")
+                began = info.status.started is not None
+                store.finish(run_id, "stopped", f"taken out of the queue before it {'went on' if began else 'began'}")
             elif info.state == "running":
                 RunFolder(info.folder).ask_stop()
     except (OSError, Timeout) as error:
         raise BadInput(f"the training could not be stopped ({error}); try again") from None
 
 
-def _turn(store: RunStore) -> FileLock:
-    store.root.mkdir(parents=True, exist_ok=True)
-    return FileLock(store.root / "turn.lock", timeout=10)
+def resume(store: RunStore, run_id: str) -> None:
+    """Queues a training of several stages that ended early; it goes on at the beginning of the stage it was in.
+
+    Raises `RunUnavailable` when there is no such run, `BadInput` when it cannot be resumed or written to.
+    """
+    try:
+        store.resume(run_id)
+    except (OSError, Timeout) as error:
+        raise BadInput(f"the training could not be resumed ({error}); try again") from None
+
+
+def claim(store: RunStore, run_id: str) -> None:
+    """Makes a waiting run this process's own, so that no server starts it too. Raises `BadInput` when it does not
+    wait.
+    """
+    with store.turn():
+        info = store.info(run_id)
+        if info.state != "queued" or info.config is None:
+            raise BadInput(f"run {run_id} does not wait to be trained: it is {info.state}")
+        me = psutil.Process()
+        RunFolder(info.folder).update(state="running", pid=me.pid, pid_started=me.create_time())
 
 
 class Runner:
@@ -123,7 +143,7 @@ def start(store: RunStore, run_id: str, env: Mapping[str, str]) -> subprocess.Po
     None when it was taken out of the queue at the last moment.
     """
     folder = store.root / "staging" / run_id
-    with _turn(store):
+    with store.turn():
         if store.info(run_id).state != "queued":
             return None
         with (folder / "log.txt").open("wb") as log:

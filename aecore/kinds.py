@@ -84,6 +84,15 @@ _ALL = [
         backbone={"kind": "mlp", "widths": [], "code_activation": "tanh", "tied": True},
     ),
     _recipe(
+        "stacked_denoising", "Stacked denoising",
+        "Each layer first learns alone to repair the layer below it; then all of them learn together.",
+        "ã ~ C(ã | a = h_{l−1}),  L_l = −log p(a | h_l(ã));  then L = −log p(x | h = f(x̃))",
+        "Vincent et al., JMLR 11 (2010); Bengio et al., NIPS 2006",
+        corruption={"kind": "masking", "level": 0.3}, backbone={"kind": "mlp", "widths": [256, 128]},
+        procedure={"kind": "greedy", "layer_epochs": 30, "levels": [0.1, 0.2, 0.3]}, code_dim=32, epochs=100,
+        weight_decay=0.01,
+    ),
+    _recipe(
         "contractive", "Contractive",
         "The code is made to ignore small changes of the picture, so it follows only the directions the data takes.",
         "L = −log p(x | h) + λ ‖∂h/∂x‖²", "Rifai et al., ICML 2011",
@@ -95,6 +104,14 @@ _ALL = [
         "Each picture becomes a small cloud of codes; random codes then decode to pictures nobody has seen.",
         "L = E_q[−log p(x | h)] + β KL(q(h | x) ‖ N(0, I))", "Kingma & Welling, ICLR 2014",
         objective="variational", backbone={"kind": "mlp", "widths": [256]}, code_dim=10, epochs=150,
+    ),
+    _recipe(
+        "recirculation", "Recirculation",
+        "No back-propagation: picture and reconstruction go round in turn; each weight learns from its own ends.",
+        "x₂ = λ x + (1 − λ) r,  ΔWᵀ = ε (x − x₂) h₁ᵀ,  ΔW = ε (h₁ − h₃) x₂ᵀ",
+        "Hinton & McClelland, NIPS 1987 (1988)",
+        procedure="recirculation", code_dim=32, epochs=60, learning_rate=0.1,
+        backbone={"kind": "mlp", "widths": [], "code_activation": "sigmoid", "tied": True},
     ),
 ]  # fmt: skip
 

@@ -49,10 +49,14 @@ class DenseEncoder(Encoder):
         pairs = zip(sizes[:-1], outs, self.names, strict=True)
         self.layers = nn.ModuleList(linear(n_in, n_out, name) for n_in, n_out, name in pairs)
 
+    def layer(self, index: int, a: Tensor) -> Tensor:
+        """One layer with its non-linearity, (B, n) → (B, m)."""
+        return ACTIVATIONS[self.names[index]][0](self.layers[index](a))
+
     def forward(self, x: Images, visible: Visible | None = None) -> CodeParams:
         a = x.flatten(1)
-        for layer, name in zip(self.layers, self.names, strict=True):
-            a = ACTIVATIONS[name][0](layer(a))
+        for index in range(len(self.layers)):
+            a = self.layer(index, a)
         return a.reshape(len(a), -1, self.params_per_code)
 
     def jacobian_squared_norm(self, x: Images) -> PerImage:
@@ -85,10 +89,18 @@ class DenseDecoder(Decoder):
         names = [activation] * (len(sizes) - 2) + ["identity"]
         self.layers = nn.ModuleList(linear(*layer) for layer in zip(sizes[:-1], outs, names, strict=True))
 
+    def layer(self, index: int, z: Tensor) -> Tensor:
+        """One layer before its non-linearity, (B, m) → (B, n)."""
+        return self.layers[index](z)
+
+    def learned(self, index: int) -> list[nn.Parameter]:
+        """What that layer alone learns."""
+        return list(self.layers[index].parameters())
+
     def forward(self, z: Codes, prefix: Images | None = None) -> Outputs:
-        for layer in list(self.layers)[:-1]:
-            z = ACTIVATIONS[self.activation][0](layer(z))
-        return self.layers[-1](z).reshape(-1, self.params_per_output, *self.shape)
+        for index in range(len(self.layers) - 1):
+            z = ACTIVATIONS[self.activation][0](self.layer(index, z))
+        return self.layer(len(self.layers) - 1, z).reshape(-1, self.params_per_output, *self.shape)
 
 
 class TiedDecoder(Decoder):
@@ -102,11 +114,17 @@ class TiedDecoder(Decoder):
         widths = [layer.weight.shape[1] for layer in encoder.layers][::-1]  # pyright: ignore[reportIndexIssue, reportArgumentType, reportCallIssue]
         self.biases = nn.ParameterList([nn.Parameter(torch.zeros(int(n))) for n in widths])
 
+    def layer(self, index: int, z: Tensor) -> Tensor:
+        """One layer before its non-linearity, (B, m) → (B, n)."""
+        weight: Tensor = self.tied[0].layers[-1 - index].weight  # pyright: ignore[reportAssignmentType]
+        # Not F.linear on the transpose, whose gradient would be laid out otherwise than the encoder's own.
+        return torch.addmm(self.biases[index], z, weight)
+
+    def learned(self, index: int) -> list[nn.Parameter]:
+        """What that layer alone learns, the encoder's matrix apart."""
+        return [self.biases[index]]
+
     def forward(self, z: Codes, prefix: Images | None = None) -> Outputs:
-        layers = list(self.tied[0].layers)[::-1]
-        for index, (layer, bias) in enumerate(zip(layers, self.biases, strict=True)):
-            # Not F.linear on the transpose, whose gradient would be laid out otherwise than the encoder's own.
-            z = torch.addmm(bias, z, layer.weight)  # pyright: ignore[reportCallIssue, reportArgumentType]
-            if index < len(layers) - 1:
-                z = ACTIVATIONS[self.activation][0](z)
-        return z.reshape(-1, 1, *self.shape)
+        for index in range(len(self.biases) - 1):
+            z = ACTIVATIONS[self.activation][0](self.layer(index, z))
+        return self.layer(len(self.biases) - 1, z).reshape(-1, 1, *self.shape)

@@ -210,6 +210,12 @@ class Backbone(Part):
     ) -> tuple[Encoder, Decoder]:
         """New modules, initialised from torch's global generator. Raises `BadSettings` when the shape does not fit."""
 
+    def dense_layers(self) -> tuple[str, ...]:
+        """The non-linearity of each of the encoder's layers where all are dense (`aecore.networks.DenseEncoder`), so
+        that they can be trained one by one; none otherwise.
+        """
+        return ()
+
     def refusal(self, config: Any) -> str | None:
         """Why this backbone cannot work with the rest of a `RunConfig`, naming field and remedy; None when it can."""
         return None
@@ -292,9 +298,16 @@ class Loop(Protocol):
     config: Any
 
     def backprop(
-        self, stage: str, epochs: int, parameters: list[nn.Parameter], loss: "LossFunction | None" = None
+        self,
+        stage: str,
+        epochs: int,
+        parameters: list[nn.Parameter],
+        loss: "LossFunction | None" = None,
+        redraw: "Redraw | None" = None,
     ) -> None:
-        """Epochs of minibatch back-propagation on `parameters`; `loss` defaults to the objective on the whole model."""
+        """Epochs of minibatch back-propagation on `parameters`, a stage: the weights that are best on held-out images
+        go on to the next. `loss` defaults to the objective on the whole model, `redraw` to its reconstruction.
+        """
         ...
 
     def epochs(self, stage: str, epochs: int, step: "StepFunction") -> None:
@@ -304,12 +317,17 @@ class Loop(Protocol):
 
 LossFunction = Callable[[Batch, torch.Generator], dict[str, Tensor]]
 """A batch to {term: (B,)} in nats per image."""
+Redraw = Callable[[Images, "Visible | None"], Images]
+"""Corrupted images, and what of them is visible, to pictures, on which a stage's error is measured."""
 StepFunction = Callable[[Batch, float], dict[str, Tensor]]
 """A batch and the learning rate of this step to {term: (B,)}; changes the weights itself."""
 
 
 class Procedure(Part):
-    """The outer loop of training."""
+    """The outer loop of training: stages, each one call of the loop."""
+
+    several_stages: ClassVar[bool] = False
+    """True where `run` calls the loop more than once; a killed training then resumes at the stage it was in."""
 
     @abc.abstractmethod
     def run(self, loop: Loop) -> None: ...

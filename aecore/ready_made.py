@@ -57,6 +57,11 @@ READY_MADE = [
     ReadyMade("digits-overcomplete", "Digits, overcomplete", "overcomplete", {}),
     ReadyMade("digits-sparse", "Digits, sparse", "sparse", {}),
     ReadyMade("digits-contractive", "Digits, contractive", "contractive", {}),
+    ReadyMade("digits-stacked-denoising", "Digits, stacked denoising", "stacked_denoising", {}),
+    ReadyMade("digits-recirculation", "Digits, recirculation", "recirculation", {}),
+    ReadyMade("digits-recirculation-backprop", "Digits, the same net by back-propagation", "recirculation", {
+        "procedure": "joint",
+    }),
     ReadyMade("shapes-variational", "Shapes, variational", "variational", {
         "dataset": "shapes", "backbone": CONV, "code_dim": 10, "epochs": 40, "batch_size": 64,
     }),

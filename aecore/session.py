@@ -24,12 +24,13 @@ from aecore.files import read_arrays
 from aecore.intake import Intake
 from aecore.loading import load_data
 from aecore.model import build
-from aecore.parts import Corruption, Data, Sampler, Shape, SplitName
+from aecore.parts import Corruption, Data, Encoder, Sampler, Shape, SplitName
 from aecore.points import stratified
 from aecore.probe import IMAGES, STRENGTH, Probe
 from aecore.probe import probe as linear_probe
 from aecore.registry import make, members
 from aecore.samplers import Gaussian as GaussianSampler
+from aecore.stages import Stage, stages
 from aecore.store import RunFolder, RunInfo, RunStore, Status, check_weights
 
 Pictures = Float32[np.ndarray, "n c h w"]
@@ -282,6 +283,11 @@ class Session:
         return self.config.code_dim
 
     @property
+    def encoder(self) -> Encoder:
+        """The trained network f itself, to be copied before anything is changed in it."""
+        return self._model.encoder
+
+    @property
     def parameters(self) -> int:
         """Number of learned numbers."""
         return sum(p.numel() for p in self._model.parameters())
@@ -499,6 +505,10 @@ class Session:
         validation_sse.
         """
         return RunFolder(self.folder).history()
+
+    def stages(self) -> list[Stage]:
+        """What each stage of the training reached; one for most, several where layers were trained one by one."""
+        return stages(self.history())
 
 
 def own_gallery(intake: Intake, invert: bool = False) -> Gallery:

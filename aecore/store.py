@@ -6,7 +6,8 @@
     assets/runs/<run_id>/           ready-made; never written to
 
 A run's folder holds config.json, status.json, weights.safetensors, history.jsonl, analysis.safetensors,
-preview.safetensors (while it trains), snapshots/*.safetensors and, for own images, images.npz.
+preview.safetensors (while it trains), snapshots/*.safetensors and, for own images, images.npz. A training of several
+stages keeps the weights of the last whole one in stage-N.safetensors until it has finished, to resume there.
 """
 
 import contextlib
@@ -17,13 +18,14 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import psutil
 import torch
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aecore.config import FORMAT, RunConfig, parse, words
@@ -39,6 +41,9 @@ RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 TRASH_LIMIT = 10
 MAX_JSON_BYTES = 2**20
 LOST = "its process ended without a word (killed, or the machine went down); what it had learned until then is kept"
+RESUMES = "its process ended without a word (killed, or the machine went down); it resumes at the stage it was in"
+RESUME_LIMIT = 3
+"""Times that a training is taken up again by itself: what kills it may be the training."""
 
 
 class Status(BaseModel):
@@ -64,6 +69,9 @@ class Status(BaseModel):
     config_hash: str = ""
     versions: dict[str, str] = {}
     metrics: dict[str, float] = {}
+    stages: tuple[str, ...] = ()
+    """Those that are whole, of a training of several; the last one is not among them."""
+    resumed: int = 0
     imported: bool = False
 
     def process_alive(self) -> bool:
@@ -92,6 +100,12 @@ class RunInfo:
     @property
     def name(self) -> str:
         return self.status.name or self.run_id
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it ended early and can go on at the beginning of the stage it was in."""
+        several = self.config is not None and self.config.procedure.several_stages
+        return several and not self.builtin and self.state == "stopped" and not self.status.imported
 
     @property
     def explorable(self) -> bool:
@@ -132,6 +146,18 @@ class RunFolder:
                         rows.append(row)
         return rows
 
+    def keep_history(self, stages: Collection[str]) -> None:
+        """Leaves out the rows of all other stages."""
+        rows = self.history()
+        kept = [row for row in rows if row.get("stage") in stages]
+        if len(kept) < len(rows):
+            write_atomic(self.path / "history.jsonl", "".join(json.dumps(row) + "\n" for row in kept).encode())
+
+    def forget_stages(self) -> None:
+        """Removes what only a resumption would need."""
+        for path in self.path.glob(stage_file("*")):
+            path.unlink()
+
     def write_weights(self, state: Mapping[str, torch.Tensor], name: str = "weights.safetensors") -> None:
         path = self.path / name
         path.parent.mkdir(exist_ok=True)
@@ -148,6 +174,11 @@ class RunFolder:
 
     def ask_stop(self) -> None:
         (self.path / "stop").touch()
+
+
+def stage_file(stages: int | str) -> str:
+    """The name of the file with the weights after so many stages."""
+    return f"stage-{stages}.safetensors"
 
 
 def check_weights(config: RunConfig, shape: Shape, path: Path) -> None:
@@ -281,11 +312,16 @@ class RunStore:
         self._settle_one(folder.path)
 
     def settle(self) -> None:
-        """Puts away what killed trainings left in staging: each becomes a `stopped` run; half-made folders go."""
+        """Puts away what killed trainings left in staging: each becomes a `stopped` run, or `queued` again where it can
+        resume at a stage; half-made folders go.
+        """
         for folder in _folders(self.root / "staging"):
             with contextlib.suppress(AecoreError, OSError, ValueError):
                 status = _settled(folder)
-                if status.state not in LIVE:
+                if status.state == "queued" and status.pid is not None:
+                    with self.turn(0.0):
+                        self._queue_again(folder)
+                elif status.state not in LIVE:
                     if status.pid is not None:
                         end = time.time()
                         RunFolder(folder).update(state="stopped", reason=LOST, pid=None, pid_started=None, ended=end)
@@ -294,6 +330,37 @@ class RunStore:
             with contextlib.suppress(OSError):
                 if time.time() - leftover.stat().st_mtime > 3600:
                     shutil.rmtree(leftover, ignore_errors=True)
+
+    def turn(self, seconds: float = 10.0) -> FileLock:
+        """Held while a run goes from waiting to training, back, or out of the queue, so that it is never two of these.
+
+        Raises `filelock.Timeout`, an OSError, when others hold it for so long.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.root / "turn.lock", timeout=seconds)
+
+    def _queue_again(self, folder: Path) -> None:
+        status = _settled(folder)  # someone else may have done it since the last look
+        if status.state == "queued" and status.pid is not None:
+            resumed = status.resumed + 1
+            RunFolder(folder).update(state="queued", reason=RESUMES, pid=None, pid_started=None, resumed=resumed)
+
+    def resume(self, run_id: str) -> None:
+        """Puts a run that ended early back into the queue; it goes on at the beginning of the stage it was in.
+
+        Raises `BadInput` where that cannot be.
+        """
+        with self.turn():
+            info = self.info(run_id)
+            if not info.resumable:
+                raise BadInput(
+                    f"run {run_id} cannot be resumed: only a training of several stages (procedure=greedy) that was "
+                    f"stopped or killed can, and this one is {info.state}; train it anew"
+                )
+            folder = self.root / "staging" / run_id
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            info.folder.rename(folder)  # first: what is not queued there goes back by itself
+            RunFolder(folder).update(state="queued", reason="", ended=None, resumed=0)
 
     def _settle_one(self, folder: Path) -> None:
         (self.root / "runs").mkdir(parents=True, exist_ok=True)
@@ -349,13 +416,23 @@ class RunStore:
 
 
 def _settled(folder: Path) -> Status:
-    """The status, but `stopped` where it says `running` and that process is gone (killed, or its disk full)."""
+    """The status, but where it says `running` and that process is gone (killed, or its disk full): `stopped`, or
+    `queued` where it resumes by itself.
+    """
     status = RunFolder(folder).status()
     if status.state == "running" and not status.process_alive():
         status = RunFolder(folder).status()  # it may have ended properly between the two looks
         if status.state == "running":
-            return status.model_copy(update={"state": "stopped", "reason": LOST})
+            again = status.resumed < RESUME_LIMIT and not RunFolder(folder).stop_asked() and _has_stages(folder)
+            state, reason = ("queued", RESUMES) if again else ("stopped", LOST)
+            return status.model_copy(update={"state": state, "reason": reason})
     return status
+
+
+def _has_stages(folder: Path) -> bool:
+    with contextlib.suppress(AecoreError, OSError):
+        return _config(folder).procedure.several_stages
+    return False
 
 
 def _config(folder: Path) -> RunConfig:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import psutil
 import torch
-from jaxtyping import Float, Float32, Int64, Num
+from jaxtyping import Float32, Int64, Num
 from torch import Tensor, nn
 
 from aecore.analysis import analyse
@@ -23,8 +23,8 @@ from aecore.errors import AecoreError, BadInput
 from aecore.loading import load_data
 from aecore.model import Autoencoder, build
 from aecore.optimiser import AdamW
-from aecore.parts import Batch, Data, Images, LossFunction, StepFunction
-from aecore.store import RunFolder, RunStore
+from aecore.parts import Batch, Data, Images, LossFunction, Redraw, StepFunction
+from aecore.store import RunFolder, RunStore, stage_file
 
 VALIDATION_LIMIT = 2000
 PREVIEW_IMAGES = 8
@@ -96,6 +96,16 @@ def learning_rate(settings: TrainingSettings, fraction: float) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * fraction))
 
 
+@dataclasses.dataclass(frozen=True)
+class HeldOut:
+    """Figures of an epoch on held-out images, and the first of these corrupted and as redrawn."""
+
+    loss: float
+    sse: float
+    corrupted: Images
+    redrawn: Images
+
+
 class Trainer:
     """Data, clock, history and the best weights; a procedure calls `backprop` or `epochs`, stage by stage."""
 
@@ -119,16 +129,18 @@ class Trainer:
         self.windows = _windows(self.images, reach) if reach else None
         self.held_out = torch.from_numpy(data.floats(held_out[:VALIDATION_LIMIT])).to(self.device)
         self.worst_sse = self.worst_loss = math.inf
-        self.order = torch.Generator().manual_seed(config.training.seed)
-        self.noise = torch.Generator(self.device).manual_seed(config.training.seed + 1)
+        self.order, self.noise = torch.Generator(), torch.Generator(self.device)
         if config.training.binarise:
-            self.held_out = torch.bernoulli(self.held_out, generator=self.noise)
+            once = torch.Generator(self.device).manual_seed(config.training.seed + 1)
+            self.held_out = torch.bernoulli(self.held_out, generator=once)
         small = sum(p.numel() for p in self.model.parameters()) < SMALL
         self.threads = config.training.threads or (1 if small else os.cpu_count() or 1)
         bfloat16 = config.training.precision == "auto" and not small and native_bfloat16(self.device)
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16)
         self.total_epochs = config.procedure.total_epochs(config)
         self.epoch, self.started, self.loss, self.sse = 0, time.monotonic(), math.nan, math.nan
+        self.stages: list[str] = []
+        self.done: tuple[str, ...] = () if folder is None else folder.status().stages
         self.best: dict[str, Tensor] = {}
         self.best_loss, self.best_epoch, self.last_write = math.inf, 0, -math.inf
         fractions = (0.0, 0.05, 0.15, 0.4, 0.7)
@@ -139,23 +151,31 @@ class Trainer:
         there.
         """
         try:
-            self._validate("start", {})
+            found = self._measured(self._whole, self.model.reconstruct)
+            self.worst_sse = 10 * found.sse + 100 * self.held_out[0].numel()  # see `_begin_stage`
+            self._resume()
+            if not self.done:
+                self._write("start", {}, found)
             self.config.procedure.run(self)
         finally:
             if self.best:
                 self.model.load_state_dict(self.best)
 
+    def _whole(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        return self.config.objective.terms(self.model, batch, generator)
+
     def backprop(
-        self, stage: str, epochs: int, parameters: list[nn.Parameter], loss: LossFunction | None = None
+        self,
+        stage: str,
+        epochs: int,
+        parameters: list[nn.Parameter],
+        loss: LossFunction | None = None,
+        redraw: Redraw | None = None,
     ) -> None:
         """AdamW on the sum of the terms' means; the learning rate follows the schedule over this stage."""
         optimiser = AdamW(parameters, self.config.training.weight_decay)
         objective = self.config.objective
-
-        def whole(batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-            return objective.terms(self.model, batch, generator)
-
-        terms_of = loss or whole
+        terms_of = loss or self._whole
 
         def step(batch: Batch, rate: float) -> dict[str, Tensor]:
             with self.autocast:
@@ -165,10 +185,21 @@ class Trainer:
             objective.after_step(self.model)
             return terms
 
-        self.epochs(stage, epochs, step)
+        self.epochs(stage, epochs, step, loss, redraw)
 
-    def epochs(self, stage: str, epochs: int, step: StepFunction) -> None:
-        """Runs `step` over shuffled minibatches, with validation after each epoch."""
+    def epochs(
+        self, stage: str, epochs: int, step: StepFunction, loss: LossFunction | None = None,
+        redraw: Redraw | None = None,
+    ) -> None:  # fmt: skip
+        """Runs `step` over shuffled minibatches, with validation after each epoch; nothing for a stage that a killed
+        training had finished.
+        """
+        self.stages.append(stage)
+        if len(self.stages) <= len(self.done):
+            self.epoch += epochs
+            return
+        loss, redraw = loss or self._whole, redraw or self.model.reconstruct
+        self._begin_stage(loss, redraw)
         size = self.config.training.batch_size
         for epoch in range(epochs):
             self.model.train()
@@ -192,8 +223,12 @@ class Trainer:
                 if index < len(order) - 1:
                     self._report(stage, index + 1, len(order))
             self.epoch += 1
-            self._validate(stage, {name: total / len(self.images) for name, total in totals.items()})
+            found = self._measured(loss, redraw)
+            self._judge(found)
+            self._write(stage, {name: total / len(self.images) for name, total in totals.items()}, found)
             self._report(stage, 0, len(order))
+        if self.epoch < self.total_epochs:
+            self._end_stage()
 
     def _shown(self, chosen: Int64[Tensor, "b"]) -> Num[Tensor, "b c h w"]:
         """The chosen images, each shifted at random where the settings say so."""
@@ -202,6 +237,40 @@ class Trainer:
         reach = self.config.training.shift
         by = torch.randint(2 * reach + 1, (2, len(chosen)), generator=self.noise, device=self.device)
         return self.windows[chosen, :, by[0], by[1]]
+
+    def _begin_stage(self, loss: LossFunction, redraw: Redraw) -> None:
+        """Order and noise follow from the seed and the stage alone, so that a stage can be begun again."""
+        seed = self.config.training.seed + 7919 * (len(self.stages) - 1)
+        self.order.manual_seed(seed)
+        self.noise.manual_seed(seed + 1)
+        found = self._measured(loss, redraw)
+        # Room by the number of values: a loss may begin near 0 or below (a density), and a few features are often far
+        # off for an epoch or two at the peak learning rate and learned well in the end.
+        self.worst_loss = 10 * abs(found.loss) + 1000 * self.held_out[0].numel()
+        self.best_loss = math.inf
+
+    def _end_stage(self) -> None:
+        """The best weights of the stage go on to the next, and are kept for a training that has to resume there."""
+        self.model.load_state_dict(self.best)
+        if self.folder is not None:
+            count = len(self.stages)
+            before = self.folder.path / stage_file(count - 1)
+            # In this order: the status names what is whole on the disk, whenever the process dies.
+            self.folder.write_weights(self.best, stage_file(count))
+            self.folder.update(stages=tuple(self.stages))
+            before.unlink(missing_ok=True)
+
+    def _resume(self) -> None:
+        """Puts back what finished stages left; what an unfinished one did is undone."""
+        if self.folder is None:
+            return
+        if self.done:
+            status = self.folder.status()
+            kept = self.folder.arrays(stage_file(len(self.done)))
+            self.best = {name: torch.from_numpy(array).to(self.device) for name, array in kept.items()}
+            self.model.load_state_dict(self.best)
+            self.started -= status.seconds
+        self.folder.keep_history({"start", *self.done} if self.done else set())
 
     def batch(self, images: Tensor) -> Batch:
         """Bytes to floats, drawn as 0 or 1 where the settings say so, then the corruption with fresh noise."""
@@ -212,47 +281,43 @@ class Trainer:
         return Batch(clean, corrupted, visible)
 
     @torch.no_grad()
-    def _validate(self, stage: str, train_terms: dict[str, float]) -> None:
-        """Loss and squared error on held-out images under the same noise every epoch; keeps the best weights by that
-        loss.
-        """
+    def _measured(self, loss: LossFunction, redraw: Redraw) -> HeldOut:
+        """`loss` and the squared error of `redraw` on held-out images, under the same noise every epoch."""
         self.model.eval()
         noise = torch.Generator(self.device).manual_seed(self.config.training.seed + 2)
         corrupted, visible = self.config.corruption.corrupt(self.held_out, noise)
-        losses, errors, first = list[Tensor](), list[Tensor](), None
+        losses, errors, first = list[Tensor](), list[Tensor](), corrupted[:0]
         for start in range(0, len(corrupted), 500):
             part = slice(start, start + 500)
             seen = None if visible is None else visible[part]
             batch = Batch(self.held_out[part], corrupted[part], seen)
-            losses.append(torch.stack(list(self.config.objective.terms(self.model, batch, noise).values())).sum(0))
-            reconstruction = self.model.reconstruct(corrupted[part], seen)
-            errors.append((reconstruction - self.held_out[part]).square().flatten(1).sum(1))
-            first = reconstruction[:PREVIEW_IMAGES] if first is None else first
-        loss, self.sse = float(torch.cat(losses).mean()), float(torch.cat(errors).mean())
-        if not math.isfinite(loss) or not math.isfinite(self.sse):
+            losses.append(torch.stack(list(loss(batch, noise).values())).sum(0))
+            redrawn = redraw(corrupted[part], seen)
+            errors.append((redrawn - self.held_out[part]).square().flatten(1).sum(1))
+            first = first if len(first) else redrawn[:PREVIEW_IMAGES]
+        found = HeldOut(
+            float(torch.cat(losses).mean()), float(torch.cat(errors).mean()), corrupted[:PREVIEW_IMAGES], first
+        )
+        self.sse = found.sse
+        if not math.isfinite(found.loss) or not math.isfinite(found.sse):
             raise Diverged(self._why("the error on held-out images became infinite"))
-        if self.epoch == 0:
-            # Both get room by the number of values: a few features are often far off for an epoch or two at the peak
-            # learning rate and learned well in the end, and a loss may begin near 0 or below (a density).
-            values = self.held_out[0].numel()
-            self.worst_sse = 10 * self.sse + 100 * values
-            self.worst_loss = 10 * abs(loss) + 1000 * values
-        elif self.sse > self.worst_sse or loss > self.worst_loss:
-            raise Diverged(self._why("the error on held-out images is more than ten times that of the untrained model"))
-        if loss < self.best_loss and self.epoch:
-            self.best_loss, self.best_epoch = loss, self.epoch
-            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-        if self.folder is not None and first is not None:
-            self._write(stage, train_terms, loss, corrupted, first)
+        return found
 
-    def _write(
-        self, stage: str, train_terms: dict[str, float], loss: float, corrupted: Images, first: Float[Tensor, "m c h w"]
-    ) -> None:
-        assert self.folder is not None
+    def _judge(self, found: HeldOut) -> None:
+        """Refuses absurd figures; keeps the weights that are best by the loss of their stage."""
+        if found.sse > self.worst_sse or found.loss > self.worst_loss:
+            raise Diverged(self._why("the error on held-out images is more than ten times that of the untrained model"))
+        if found.loss < self.best_loss:
+            self.best_loss, self.best_epoch = found.loss, self.epoch
+            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def _write(self, stage: str, train_terms: dict[str, float], found: HeldOut) -> None:
+        if self.folder is None:
+            return
         seconds = time.monotonic() - self.started
         self.folder.add_history(
             {"epoch": self.epoch, "stage": stage, "seconds": round(seconds, 3), "train": train_terms,
-             "validation_loss": loss, "validation_sse": self.sse}
+             "validation_loss": found.loss, "validation_sse": found.sse}
         )  # fmt: skip
         if self.epoch in self.snapshots and sum(v.nbytes for v in self.model.state_dict().values()) <= SNAPSHOT_BYTES:
             half = {name: value.half() for name, value in self.model.state_dict().items()}
@@ -260,7 +325,7 @@ class Trainer:
         if time.monotonic() - self.last_write < 0.4 and self.epoch < self.total_epochs:
             return
         self.last_write = time.monotonic()
-        shown = (self.held_out[:PREVIEW_IMAGES], corrupted[:PREVIEW_IMAGES], first)
+        shown = (self.held_out[:PREVIEW_IMAGES], found.corrupted, found.redrawn)
         pictures = [(x.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy() for x in shown]
         self.folder.write_arrays(
             "preview.safetensors", dict(zip(("clean", "corrupted", "reconstruction"), pictures, strict=True))
@@ -333,7 +398,9 @@ def train(
     run_id = run_id or store.create(config, name)
     folder = RunFolder(store.root / "staging" / run_id)
     me = psutil.Process()
-    folder.update(state="running", started=time.time(), pid=me.pid, pid_started=me.create_time(), versions=_versions())
+    folder.update(
+        state="running", reason="", started=time.time(), pid=me.pid, pid_started=me.create_time(), versions=_versions()
+    )
     trainer: Trainer | None = None
     try:
         data = load_data(config.dataset.resolved(folder.path), fetch=fetch)
@@ -350,6 +417,8 @@ def train(
                 state, reason = "failed", str(error)
             metrics = _keep(trainer, data, folder)
         seconds = time.monotonic() - trainer.started
+        if state == "finished":
+            folder.forget_stages()
         store.finish(run_id, state, reason, epoch=trainer.epoch, seconds=seconds, metrics=metrics)
     except OSError as error:
         if error.errno != errno.ENOSPC:

@@ -27,6 +27,9 @@ class Linear(Backbone):
             return encoder, TiedDecoder(encoder, "identity", shape)
         return encoder, DenseDecoder(sizes[::-1], "identity", shape, params_per_output)
 
+    def dense_layers(self) -> tuple[str, ...]:
+        return ("identity",)
+
     def refusal(self, config: Any) -> str | None:
         if self.tied and (config.objective.params_per_code > 1 or config.likelihood.params_per_output > 1):
             return "backbone.tied: tied weights need one number per code unit and per pixel; set backbone.tied=false"

@@ -39,6 +39,9 @@ class Mlp(Backbone):
             return encoder, TiedDecoder(encoder, self.activation, shape)
         return encoder, DenseDecoder(sizes[::-1], self.activation, shape, params_per_output)
 
+    def dense_layers(self) -> tuple[str, ...]:
+        return (*[self.activation] * len(self.widths), self.code_activation)
+
     def refusal(self, config: Any) -> str | None:
         if any(not 1 <= width <= 4096 for width in self.widths):
             return "backbone.widths: each hidden layer needs 1 to 4096 units"

@@ -15,6 +15,7 @@ from app import cache, state
 from app.widgets.figures import definitions, name_of
 from app.widgets.picture import picture, picture_error
 from app.widgets.run_picker import run_labels
+from app.widgets.train_curves import chart, line, thinned
 
 MOST = 4
 MEASURED = 64
@@ -120,6 +121,18 @@ def _compared(chosen: list[str], kind: str, first: int) -> None:
         most=12,
     )
     _table(sessions, results, len(images))
+    _curves(sessions)
+
+
+def _curves(sessions: list[Session]) -> None:
+    """The way each went: error on held-out images over the epochs."""
+    histories = [thinned(session.history()) for session in sessions]
+    lines = [line(rows, letter, "validation_sse") for letter, rows in zip(LETTERS, histories, strict=False)]
+    epochs = max((x[-1] for _, x, _ in lines if x), default=0)
+    if epochs:
+        st.markdown("**While they were trained**")
+        chart("compare_curves", "Squared error per image", epochs, lines, log=True)
+        st.caption("Each on its own held-out images, corrupted as in its own training; the scale is logarithmic.")
 
 
 def _table(sessions: list[Session], results: list[Denoised], n: int) -> None:

@@ -11,6 +11,7 @@ from aecore.store import LIVE, RunInfo
 from app import cache, state
 from app.widgets.run_picker import run_name
 from app.widgets.runs_manage import manage
+from app.widgets.train_queue import resume_button
 
 FIRST = 20
 STATES = {
@@ -53,6 +54,8 @@ def _line(info: RunInfo) -> None:
             if st.button("Watch", icon=":material/visibility:", key=f"_runs_watch_{info.run_id}"):
                 st.switch_page("views/train.py", query_params={state.JOB: info.run_id})
             return
+        if info.resumable:
+            resume_button(info)
         if info.explorable and st.button("Walk", icon=":material/explore:", key=f"_runs_walk_{info.run_id}"):
             st.switch_page("views/walk.py", query_params={state.RUN: info.run_id})
         if st.button("More", icon=":material/more_horiz:", key=f"_runs_more_{info.run_id}"):

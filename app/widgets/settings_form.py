@@ -64,7 +64,7 @@ def _core_type(field: FieldInfo) -> Any:
 def _settable(field: FieldInfo) -> bool:
     kind = _core_type(field)
     low, high = bounds(field)
-    known = kind in (bool, int, float) or get_origin(kind) is Literal or get_args(kind) == (int, ...)
+    known = kind in (bool, int, float) or get_origin(kind) is Literal or get_args(kind) in ((int, ...), (float, ...))
     return known and (low is None or low != high)
 
 

@@ -45,6 +45,21 @@ def stop_button(info: RunInfo) -> None:
         )
 
 
+def resume_button(info: RunInfo) -> None:
+    """For a training of several stages that ended early."""
+    st.button(
+        "Resume", icon=":material/resume:", key=f"_train_resume_{info.run_id}", on_click=_resume, args=(info.run_id,),
+        help="It goes on at the beginning of the stage in which it ended; whole stages are kept.",
+    )  # fmt: skip
+
+
+def _resume(run_id: str) -> None:
+    try:
+        jobs.resume(cache.store(), run_id)
+    except AecoreError as error:
+        st.toast(f"{error}", icon=":material/error:")
+
+
 def _entry(place: int, info: RunInfo, shown: bool) -> None:
     words = "waits" if info.state == "queued" else f"epoch {info.status.epoch} of {info.status.epochs}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

@@ -22,7 +22,7 @@ from app.widgets.train_queue import train_queue
 
 OWN = "own"
 SIDES = (8, 16, 28, 32, 48, 64)
-CHOSEN_PARTS = ("corruption", "backbone", "likelihood", "objective")
+CHOSEN_PARTS = ("corruption", "backbone", "likelihood", "objective", "procedure")
 LEADING = ("corruption", "objective")
 """Parts whose first setting (a level, a weight) is what one plays with."""
 MOST_PARAMETERS = 20_000_000

@@ -15,7 +15,7 @@ from app import cache, state
 from app.widgets.picture import picture, picture_error
 from app.widgets.run_picker import run_name
 from app.widgets.train_curves import train_curves
-from app.widgets.train_queue import place_in_queue, stop_button, train_queue
+from app.widgets.train_queue import place_in_queue, resume_button, stop_button, train_queue
 
 POLL_SECONDS = 0.5
 GREY = 128
@@ -41,7 +41,7 @@ def _watch(run_id: str, was_live: bool) -> None:
     except AecoreError as error:
         picture_error(str(error))
         return
-    if was_live and info.state not in LIVE:
+    if was_live != (info.state in LIVE):
         st.rerun()
     left, right = st.columns([7, 3], gap="large")
     with left:
@@ -118,6 +118,8 @@ def _said(info: RunInfo) -> None:
         with st.container(horizontal=True):
             stop_button(info)
             _another()
+        if info.reason:
+            st.caption(_sentence(info.reason))
         st.caption("It goes on when this tab is closed; this page's address finds it again.")
         return
     if info.state == "finished":
@@ -129,7 +131,10 @@ def _said(info: RunInfo) -> None:
         st.error(_sentence(info.reason), icon=":material/error:")
     if info.explorable:
         _onwards(info)
-    _another()
+    with st.container(horizontal=True):
+        if info.resumable:
+            resume_button(info)
+        _another()
 
 
 def result(info: RunInfo) -> str:

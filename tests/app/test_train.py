@@ -1,6 +1,7 @@
 """Train: settings drawn from the parts, refusals in words, one training from the click to its result."""
 
 import io
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,7 +109,7 @@ def test_the_form_has_a_widget_for_every_setting(empty_home: Path, open_page) ->
 
 def test_own_fields_of_every_part_can_be_drawn() -> None:
     """No part may come with a setting that nobody can reach from the page."""
-    for name in ("corruption", "backbone", "likelihood", "objective"):
+    for name in ("corruption", "backbone", "likelihood", "objective", "procedure"):
         for cls in members(PACKAGES[name][0], PACKAGES[name][1]).values():
             hidden = set(cls.model_fields) - set(own_fields(cls)) - {"kind"}
             assert hidden <= ({"level"} if cls.kind_name() == "none" else set()), cls
@@ -240,6 +241,29 @@ def test_a_training_that_diverged_says_what_to_change(empty_home: Path, open_pag
     assert not page.exception
     assert "diverged" in page.error[0].value
     assert "Try training.learning_rate=1" in page.error[0].value
+
+
+def test_stages_are_marked_and_an_ended_one_resumes(empty_home: Path, open_page) -> None:
+    from aecore.config import with_settings
+
+    small = {"backbone.widths": [16], "procedure.levels": [], "procedure.layer_epochs": 2, "epochs": 3, "threads": 1}
+    config = with_settings(RECIPES["stacked_denoising"].config, small)
+    store, calls = RunStore(empty_home), []
+
+    def stop() -> bool:
+        calls.append(1)
+        return len(calls) > 45  # in the joint stage, at ten steps an epoch
+
+    page = open_page("train", job=train(config, store, should_stop=stop))
+    assert "layer 2 **" in words(page)
+    assert "joint **" not in words(page)
+    spec = json.loads(page.get("plotly_chart")[0].proto.spec)
+    assert [mark["text"] for mark in spec["layout"]["annotations"]] == ["layer 1", "layer 2"]
+    button(page, "Resume").click().run()
+    assert not page.exception
+    (job,) = jobs.queue(store)
+    assert (job.state, job.status.stages) == ("queued", ("layer 1", "layer 2"))
+    assert "begins in a moment" in page.get("progress")[0].proto.text
 
 
 def test_a_job_that_nobody_knows_is_said(empty_home: Path, open_page) -> None:

@@ -180,6 +180,32 @@ def test_stopping_before_the_first_epoch_fails_in_one_line(
     assert "no weights to keep" in failure(capsys, "train", "undercomplete", *TINY)
 
 
+def test_an_ended_training_of_several_stages_goes_on(
+    home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = ["--set", "procedure.levels=[]", "--set", "procedure.layer_epochs=2"]
+    report = training.Trainer._report
+
+    def press(self: training.Trainer, stage: str, step: int, steps: int) -> None:
+        report(self, stage, step, steps)
+        if (stage, self.epoch, step) == ("layer 2", 3, 1):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Trainer, "_report", press)
+        assert main(["train", "stacked_denoising", *TINY, *stages, "--name", "stacked"]) == 0
+    info = next(info for info in RunStore().runs() if info.name == "stacked")
+    assert f"aecore train --resume {info.run_id}" in capsys.readouterr().out
+    assert "give the run alone" in wrong_usage(capsys, "train", "--resume", info.run_id, "--name", "other")
+    assert "name a kind" in wrong_usage(capsys, "train")
+    run = said(capsys, "train", "--resume", info.run_id)
+    assert (run["run_id"], run["state"], run["epoch"]) == (info.run_id, "finished", 6)
+    assert [stage["name"] for stage in said(capsys, "show", info.run_id)["stages"]] == ["layer 1", "layer 2", "joint"]
+    assert main(["show", info.run_id]) == 0
+    assert "after layer 1" in capsys.readouterr().out
+    assert "is finished; train it anew" in failure(capsys, "train", "--resume", info.run_id)
+
+
 def test_divergence_is_a_failure_with_a_remedy(home: Path, capsys: Capture) -> None:
     line = failure(capsys, "train", "linear", "--set", "epochs=3", "--set", "learning_rate=10", "--set", "code_dim=2")
     assert "training diverged" in line
