@@ -22,7 +22,7 @@ FORGOTTEN = 0.8
 smoother than images, so they stay somewhat nearer.
 """
 OFF_THE_DATA = 2.0
-"""Times the usual distance between neighbouring images from which pictures count as having left the data."""
+"""Times the usual distance between neighbouring images from which pictures count as drifting from the data."""
 NUMBERS_AT_ONCE = 4_000_000
 """Decoder outputs held at a time by `log_likelihood`: 16 MB."""
 
@@ -86,24 +86,34 @@ class Chain:
     usual: float
 
     @property
+    def curves(self) -> tuple[Float64[np.ndarray, "t"], Float64[np.ndarray, "t"]]:
+        """`from_start` and `from_data` at each step, mean over the chains."""
+        return self.from_start.mean(1), self.from_data.mean(1)
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """What the curves are read against: `unrelated`, mean over the starts, and `usual`."""
+        return float(self.unrelated.mean()), self.usual
+
+    @property
     def forgotten_after(self) -> int | None:
         """The first step (from 1) at which the chains are on average as good as unrelated to their starts."""
-        far = self.from_start.mean(1) >= FORGOTTEN * self.unrelated.mean()
+        far = self.curves[0] >= FORGOTTEN * self.levels[0]
         return int(np.argmax(far)) + 1 if far.any() else None
 
     @property
     def words(self) -> str:
         """How the chain mixes, in plain words."""
-        steps, share = len(self.means), float(self.from_start[-1].mean() / max(self.unrelated.mean(), 1e-12))
+        (from_start, from_data), (unrelated, usual), steps = self.curves, self.levels, len(self.means)
+        share, away = float(from_start[-1] / max(unrelated, 1e-12)), float(from_data[-1] / max(usual, 1e-12))
         after = self.forgotten_after
         if after is not None:
             mixing = f"After {after} step{'s' if after > 1 else ''} the start is forgotten"
         else:
             mixing = f"After {steps} steps it has come {share:.0%} of the way to unrelated pictures, so it mixes slowly"
-        away = float(self.from_data[-1].mean() / max(self.usual, 1e-12))
         if away < OFF_THE_DATA:
             return f"{mixing}; the pictures stay with the data."
-        return f"{mixing}; but the pictures have left the data, {away:.1f} times as far as its images are apart."
+        return f"{mixing}; but the pictures drift from the data, {away:.1f} times as far as its images are apart."
 
 
 @torch.inference_mode()

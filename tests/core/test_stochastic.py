@@ -131,7 +131,7 @@ def chain_with(from_start, from_data):
         ([1, 5, 9], [1, 1, 1], 3, "After 3 steps the start is forgotten; the pictures stay with the data."),
         ([9, 1], [1, 1], 1, "After 1 step the start is forgotten"),
         ([1, 2, 3], [1, 1, 1], None, "After 3 steps it has come 30% of the way"),
-        ([1, 2, 9], [1, 2, 5], 3, "have left the data, 5.0 times as far"),
+        ([1, 2, 9], [1, 2, 5], 3, "drift from the data, 5.0 times as far"),
     ],
 )
 def test_a_chain_says_how_it_mixes(start, data, after, words):
