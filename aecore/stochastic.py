@@ -43,7 +43,7 @@ def draw_images(model: Autoencoder, codes: Codes, n: int, generator: torch.Gener
 
 def binarised(images: Float32[np.ndarray, "n c h w"], seed: int) -> Float32[np.ndarray, "n c h w"]:
     """Every pixel drawn once, 1 with its grey as probability, else 0: the data on which log p(x) of a Bernoulli output
-    is that of a distribution. Source: Salakhutdinov & Murray, ICML 2008, section 4.
+    is that of a distribution. Source: Salakhutdinov & Murray, ICML 2008.
     """
     return (np.random.default_rng(seed).random(images.shape) < images).astype(np.float32)
 

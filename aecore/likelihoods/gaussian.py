@@ -35,7 +35,7 @@ class Gaussian(Likelihood):
     Learned, it is one σ a channel, and at the optimum σ² is the mean squared error: the weight that the data ask for.
     Not one a pixel: a pixel that is always black would take its σ to 0 and the likelihood to infinity.
     Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), sections 6.2.2.1 and 14.4; learned σ from
-    Rybkin, Daniilidis & Levine, "Simple and effective VAE training with calibrated decoders", ICML 2021, section 3.
+    Rybkin, Daniilidis & Levine, "Simple and effective VAE training with calibrated decoders", ICML 2021.
     """
 
     title: ClassVar[str] = "Gaussian (squared error)"
