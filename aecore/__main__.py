@@ -195,6 +195,26 @@ def _add_looking(add: _Add) -> None:
     embed.add_argument(
         "--n", type=_count, default=1000, help="at most so many images, stratified by class (%(default)s)"
     )
+    likelihood = add(
+        "likelihood",
+        commands.likelihood,
+        "Estimate log p(x) of test images. It says how well a variational model has learned the data, in nats.",
+        "aecore likelihood variational --samples 100\n  aecore likelihood variational --samples 5000 --binarise --json",
+    )
+    likelihood.add_argument("run", metavar="RUN")
+    likelihood.add_argument(
+        "--samples", type=_count, default=100, metavar="K", help="importance samples per image (%(default)s)"
+    )
+    likelihood.add_argument(
+        "--n", type=_count, default=1000, help="at most so many images, stratified by class (%(default)s)"
+    )
+    likelihood.add_argument("--seed", type=int, default=0, help="of the samples, and of --binarise (%(default)s)")
+    likelihood.add_argument(
+        "--binarise",
+        action="store_true",
+        help="draw each pixel once, on with its grey as probability: what a Bernoulli output is a distribution over",
+    )
+    _json(likelihood)
     for command, kinds in ((rebuild, ".png"), (walk, ".png or .gif"), (embed, ".csv or .npy")):
         command.add_argument("-o", "--out", metavar="FILE", required=True, help=f"file to write: {kinds}")
 

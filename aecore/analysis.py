@@ -16,6 +16,8 @@ CODES_LIMIT = 2000
 CODES_BYTES = 1_500_000
 QUANTILES = np.linspace(0.01, 0.99, 41)
 BASES = 24
+COLLAPSED = 0.01
+"""KL per unit in nats below which a unit has collapsed: q(h_k | x) is p(h_k) whatever x is, so it carries nothing."""
 
 
 def effects(model: Autoencoder, codes: Tensor, std: Tensor) -> Tensor:
@@ -54,7 +56,10 @@ def analyse(model: Autoencoder, config: RunConfig, data: Data) -> tuple[dict[str
         arrays["labels"] = data.labels[chosen]
     for name, values in config.objective.unit_report(code).items():
         arrays[f"unit_{name}"] = values.numpy()
-    return arrays, {**test_figures(model, config, data), **copying(model, data), **probe.figures(model, config, data)}
+    figures = {**test_figures(model, config, data), **copying(model, data), **probe.figures(model, config, data)}
+    if "unit_kl" in arrays:
+        figures["collapsed_units"] = float((arrays["unit_kl"] < COLLAPSED).sum())
+    return arrays, figures
 
 
 def belongs(arrays: Mapping[str, np.ndarray], code_dim: int) -> bool:

@@ -524,6 +524,25 @@ def _csv(gallery: "Gallery", coordinates: "np.ndarray", heads: list[str]) -> byt
     return "".join(",".join(line) + "\n" for line in lines).encode()
 
 
+def likelihood(options: argparse.Namespace) -> None:
+    """The mean over test images; the bound grows with K, so figures compare only at equal K and on equal images."""
+    from aecore.stochastic import binarised
+
+    session = _session(options.run)
+    gallery = session.gallery(options.n)
+    if gallery.decoded:
+        raise AecoreError(f"log p(x) is a statement about real images, and they are not here: {gallery.note}")
+    images = binarised(gallery.images, options.seed) if options.binarise else gallery.images
+    found = session.log_likelihood(images, options.samples, options.seed)
+    mean, error = float(found.mean()), float(found.std() / len(found) ** 0.5)
+    if options.json:
+        return _say_json(
+            {"run_id": session.run_id, "log_likelihood": mean, "standard_error": error, "unit": "nats per image",
+             "samples": options.samples, "images": len(images), "seed": options.seed, "binarised": options.binarise}
+        )  # fmt: skip
+    print(f"log p(x) ≥ {mean:.2f} ± {error:.2f} nats per image (K = {options.samples}; {gallery.note})")
+
+
 def _images(session: "Session", files: Sequence[str], n: int) -> "np.ndarray":
     """The named picture files in the model's size, or `n` test images; what is left out is said."""
     from aecore.intake import read_files

@@ -113,6 +113,22 @@ _ALL = [
         procedure="recirculation", code_dim=32, epochs=60, learning_rate=0.1,
         backbone={"kind": "mlp", "widths": [], "code_activation": "sigmoid", "tied": True},
     ),
+    _recipe(
+        "learned_variance", "Variational, learned σ",
+        "The model learns how far off its own pictures are, and that alone balances picture against code.",
+        "L = E_q[‖x − g(h)‖² / 2σ² + C·H·W log σ] + KL(q(h | x) ‖ N(0, I)),  best σ² = mean squared error",
+        "Rybkin, Daniilidis & Levine, ICML 2021",
+        objective="variational", likelihood={"kind": "gaussian", "learned": True},
+        backbone={"kind": "mlp", "widths": [256]}, code_dim=10, epochs=150,
+    ),
+    _recipe(
+        "grey_levels", "Softmax over grey levels",
+        "Each pixel gets a probability for every grey, so pictures drawn from the model look like those of the data.",
+        "p(x = k/(N−1) | h) = softmax(o)_k,  L = −log p(x | h),  N = 17 greys of the digits",
+        f"{_DLB}, sections 6.2.2.3 and 14.4",
+        likelihood={"kind": "categorical", "levels": 17}, backbone={"kind": "mlp", "widths": [128]}, code_dim=8,
+        epochs=60, weight_decay=1.0,
+    ),
 ]  # fmt: skip
 
 IMAGES_SEEN = 400_000

@@ -171,6 +171,15 @@ class Code:
         """log σ² per unit; only where P = 2."""
         return self.params.unbind(-1)[1]
 
+    def sample(self, generator: torch.Generator) -> Codes:
+        """h = μ + σ ε, ε ~ N(0, I): one draw per image of p(h | x); where P = 1 the encoder has no other than the
+        point itself.
+        """
+        if self.params.shape[-1] == 1:
+            return self.mean
+        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
+        return self.mean + (0.5 * self.log_variance).exp() * noise
+
 
 class Encoder(nn.Module, abc.ABC):
     """Images to code parameters. No layer mixes the samples of a batch, so per-sample Jacobians exist."""
@@ -224,8 +233,12 @@ class Backbone(Part):
 class Likelihood(Part):
     """p(x | h): what the decoder's output means."""
 
-    params_per_output: ClassVar[int] = 1
-    """Numbers per pixel that the decoder itself gives; `build` may append learned ones."""
+    @property
+    def params_per_output(self) -> int:
+        """Q: numbers per pixel that the decoder itself gives, 1 unless the settings say more; `build` may append
+        learned ones.
+        """
+        return 1
 
     @abc.abstractmethod
     def nll(self, out: Outputs, target: Images) -> Float[Tensor, "b c h w"]:
@@ -276,6 +289,12 @@ class Objective(Part):
     @abc.abstractmethod
     def terms(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, PerImage]:
         """{name: (B,)} in nats per image. The first is the reconstruction −log p(x | h)."""
+
+    def log_prior(self, z: Codes) -> PerImage | None:
+        """log p(h) in nats, where this objective bounds −log p(x) of the model p(h) p(x | h) by the encoder's q(h | x);
+        None where it makes no such model.
+        """
+        return None
 
     def after_step(self, model: Model) -> None:
         """Called after each optimiser step (to project weights, for instance)."""

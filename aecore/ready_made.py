@@ -69,6 +69,8 @@ READY_MADE = [
         "dataset": "shapes", "corruption": {"kind": "patches", "level": 0.3}, "backbone": CONV, "code_dim": 32,
         "epochs": 30, "batch_size": 64,
     }),
+    ReadyMade("digits-learned-variance", "Digits, variational with learned σ", "learned_variance", {}),
+    ReadyMade("digits-grey-levels", "Digits, softmax over 17 greys", "grey_levels", {}),
 ]  # fmt: skip
 
 

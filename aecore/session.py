@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor
 
-from aecore import metrics
-from aecore.analysis import QUANTILES, analyse, belongs
+from aecore import metrics, stochastic
+from aecore.analysis import COLLAPSED, QUANTILES, analyse, belongs
 from aecore.config import RunConfig
 from aecore.errors import AecoreError, BadInput, DataUnavailable, RunUnavailable
 from aecore.files import read_arrays
@@ -384,6 +384,11 @@ class Session:
         """Units that hardly change the picture: an effect below 2 % of the strongest unit's (or none at all)."""
         return self.effects <= 0.02 * self.effects.max()
 
+    @functools.cached_property
+    def collapsed(self) -> Bool[np.ndarray, "k"]:
+        """Units with a mean KL below `analysis.COLLAPSED` nats, which carry nothing; none where there is no KL."""
+        return self.unit_figures.get("kl", np.full(self.code_dim, np.inf)) < COLLAPSED
+
     def scale(self, unit: int, value: float) -> Scale:
         """`unit_range` as a slider's scale of 50 to 125 steps, widened where `value` is outside. Raises `BadInput`."""
         low, high = self.unit_range(self._checked_unit(unit))
@@ -473,6 +478,64 @@ class Session:
             raise BadInput(f"sampler: {error}") from None
         codes = chosen.sample(self.codes, n, seed).astype(np.float32)
         return codes, self.decode(codes)
+
+    # --- encoder and decoder as distributions
+
+    @property
+    def stochastic_encoder(self) -> bool:
+        """Whether the encoder gives a distribution p(h | x); else every draw of it is the point f(x)."""
+        return self.config.objective.params_per_code > 1
+
+    def draw_codes(self, images: Pictures, n: int = 16, seed: int = 0) -> Float32[np.ndarray, "n m k"]:
+        """`n` draws h ~ p(h | x) for each image, see `stochastic_encoder`; (N, n, K). Raises `BadInput`."""
+        x = self._checked(images)
+        self._checked_count(len(x) * n)
+        return stochastic.draw_codes(self._model, x, n, torch.Generator().manual_seed(seed)).numpy()
+
+    def draw_images(self, codes: CodeArray, n: int = 16, seed: int = 0) -> Float32[np.ndarray, "n m c h w"]:
+        """`n` draws x ~ p(x | h) for each code; (N, n, C, H, W). Not clipped: Gaussian draws may leave [0, 1].
+        Raises `BadInput`.
+        """
+        h = self._checked_codes(codes)
+        self._checked_count(len(h) * n)
+        return stochastic.draw_images(self._model, h, n, torch.Generator().manual_seed(seed)).numpy()
+
+    def chain(
+        self, images: Pictures, steps: int = 20, seed: int = 0, kind: str | None = None, level: float | None = None
+    ) -> stochastic.Chain:
+        """The chain x → h → x → … from each image, see `stochastic.chain`; corrupted at each step as in training, or
+        by another `kind` or `level` (0: not at all). Draws are not clipped. Raises `BadInput`.
+        """
+        x = self._checked(images)
+        self._checked_count(len(x) * steps)
+        return stochastic.chain(self._model, self.corruption(kind, level), x, steps, seed, self._reference)
+
+    @functools.cached_property
+    def _reference(self) -> stochastic.Reference:
+        """Training images, or the model's own pictures of their codes where the data is not here."""
+        chosen = np.linspace(0, len(self.codes) - 1, min(len(self.codes), stochastic.REFERENCE_IMAGES)).astype(np.int64)
+        try:
+            return stochastic.Reference(self.data.floats(self.code_indices[chosen]))
+        except DataUnavailable:
+            return stochastic.Reference(self.decode(self.codes[chosen]))
+
+    def log_likelihood(self, images: Pictures, samples: int = 100, seed: int = 0) -> Float[np.ndarray, "n"]:
+        """log p(x) of each image in nats by `samples` importance samples, a bound from below; see
+        `stochastic.log_likelihood`. Grey pixels under a Bernoulli output give a cross-entropy, no probability: draw
+        them first (`stochastic.binarised`). Raises `BadInput`, also for runs that are not variational.
+        """
+        self._checked_count(samples, 1_000_000)
+        found = stochastic.log_likelihood(self._model, self.config.objective, self._checked(images), samples, seed)
+        if found is None:
+            raise BadInput(
+                f"log p(x) needs a model p(h) p(x | h) with an encoder q(h | x), which a {self.config.objective.kind} "
+                "objective does not make; take a variational run"
+            )
+        return found
+
+    def _checked_count(self, count: int, most: int = MAX_IMAGES) -> None:
+        if not 1 <= count <= most:
+            raise BadInput(f"1 to {most} draws can be made at once, not {count}")
 
     @functools.cached_property
     def _neighbours(self) -> tuple[Float32[np.ndarray, "n k"], Float[np.ndarray, "n"]]:

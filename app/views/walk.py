@@ -18,6 +18,7 @@ from app.widgets.filmstrip import FRAMES, Film, Paging, films
 from app.widgets.image_source import GALLERY, image_source
 from app.widgets.picture import picture, picture_error
 from app.widgets.run_picker import header_with_run
+from app.widgets.walk_chain import chain_view
 from app.widgets.walk_place import Place
 from app.widgets.walk_tiles import tiles
 
@@ -27,7 +28,7 @@ FULL = 0.5
 ENLARGED = 8
 """Of exported pictures."""
 ALONG = Scale(0.0, 1.0, 0.02)
-MODES = {"units": "Units", "between": "Interpolate", "plane": "Plane", "random": "Random"}
+MODES = {"units": "Units", "between": "Interpolate", "plane": "Plane", "random": "Random", "chain": "Chain"}
 
 
 def main() -> None:
@@ -167,7 +168,9 @@ def _controls(place: Place) -> None:
         label_visibility="collapsed",
         width="stretch",
     )
-    draw: dict[str, Callable[[Place], None]] = {"between": _between, "plane": _plane, "random": _random}
+    draw: dict[str, Callable[[Place], None]] = {
+        "between": _between, "plane": _plane, "random": _random, "chain": chain_view,
+    }  # fmt: skip
     draw.get(str(mode), _units)(place)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import streamlit as st
+from reading import drawn
 from streamlit.testing.v1 import AppTest
 
 import aecore
@@ -16,7 +17,7 @@ from app.widgets import filmstrip, walk_place, walk_tiles
 from app.widgets.filmstrip import Film, Paging, films
 
 OpenPage = Callable[..., AppTest]
-MODES = ["Units", "Interpolate", "Plane", "Random"]
+MODES = ["Units", "Interpolate", "Plane", "Random", "Chain"]
 
 
 def main_picture(page: AppTest) -> str:
@@ -61,7 +62,7 @@ def test_a_link_restores_image_and_units(open_page: OpenPage, run_ids: dict[str,
         {"u2": "nan"}, {"u2": "inf"}, {"u2": "1e400"}, {"u2": ""}, {"u2": "<b>"}, {"u9999": "1"}, {"u99999": "1"},
         {"image": "-1"}, {"image": "1e9"}, {"image": "nan"}, {"mode": "<script>"}, {"x": "nan", "mode": "Plane"},
         {"to": "-5", "mode": "Interpolate"}, {"how": "'", "mode": "Interpolate"}, {"at": "nan", "mode": "Interpolate"},
-        {"sampler": "../../etc", "mode": "Random"},
+        {"sampler": "../../etc", "mode": "Random"}, {"mode": "Chain", "steps": "1e9", "seed": "-1", "corrupt": "<b>"},
     ],
     ids=str,
 )  # fmt: skip
@@ -136,6 +137,56 @@ def test_a_run_that_is_not_there_is_answered_in_words(open_page: OpenPage, run_i
     page = open_page("walk", run="nobody-knows-it")
     assert not page.exception
     assert any("picture-error" in element.proto.body for element in page.get("html"))
+
+
+# --- the chain
+
+
+def strips(page: AppTest) -> list[str]:
+    return [element.proto.body for element in page.get("html") if "of the chain, in rows" in element.proto.body]
+
+
+def test_a_link_restores_a_chain(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    run = run_ids["denoising"]
+    page = open_page("walk", run=run, mode="Chain", steps=8, seed=5, corrupt=0)
+    assert [page.number_input(key=state.widget(name)).value for name in (state.STEPS, state.SEED)] == [8, 5]
+    assert not page.toggle(key=state.widget(state.CORRUPT)).value
+    assert len(strips(page)) == 2
+    assert "Steps 7 to 8 of the chain, in rows: mean, draw" in strips(page)[1]
+    assert strips(page) == strips(open_page("walk", run=run, mode="Chain", steps=8, seed=5, corrupt=0))
+    assert strips(page) != strips(open_page("walk", run=run, mode="Chain", steps=8, seed=6, corrupt=0))
+    assert strips(page) != strips(open_page("walk", run=run, mode="Chain", steps=8, seed=5, corrupt=0, image=3))
+
+
+def test_what_is_set_of_a_chain_goes_into_the_link(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    page = open_page("walk", run=run_ids["denoising"], mode="Chain")
+    assert "in rows: seen, mean, draw" in strips(page)[0]
+    page = page.toggle(key=state.widget(state.CORRUPT)).set_value(False).run()
+    page = page.number_input(key=state.widget(state.STEPS)).set_value(6).run()
+    (another,) = [button for button in page.button if button.label == "Another chain"]
+    page = another.click().run()
+    assert not page.exception
+    assert {name: page.query_params[name] for name in ("corrupt", "steps", "seed")} == {
+        "corrupt": "0", "steps": "6", "seed": "1",
+    }  # fmt: skip
+    assert len(strips(page)) == 1
+    assert "in rows: mean, draw" in strips(page)[0]
+    page = page.toggle(key=state.widget(state.CORRUPT)).set_value(True).run()
+    assert "corrupt" not in page.query_params
+
+
+def test_a_chain_says_in_words_how_it_mixes_and_what_a_step_is(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    for recipe, encode in (("variational", "draws a code from its distribution"), ("denoising", "a single point")):
+        said = drawn(open_page("walk", run=run_ids[recipe], mode="Chain"))
+        assert encode in said
+        assert "the start is forgotten" in said or "of the way to unrelated pictures" in said
+        assert ("corrupts the picture" in said) == (recipe == "denoising")
+
+
+def test_a_chain_starts_where_the_walk_has_come_to(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    run = run_ids["variational"]
+    plain, moved = (strips(open_page("walk", run=run, mode="Chain", **more)) for more in ({}, {"u2": 3}))
+    assert plain != moved
 
 
 # --- places

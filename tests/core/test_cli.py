@@ -131,7 +131,9 @@ def test_recipes_and_datasets(home: Path, capsys: Capture) -> None:
 MAKING = ["", "app", "train", "fetch", "export", "import", "delete", "restore", "rename"]
 
 
-@pytest.mark.parametrize("command", [*MAKING, "list", "show", "recipes", "datasets", "reconstruct", "walk", "embed"])
+@pytest.mark.parametrize(
+    "command", [*MAKING, "list", "show", "recipes", "datasets", "reconstruct", "walk", "embed", "likelihood"]
+)
 def test_help_has_an_example_and_a_reason(command: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*command.split(), "--help"])
@@ -416,3 +418,19 @@ def test_as_a_program_from_a_folder_of_decoys(home: Path) -> None:
     with listing.stderr:
         assert listing.stderr.read() == b""
     assert listing.wait() == 0
+
+
+# --- likelihood ------------------------------------------------------------------------------------------------------
+
+
+def test_likelihood_of_a_variational_run_alone(home: Path, capsys: Capture) -> None:
+    found = said(capsys, "likelihood", "digits-variational", "--samples", "20", "--n", "50", "--binarise")
+    assert found["images"] == 50
+    assert found["binarised"]
+    assert -30 < found["log_likelihood"] < -15
+    more = said(capsys, "likelihood", "digits-variational", "--samples", "200", "--n", "50", "--binarise")
+    assert more["log_likelihood"] > found["log_likelihood"], "the bound grows with the samples"
+    assert main(["likelihood", "digits-learned-variance", "--samples", "2", "--n", "20"]) == 0
+    assert "nats per image (K = 2; 20 of 270 test images" in capsys.readouterr().out
+    assert "take a variational run" in failure(capsys, "likelihood", "tiny")
+    assert "number (1 to 10000)" in wrong_usage(capsys, "likelihood", "tiny", "--samples", "0")
