@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore import metrics
+from aecore import activity, metrics
 from aecore.config import RunConfig
 from aecore.model import Autoencoder
 from aecore.parts import Data
@@ -71,7 +71,11 @@ def analyse(model: Autoencoder, config: RunConfig, data: Data) -> tuple[dict[str
         arrays["labels"] = data.labels[chosen]
     for name, values in config.objective.unit_report(code).items():
         arrays[f"unit_{name}"] = values.numpy()
-    return arrays, test_figures(model, config, data)
+    figures = test_figures(model, config, data) | activity.figures(model, config, data)
+    if (rate := activity.rates(model, config, data)) is not None:
+        arrays["unit_rate"] = rate
+        figures |= activity.rate_figures(rate)
+    return arrays, figures
 
 
 def belongs(arrays: Mapping[str, np.ndarray], code_dim: int) -> bool:

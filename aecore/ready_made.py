@@ -52,6 +52,9 @@ READY_MADE = [
     ReadyMade("digits-undercomplete", "Digits, undercomplete", "undercomplete", {}),
     ReadyMade("digits-linear", "Digits, linear", "linear", {}),
     ReadyMade("digits-sparse", "Digits, sparse", "sparse", {}),
+    ReadyMade("digits-sparse-kl", "Digits, sparse by rate", "sparse_kl", {}),
+    ReadyMade("digits-top-k", "Digits, the five largest", "top_k", {}),
+    ReadyMade("digits-predictive-sparse", "Digits, predictive sparse decomposition", "predictive_sparse", {}),
     ReadyMade("digits-contractive", "Digits, contractive", "contractive", {}),
     ReadyMade("shapes-variational", "Shapes, variational", "variational", {
         "dataset": "shapes", "backbone": CONV, "code_dim": 10, "epochs": 40, "batch_size": 64,

@@ -117,6 +117,8 @@ SAMPLER = "sampler"
 DRAW = "draw"
 """The seed of the random codes; absent unless the code is one of them."""
 PICK = "pick"
+FILTERS = "filters"
+"""What the filters show: what a unit draws, or what it looks for."""
 PLANE_X = "x"
 PLANE_Y = "y"
 _MOVED = re.compile(r"u(\d{1,4})")
