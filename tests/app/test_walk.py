@@ -16,7 +16,7 @@ from app.widgets import filmstrip, walk_place, walk_tiles
 from app.widgets.filmstrip import Film, Paging, films
 
 OpenPage = Callable[..., AppTest]
-MODES = ["Units", "Interpolate", "Plane", "Random"]
+MODES = ["Units", "Interpolate", "Plane", "Random", "Filters"]
 
 
 def main_picture(page: AppTest) -> str:
