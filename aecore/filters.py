@@ -44,10 +44,10 @@ class Filters:
     def words(self) -> str:
         """How the units are used, in a sentence."""
         units, dead = len(self.order), int(self.dead.sum())
-        unused = f"{dead or 'none'} {'is' if dead < 2 else 'are'}"
         if self.rate is None:
-            return f"Of {units} units, {unused} hardly used."
-        return f"{self.rate.sum():.1f} of {units} units are active for an image, on average; {unused} always silent."
+            return f"{dead or 'None'} of {units} units hardly change{'' if dead > 1 else 's'} the picture."
+        silent = f"{dead or 'none'} {'is' if dead < 2 else 'are'} always silent"
+        return f"{self.rate.sum():.1f} of {units} units are active for an image, on average; {silent}."
 
 
 @torch.inference_mode()

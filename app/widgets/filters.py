@@ -77,7 +77,7 @@ def _words(place: Place, found: Filters) -> str:
     if nats:
         words += (
             f" Per test image, −log p(x | h) is {nats['reconstruction_nats']:.1f} nats, and −log p(h) under the "
-            f"Laplace prior is {nats['prior_nats']:.1f}."
+            f"Laplace prior is {nats['prior_nats']:.1f} (of densities, so they may be negative)."
         )
     return words
 
