@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore import metrics, probe
+from aecore import activity, metrics, probe
 from aecore.config import RunConfig
 from aecore.model import Autoencoder
 from aecore.parts import Data
@@ -59,6 +59,10 @@ def analyse(model: Autoencoder, config: RunConfig, data: Data) -> tuple[dict[str
     figures = {**test_figures(model, config, data), **copying(model, data), **probe.figures(model, config, data)}
     if "unit_kl" in arrays:
         figures["collapsed_units"] = float((arrays["unit_kl"] < COLLAPSED).sum())
+    figures |= activity.figures(model, config, data)
+    if (rate := activity.rates(model, config, data)) is not None:
+        arrays["unit_rate"] = rate
+        figures |= activity.rate_figures(rate)
     return arrays, figures
 
 

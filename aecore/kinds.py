@@ -68,6 +68,28 @@ _ALL = [
         backbone={"kind": "mlp", "widths": [], "code_activation": "relu"}, code_dim=96, epochs=150, weight_decay=0.01,
     ),
     _recipe(
+        "sparse_kl", "Sparse, by rate",
+        "Each unit may be on for a tenth of the pictures: so each must find its own thing to look for.",
+        "h = σ(a),  L = −log p(x | h) + λ Σ KL(ρ ‖ mean h_k)", "Ng, CS294A lecture notes (2011), section 3",
+        objective={"kind": "sparse_kl", "rate": 0.1}, backbone={"kind": "mlp", "widths": []}, code_dim=96, epochs=150,
+        learning_rate=2e-2,
+    ),
+    _recipe(
+        "top_k", "Sparse, the k largest",
+        "Only the five strongest units stay, all others are 0: a picture must be said in five words.",
+        "h = supp_k(W x + b),  L = −log p(x | h)", "Makhzani & Frey, ICLR 2014",
+        objective={"kind": "top_k", "k": 5}, backbone={"kind": "mlp", "widths": [], "tied": True}, code_dim=48,
+        epochs=150, learning_rate=2e-2,
+    ),
+    _recipe(
+        "predictive_sparse", "Predictive sparse decomposition",
+        "The best sparse codes are searched for, and an encoder learns to guess them at once.",
+        "L = min_z ‖x − D z‖²/2σ² + λ ‖z‖₁ + α ‖z − f(x)‖²,  ‖D_k‖ = 1",
+        "Kavukcuoglu, Ranzato & LeCun, CBLL-TR-2008-12-01 (arXiv 1010.3467)",
+        objective={"kind": "predictive_sparse", "weight": 8.0, "prediction": 10.0}, backbone="dictionary",
+        likelihood={"kind": "gaussian", "sigma": 0.2}, code_dim=96, epochs=60, learning_rate=1e-2,
+    ),
+    _recipe(
         "denoising", "Denoising",
         "Given a damaged picture, it must return the whole one, so the code has to know what pictures look like.",
         "x̃ ~ C(x̃ | x),  L = −log p(x | h = f(x̃))", "Vincent et al., ICML 2008 and JMLR 11 (2010)",

@@ -12,14 +12,14 @@ class Autoencoder(nn.Module):
 
     def __init__(self, config: RunConfig, shape: Shape) -> None:
         super().__init__()
-        self.likelihood = config.likelihood
+        self.likelihood, self.objective = config.likelihood, config.objective
         self.encoder, self.decoder = config.backbone.build(
             shape, config.code_dim, config.objective.params_per_code, config.likelihood.params_per_output
         )
         self.head = config.likelihood.build(shape)
 
     def encode(self, x: Images, visible: Visible | None = None) -> Code:
-        return Code(self.encoder(x, visible))
+        return Code(self.objective.code(self.encoder(x, visible)))
 
     def decode(self, z: Codes) -> Outputs:
         return self.head(self.decoder(z))

@@ -59,6 +59,10 @@ class DenseEncoder(Encoder):
             a = self.layer(index, a)
         return a.reshape(len(a), -1, self.params_per_code)
 
+    def templates(self) -> Tensor | None:
+        first: Tensor = self.layers[0].weight  # pyright: ignore[reportAssignmentType]
+        return first[:: self.params_per_code] if len(self.layers) == 1 else None
+
     def jacobian_squared_norm(self, x: Images) -> PerImage:
         """Closed form. With D_l = diag s'(a_l), J = D_L W_L … D_1 W_1 and ‖J‖² = Σ_k j_k (W_1 W_1ᵀ) j_kᵀ, j_k the rows
         of D_L W_L … D_1, so the input's size enters only once, through the Gram matrix. For one layer this is Σ_k

@@ -187,6 +187,10 @@ class Encoder(nn.Module, abc.ABC):
     @abc.abstractmethod
     def forward(self, x: Images, visible: Visible | None = None) -> CodeParams: ...
 
+    def templates(self) -> Float[Tensor, "k d"] | None:
+        """What each unit looks for, where a single layer says it: its weights over the D = C·H·W inputs."""
+        return None
+
     def jacobian_squared_norm(self, x: Images) -> PerImage:
         """Σ_k ‖∂h_k/∂x‖² per image, h the code's means; differentiable. Here by automatic differentiation, a unit at a
         time.
@@ -267,6 +271,7 @@ class Model(Protocol):
 
     likelihood: Likelihood
     encoder: Encoder
+    decoder: Decoder
 
     def encode(self, x: Images, visible: Visible | None = None) -> Code: ...
     def decode(self, z: Codes) -> Outputs: ...
@@ -285,10 +290,21 @@ class Objective(Part):
     """What is minimised: the sum of its terms, each in nats per image and already weighted."""
 
     params_per_code: ClassVar[int] = 1
+    bounds_code: ClassVar[bool] = False
+    """True where `code` itself bounds the units, so that the encoder's own numbers must not be bounded before."""
+
+    def code(self, params: CodeParams) -> CodeParams:
+        """The code's numbers from the encoder's: as they are, unless this objective makes codes sparse by their form.
+
+        Everything that encodes goes through here, in training and afterwards.
+        """
+        return params
 
     @abc.abstractmethod
     def terms(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, PerImage]:
-        """{name: (B,)} in nats per image. The first is the reconstruction −log p(x | h)."""
+        """{name: (B,)} in nats per image. The first is the reconstruction −log p(x | h). What belongs to the batch as a
+        whole (a mean activity) is given to each of its images alike, so that the mean over the batch is right.
+        """
 
     def log_prior(self, z: Codes) -> PerImage | None:
         """log p(h) in nats, where this objective bounds −log p(x) of the model p(h) p(x | h) by the encoder's q(h | x);
@@ -300,8 +316,20 @@ class Objective(Part):
         """Called after each optimiser step (to project weights, for instance)."""
 
     def unit_report(self, code: Code) -> dict[str, Float[Tensor, "k"]]:
-        """Figures per code unit worth keeping with the run (KL in nats, rates); empty where there are none."""
+        """Figures per code unit worth keeping with the run (KL in nats), each a mean over the images; often empty."""
         return {}
+
+    def active(self, code: Code) -> Bool[Tensor, "b k"] | None:
+        """Which units are active for which image; None where all of them always take part."""
+        return None
+
+    def prior(self, code: Code) -> PerImage | None:
+        """−log p(h) in nats per image, where the code's price is that of a prior; see `aecore.activity`."""
+        return None
+
+    def optimise(self, model: Model, x: Images) -> Codes | None:
+        """The best codes for the weights as they are, where this objective defines them; None elsewhere."""
+        return None
 
     def refusal(self, config: Any) -> str | None:
         return None

@@ -16,11 +16,12 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor
 
-from aecore import metrics, stochastic
+from aecore import activity, metrics, stochastic
 from aecore.analysis import COLLAPSED, QUANTILES, analyse, belongs
 from aecore.config import RunConfig
 from aecore.errors import AecoreError, BadInput, DataUnavailable, RunUnavailable
 from aecore.files import read_arrays
+from aecore.filters import Filters, Inference, compare, draws, looks_for
 from aecore.intake import Intake
 from aecore.loading import load_data
 from aecore.model import build
@@ -560,6 +561,43 @@ class Session:
         order = np.argsort(apart, kind="stable")[:nearest]
         percentile = 100 * float(np.searchsorted(typical, apart[order[0]], side="right")) / len(typical)
         return Distance(float(apart[order[0]]), percentile, order.astype(np.int64))
+
+    # --- units, and codes as a model with latent variables
+
+    def filters(self) -> Filters:
+        """What each unit draws and, where the encoder is one layer, looks for; see `Filters`."""
+        step = np.maximum(self.code_std, 1e-3 * float(self.code_std.max()) or 1.0)
+        rate = self.unit_figures.get("rate")
+        return Filters(
+            draws(self._model, self.code_mean, step.astype(np.float32)),
+            looks_for(self._model, self.shape),
+            rate,
+            self.dead if rate is None else rate == 0,
+            np.lexsort((-self.effects, -(self.effects if rate is None else rate))),
+        )
+
+    @functools.cached_property
+    def nats(self) -> dict[str, float]:
+        """`reconstruction_nats` and `prior_nats` per test image; empty where the code's price is that of no prior."""
+        kept = {name: value for name, value in self.status.metrics.items() if name.endswith("_nats")}
+        try:
+            return kept or activity.figures(self._model, self.config, self.data)
+        except DataUnavailable:
+            return {}
+
+    def inference(self, images: Pictures) -> Inference | None:
+        """The encoder's codes held against the best ones; None where a kind optimises none. Raises `BadInput`."""
+        return compare(self._model, self._checked(images))
+
+    def optimised_codes(self, images: Pictures) -> CodeArray:
+        """The best codes for these images, found by optimisation instead of by the encoder. Raises `BadInput`."""
+        found = self.inference(images)
+        if found is None:
+            raise BadInput(
+                "this run's codes come from its encoder alone; only kinds that optimise codes (predictive_sparse) "
+                "have optimised ones"
+            )
+        return found.codes["optimised"]
 
     # --- the training
 

@@ -14,6 +14,7 @@ from aecore.atlas import Atlas
 from aecore.atlas import atlas as make_atlas
 from aecore.config import parse
 from aecore.errors import AecoreError, DataUnavailable
+from aecore.filters import Filters, Inference
 from aecore.intake import Intake, as_data, read_files
 from aecore.jobs import Download
 from aecore.loading import load_data
@@ -76,6 +77,18 @@ def random_codes(folder: str, run_id: str, sampler: str, n: int, seed: int) -> t
     for array in (codes, images):
         array.setflags(write=False)
     return codes, images
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def filters(folder: str, run_id: str) -> Filters:
+    """What a run's units draw and look for; two decoded pictures a unit."""
+    return session(run_id).filters()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def inference(folder: str, run_id: str) -> Inference | None:
+    """The encoder's codes of a run's gallery against the optimised ones; None where the run optimises none."""
+    return session(run_id).inference(gallery(folder, run_id, 64).images)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, scope="session")

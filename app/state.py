@@ -132,6 +132,8 @@ STEPS = "steps"
 """Of the chain; its seed is `SEED`."""
 CORRUPT = "corrupt"
 """0 where the chain of a denoising run leaves out the noise."""
+FILTERS = "filters"
+"""What the filters show: what a unit draws, or what it looks for."""
 PLANE_X = "x"
 PLANE_Y = "y"
 _MOVED = re.compile(r"u(\d{1,4})")

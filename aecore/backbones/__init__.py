@@ -4,3 +4,4 @@
 from aecore.backbones.linear import Linear as Linear
 from aecore.backbones.mlp import Mlp as Mlp
 from aecore.backbones.conv import Conv as Conv
+from aecore.backbones.dictionary import Dictionary as Dictionary

@@ -47,6 +47,8 @@ class Mlp(Backbone):
             return "backbone.widths: each hidden layer needs 1 to 4096 units"
         if config.objective.params_per_code > 1 and self.code_activation != "identity":
             return "backbone.code_activation: this objective's code is a mean and a variance, unbounded; use identity"
+        if config.objective.bounds_code and self.code_activation != "identity":
+            return "backbone.code_activation: this objective bounds the code by a sigmoid of its own; use identity"
         if self.tied and (config.objective.params_per_code > 1 or config.likelihood.params_per_output > 1):
             return "backbone.tied: tied weights need one number per code unit and per pixel; set backbone.tied=false"
         return None

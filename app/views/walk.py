@@ -3,7 +3,6 @@
 import html
 import io
 import json
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -15,6 +14,7 @@ from aecore.session import Gallery, Scale, Session
 from app import cache, state
 from app.widgets import walk_place
 from app.widgets.filmstrip import FRAMES, Film, Paging, films
+from app.widgets.filters import filters
 from app.widgets.image_source import GALLERY, image_source
 from app.widgets.picture import picture, picture_error
 from app.widgets.run_picker import header_with_run
@@ -28,7 +28,14 @@ FULL = 0.5
 ENLARGED = 8
 """Of exported pictures."""
 ALONG = Scale(0.0, 1.0, 0.02)
-MODES = {"units": "Units", "between": "Interpolate", "plane": "Plane", "random": "Random", "chain": "Chain"}
+MODES = {
+    "units": "Units",
+    "between": "Interpolate",
+    "plane": "Plane",
+    "random": "Random",
+    "chain": "Chain",
+    "filters": "Filters",
+}
 
 
 def main() -> None:
@@ -169,7 +176,7 @@ def _controls(place: Place) -> None:
         width="stretch",
     )
     draw: dict[str, Callable[[Place], None]] = {
-        "between": _between, "plane": _plane, "random": _random, "chain": chain_view,
+        "between": _between, "plane": _plane, "random": _random, "chain": chain_view, "filters": filters,
     }  # fmt: skip
     draw.get(str(mode), _units)(place)
 

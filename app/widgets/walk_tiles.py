@@ -7,7 +7,6 @@ import streamlit as st
 from streamlit.components import v2
 
 from aecore import pictures
-from aecore.session import Pictures
 
 HERE = Path(__file__).parent
 SPRITE_COLUMNS = 16
@@ -20,7 +19,7 @@ _TILES = v2.component(
 
 
 def tiles(
-    images: Pictures,
+    images: pictures.Stack,
     title: str,
     labels: Sequence[str],
     key: str,

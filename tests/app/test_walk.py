@@ -17,7 +17,7 @@ from app.widgets import filmstrip, walk_place, walk_tiles
 from app.widgets.filmstrip import Film, Paging, films
 
 OpenPage = Callable[..., AppTest]
-MODES = ["Units", "Interpolate", "Plane", "Random", "Chain"]
+MODES = ["Units", "Interpolate", "Plane", "Random", "Chain", "Filters"]
 
 
 def main_picture(page: AppTest) -> str:

@@ -64,9 +64,15 @@ def store(own_home: Path, tmp_path: Path) -> RunStore:
     return RunStore(own_home, tmp_path / "none")
 
 
+NEEDS = {"predictive_sparse": {"backbone": "dictionary", "likelihood": "gaussian"}}
+"""What a part needs beside it, where the usual neighbours will not do."""
+
+
 @pytest.fixture
 def configure() -> Configure:
-    """`configure(objective="variational", training={…})`: a small, quick configuration with these fields replaced."""
+    """`configure(objective="variational", training={…})`: a small, quick configuration with these fields replaced, and
+    with what they need beside them unless that is given too.
+    """
 
     def make(**fields: object) -> RunConfig:
         training = {"epochs": 2, "batch_size": 128, "threads": 1, **fields.pop("training", {})}
@@ -74,6 +80,9 @@ def configure() -> Configure:
             "dataset": "digits", "corruption": "none", "backbone": {"kind": "mlp", "widths": [32]},
             "likelihood": "bernoulli", "objective": "reconstruction", "procedure": "joint", "code_dim": 6,
         }  # fmt: skip
+        for value in list(fields.values()):
+            kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", value)
+            fields = {**(NEEDS.get(kind, {}) if isinstance(kind, str) else {}), **fields}
         return parse({**parts, **fields, "training": training})
 
     return make
