@@ -89,6 +89,21 @@ _ALL = [
         "L = E_q[−log p(x | h)] + β KL(q(h | x) ‖ N(0, I))", "Kingma & Welling, ICLR 2014",
         objective="variational", backbone={"kind": "mlp", "widths": [256]}, code_dim=10, epochs=150,
     ),
+    _recipe(
+        "sequence", "Sequence to sequence",
+        "It reads a picture row by row into a code and writes it from there; given the first rows, it writes the rest.",
+        "s_t = GRU(x_t, s_{t−1}),  h = W s_H,  L = −log p(x | h) − log p(x_{>n} | h_n, x_{≤n})",
+        "Cho et al., EMNLP 2014; Sutskever et al., NIPS 2014; Srivastava et al., ICML 2015",
+        objective="continuation", backbone={"kind": "gru", "width": 128}, code_dim=24, epochs=60, batch_size=32,
+        learning_rate=4e-3, precision="float32",
+    ),
+    _recipe(
+        "masked_autoencoder", "Masked autoencoder",
+        "The encoder sees a few patches of a picture and nothing of the others; the decoder fills them in.",
+        "h = f(x_visible),  L = −log p(x_hidden | h) − λ log p(x_visible | h)", "He et al., CVPR 2022",
+        corruption={"kind": "patches", "size": 2, "level": 0.6}, backbone={"kind": "transformer", "patch": 2},
+        objective="masked_reconstruction", code_dim=24, epochs=60, batch_size=32, precision="float32",
+    ),
 ]  # fmt: skip
 
 IMAGES_SEEN = 400_000

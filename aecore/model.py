@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from aecore.config import RunConfig
-from aecore.parts import Code, Codes, Images, Outputs, Shape, Visible
+from aecore.networks import first_rows
+from aecore.parts import Code, Codes, Images, Outputs, Prefix, Shape, Visible
 
 
 class Autoencoder(nn.Module):
@@ -16,17 +17,22 @@ class Autoencoder(nn.Module):
         self.encoder, self.decoder = config.backbone.build(
             shape, config.code_dim, config.objective.params_per_code, config.likelihood.params_per_output
         )
+        self.decoder.mean = config.likelihood.mean
         self.head = config.likelihood.build(shape)
 
     def encode(self, x: Images, visible: Visible | None = None) -> Code:
         return Code(self.encoder(x, visible))
 
-    def decode(self, z: Codes) -> Outputs:
-        return self.head(self.decoder(z))
+    def decode(self, z: Codes, prefix: Prefix | None = None) -> Outputs:
+        return self.head(self.decoder(z, prefix))
+
+    def restore(self, x: Images, visible: Visible | None = None) -> Outputs:
+        """p(x | h = mean of the code); where rows are hidden, sequence decoders go on from those above."""
+        return self.decode(self.encode(x, visible).mean, first_rows(x, visible))
 
     def reconstruct(self, x: Images, visible: Visible | None = None) -> Images:
-        """r = E[p(x | h = mean of the code)], (B, C, H, W)."""
-        return self.likelihood.mean(self.decode(self.encode(x, visible).mean))
+        """r = the mean of `restore`, (B, C, H, W)."""
+        return self.likelihood.mean(self.restore(x, visible))
 
 
 def build(config: RunConfig, shape: Shape) -> Autoencoder:

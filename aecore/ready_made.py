@@ -60,6 +60,8 @@ READY_MADE = [
         "dataset": "shapes", "corruption": {"kind": "patches", "level": 0.3}, "backbone": CONV, "code_dim": 32,
         "epochs": 30, "batch_size": 64,
     }),
+    ReadyMade("digits-sequence", "Digits, sequence to sequence", "sequence", {}),
+    ReadyMade("digits-masked-autoencoder", "Digits, masked autoencoder", "masked_autoencoder", {}),
 ]  # fmt: skip
 
 

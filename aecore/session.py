@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor
 
-from aecore import metrics
+from aecore import metrics, pictures
 from aecore.analysis import QUANTILES, analyse, belongs, stratified
 from aecore.config import RunConfig
 from aecore.errors import AecoreError, BadInput, DataUnavailable, RunUnavailable
@@ -41,6 +41,18 @@ class Denoised:
     original: Pictures
     corrupted: Pictures
     reconstruction: Pictures
+    visible: Bool[np.ndarray, "n 1 h w"] | None = None
+
+    @property
+    def shown(self) -> pictures.Stack:
+        """`corrupted`, with hidden pixels marked as such: a hidden one is not a black one."""
+        return self.corrupted if self.visible is None else pictures.mark_hidden(self.corrupted, self.visible)
+
+    @property
+    def rows_given(self) -> int:
+        """Rows from the top of which nothing is hidden in any image."""
+        height = self.original.shape[2]
+        return height if self.visible is None else int(self.visible.all((0, 1, 3)).cumprod().sum())
 
     @property
     def sse_before(self) -> Float[np.ndarray, "n"]:
@@ -313,8 +325,29 @@ class Session:
         clean = self._checked(images)
         corruption = self.corruption(kind, level)
         corrupted, visible = corruption.corrupt(clean, torch.Generator().manual_seed(seed))
-        reconstruction = self._picture(self._model.decode(self._model.encode(corrupted, visible).mean))
-        return Denoised(clean.numpy(), corrupted.numpy(), reconstruction)
+        reconstruction = self._picture(self._model.restore(corrupted, visible))
+        seen = None if visible is None else visible.numpy()
+        return Denoised(clean.numpy(), corrupted.numpy(), reconstruction, seen)
+
+    @property
+    def continues(self) -> bool:
+        """Whether this run's decoder can go on from given rows."""
+        return self._model.decoder.takes_prefix
+
+    @torch.inference_mode()
+    def continue_rows(self, images: Pictures, rows: int) -> Pictures:
+        """The first `rows` rows of each image as they are, and below them what the model makes of those alone.
+
+        Raises `BadInput`, also for a run that does not continue.
+        """
+        given, height = self._checked(images), self.shape[1]
+        if not self.continues:
+            raise BadInput("this run draws whole images from their code; one that continues them has the backbone gru")
+        if not 0 <= rows <= height:
+            raise BadInput(f"these images have {height} rows, so 0 to {height} can be given, not {rows}")
+        visible = (torch.arange(height) < rows)[:, None].expand(len(given), 1, height, self.shape[2])
+        below = self._picture(self._model.restore(given * visible, visible))
+        return np.where(visible.numpy(), given.numpy(), below)
 
     def error_curve(
         self, images: Pictures, kind: str | None = None, levels: Float[np.ndarray, "m"] | None = None, seed: int = 0

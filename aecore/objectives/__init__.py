@@ -5,3 +5,5 @@ from aecore.objectives.reconstruction import Reconstruction as Reconstruction
 from aecore.objectives.sparse_l1 import SparseL1 as SparseL1
 from aecore.objectives.contractive import Contractive as Contractive
 from aecore.objectives.variational import Variational as Variational
+from aecore.objectives.masked_reconstruction import MaskedReconstruction as MaskedReconstruction
+from aecore.objectives.continuation import Continuation as Continuation
