@@ -26,13 +26,13 @@ class Autoencoder(nn.Module):
     def decode(self, z: Codes, prefix: Prefix | None = None) -> Outputs:
         return self.head(self.decoder(z, prefix))
 
-    def restore(self, x: Images, visible: Visible | None = None) -> Outputs:
-        """p(x | h = mean of the code); where rows are hidden, sequence decoders go on from those above."""
-        return self.decode(self.encode(x, visible).mean, first_rows(x, visible))
-
     def reconstruct(self, x: Images, visible: Visible | None = None) -> Images:
-        """r = the mean of `restore`, (B, C, H, W)."""
-        return self.likelihood.mean(self.restore(x, visible))
+        """r = E[p(x | h = mean of the code)], (B, C, H, W). A sequence decoder keeps the rows above the first that is
+        hidden and goes on from there.
+        """
+        prefix = first_rows(x, visible) if self.decoder.takes_prefix else None
+        mean = self.likelihood.mean(self.decode(self.encode(x, visible).mean, prefix))
+        return mean if prefix is None else torch.where(prefix.isnan(), mean, prefix)
 
 
 def build(config: RunConfig, shape: Shape) -> Autoencoder:

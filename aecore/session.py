@@ -278,8 +278,7 @@ class Session:
             )
         return torch.from_numpy(np.array(codes, np.float32))
 
-    def _picture(self, out: Tensor) -> Pictures:
-        mean = self._model.likelihood.mean(out)
+    def _picture(self, mean: Tensor) -> Pictures:
         return (mean.clamp(0, 1) if self.config.dataset.value_range == (0.0, 1.0) else mean).numpy()
 
     @property
@@ -299,12 +298,12 @@ class Session:
     @torch.inference_mode()
     def decode(self, codes: CodeArray) -> Pictures:
         """The likelihood's mean of g(h), clipped to the data's range; (N, K) → (N, C, H, W). Raises `BadInput`."""
-        return self._picture(self._model.decode(self._checked_codes(codes)))
+        return self._picture(self._model.likelihood.mean(self._model.decode(self._checked_codes(codes))))
 
     @torch.inference_mode()
     def reconstruct(self, images: Pictures) -> Pictures:
         """r = g(f(x)) of uncorrupted images. Raises `BadInput`."""
-        return self._picture(self._model.decode(self._model.encode(self._checked(images)).mean))
+        return self._picture(self._model.reconstruct(self._checked(images)))
 
     def corruption(self, kind: str | None = None, level: float | None = None) -> Corruption:
         """The run's own corruption, or another kind; at `level`. Raises `BadInput` for an unknown kind or impossible
@@ -325,7 +324,7 @@ class Session:
         clean = self._checked(images)
         corruption = self.corruption(kind, level)
         corrupted, visible = corruption.corrupt(clean, torch.Generator().manual_seed(seed))
-        reconstruction = self._picture(self._model.restore(corrupted, visible))
+        reconstruction = self._picture(self._model.reconstruct(corrupted, visible))
         seen = None if visible is None else visible.numpy()
         return Denoised(clean.numpy(), corrupted.numpy(), reconstruction, seen)
 
@@ -346,7 +345,7 @@ class Session:
         if not 0 <= rows <= height:
             raise BadInput(f"these images have {height} rows, so 0 to {height} can be given, not {rows}")
         visible = (torch.arange(height) < rows)[:, None].expand(len(given), 1, height, self.shape[2])
-        below = self._picture(self._model.restore(given * visible, visible))
+        below = self._picture(self._model.reconstruct(given * visible, visible))
         return np.where(visible.numpy(), given.numpy(), below)
 
     def error_curve(

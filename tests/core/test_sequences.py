@@ -158,7 +158,7 @@ def test_the_ready_made_run_continues_better_than_ridge_regression_and_the_mean_
 
 
 def test_a_recurrent_network_learns_to_copy(configure):
-    training = {"epochs": 8, "batch_size": 32, "learning_rate": 1e-2, "precision": "float32"}
+    training = {"epochs": 14, "batch_size": 32, "learning_rate": 1e-2, "precision": "float32"}
     config = configure(backbone=GRU, code_dim=12, training=training)
     trainer = Trainer(config, config.dataset.load())
     trainer.run()
@@ -183,7 +183,7 @@ def test_missing_rows_on_a_page_are_continued_the_same_way(sequence):
     x = sequence.gallery(6).images
     done = sequence.denoise(x, "rows", 0.5)
     assert done.rows_given == 4
-    np.testing.assert_array_equal(done.reconstruction[:, :, 4:], sequence.continue_rows(x, 4)[:, :, 4:])
+    np.testing.assert_array_equal(done.reconstruction, sequence.continue_rows(x, 4))
     whole = sequence.denoise(x, "rows", 0.0)
     np.testing.assert_array_equal(whole.reconstruction, sequence.reconstruct(x))
 
