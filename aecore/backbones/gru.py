@@ -47,11 +47,11 @@ class RowEncoder(Encoder):
         if visible is not None:
             x = torch.where(visible, x, 0.0)
         reads = self.cell.read(x.transpose(1, 2).flatten(2))
-        state = reads.new_zeros(len(x), self.width)
+        state = reads.new_zeros(x.shape[0], self.width)
         for step in range(x.shape[2]):
             after = self.cell(reads[:, step], state)
             state = after if visible is None else torch.where(visible[:, 0, step].any(1, keepdim=True), after, state)
-        return self.code(state).reshape(len(x), -1, self.params_per_code)
+        return self.code(state).reshape(x.shape[0], -1, self.params_per_code)
 
 
 class RowDecoder(Decoder):
@@ -75,10 +75,10 @@ class RowDecoder(Decoder):
     def forward(self, z: Codes, prefix: Prefix | None = None) -> Outputs:
         c, h, w = self.shape
         state, condition = torch.tanh(self.start(z)), self.condition(z)
-        row, out = z.new_zeros(len(z), c * w), list[Tensor]()
+        row, out = z.new_zeros(z.shape[0], c * w), list[Tensor]()
         for step in range(h):
             state = self.cell(self.cell.read(row) + condition, state)
-            out.append(self.write(state).reshape(len(z), self.params_per_output, c, 1, w))
+            out.append(self.write(state).reshape(z.shape[0], self.params_per_output, c, 1, w))
             mean = self.mean(out[-1])
             if prefix is not None and step < prefix.shape[2]:
                 given = prefix[:, :, step : step + 1]

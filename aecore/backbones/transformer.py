@@ -78,7 +78,7 @@ class PatchEncoder(Encoder):
         if seen is not None:
             share = seen.float().mean(1).clamp(min=1 / seen.shape[1])
             tokens = torch.where(seen[..., None], tokens, 0.0) / share[:, None, None]
-        return self.code(tokens.flatten(1)).reshape(len(x), -1, self.params_per_code)
+        return self.code(tokens.flatten(1)).reshape(x.shape[0], -1, self.params_per_code)
 
 
 class PatchDecoder(Decoder):
@@ -97,11 +97,11 @@ class PatchDecoder(Decoder):
 
     def forward(self, z: Codes, prefix: Images | None = None) -> Outputs:
         (c, h, w), side, q = self.shape, self.side, self.params_per_output
-        tokens = self.masks(z).reshape(len(z), -1, self.width)
+        tokens = self.masks(z).reshape(z.shape[0], -1, self.width)
         for block in self.blocks:
             tokens = block(tokens)
-        cut = self.pixels(self.norm(tokens)).reshape(len(z), h // side, w // side, q, c, side, side)
-        return cut.permute(0, 3, 4, 1, 5, 2, 6).reshape(len(z), q, c, h, w)
+        cut = self.pixels(self.norm(tokens)).reshape(z.shape[0], h // side, w // side, q, c, side, side)
+        return cut.permute(0, 3, 4, 1, 5, 2, 6).reshape(z.shape[0], q, c, h, w)
 
 
 class Transformer(Backbone):
