@@ -436,7 +436,7 @@ def reconstruct(options: argparse.Namespace) -> None:
     images = _images(session, options.images, options.n)
     if options.level or options.noise:
         denoised = session.denoise(images, options.noise, options.level, options.seed)
-        columns = {"original": images, "corrupted": denoised.corrupted, "reconstruction": denoised.reconstruction}
+        columns = {"original": images, "corrupted": denoised.shown, "reconstruction": denoised.reconstruction}
     else:
         columns = {"original": images, "reconstruction": session.reconstruct(images)}
     drawn = pictures.labelled_columns(list(columns.values()), list(columns), _factor(session))

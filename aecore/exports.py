@@ -25,7 +25,7 @@ def reconstructions_png(session: Session, n: int = SHOWN) -> bytes:
     Raises `BadInput` when the run's images have neither one nor three channels.
     """
     done = session.denoise(session.gallery(n).images)
-    columns = {"original": done.original, "corrupted": done.corrupted, "reconstruction": done.reconstruction}
+    columns = {"original": done.original, "corrupted": done.shown, "reconstruction": done.reconstruction}
     if session.config.corruption.level == 0:
         del columns["corrupted"]
     return pictures.png(

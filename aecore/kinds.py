@@ -128,14 +128,6 @@ _ALL = [
         objective="variational", backbone={"kind": "mlp", "widths": [256]}, code_dim=10, epochs=150,
     ),
     _recipe(
-        "recirculation", "Recirculation",
-        "No back-propagation: picture and reconstruction go round in turn; each weight learns from its own ends.",
-        "x₂ = λ x + (1 − λ) r,  ΔWᵀ = ε (x − x₂) h₁ᵀ,  ΔW = ε (h₁ − h₃) x₂ᵀ",
-        "Hinton & McClelland, NIPS 1987 (1988)",
-        procedure="recirculation", code_dim=32, epochs=60, learning_rate=0.1,
-        backbone={"kind": "mlp", "widths": [], "code_activation": "sigmoid", "tied": True},
-    ),
-    _recipe(
         "learned_variance", "Variational, learned σ",
         "The model learns how far off its own pictures are, and that alone balances picture against code.",
         "L = E_q[‖x − g(h)‖² / 2σ² + C·H·W log σ] + KL(q(h | x) ‖ N(0, I)),  best σ² = mean squared error",
@@ -150,6 +142,29 @@ _ALL = [
         f"{_DLB}, sections 6.2.2.3 and 14.4",
         likelihood={"kind": "categorical", "levels": 17}, backbone={"kind": "mlp", "widths": [128]}, code_dim=8,
         epochs=60, weight_decay=1.0,
+    ),
+    _recipe(
+        "sequence", "Sequence to sequence",
+        "It reads a picture row by row into a code and writes it from there; given the first rows, it writes the rest.",
+        "s_t = GRU(x_t, s_{t−1}),  h = W s_H,  L = −log p(x | h) − log p(x_{>n} | h_n, x_{≤n})",
+        "Cho et al., EMNLP 2014; Sutskever et al., NIPS 2014; Srivastava et al., ICML 2015",
+        objective="continuation", backbone={"kind": "gru", "width": 128}, code_dim=24, epochs=60, batch_size=32,
+        learning_rate=4e-3, precision="float32",
+    ),
+    _recipe(
+        "masked_autoencoder", "Masked autoencoder",
+        "The encoder sees a few patches of a picture and nothing of the others; the decoder fills them in.",
+        "h = f(x_visible),  L = −log p(x_hidden | h) − λ log p(x_visible | h)", "He et al., CVPR 2022",
+        corruption={"kind": "patches", "size": 2, "level": 0.6}, backbone={"kind": "transformer", "patch": 2},
+        objective="masked_reconstruction", code_dim=24, epochs=60, batch_size=32, precision="float32",
+    ),
+    _recipe(
+        "recirculation", "Recirculation",
+        "No back-propagation: picture and reconstruction go round in turn; each weight learns from its own ends.",
+        "x₂ = λ x + (1 − λ) r,  ΔWᵀ = ε (x − x₂) h₁ᵀ,  ΔW = ε (h₁ − h₃) x₂ᵀ",
+        "Hinton & McClelland, NIPS 1987 (1988)",
+        procedure="recirculation", code_dim=32, epochs=60, learning_rate=0.1,
+        backbone={"kind": "mlp", "widths": [], "code_activation": "sigmoid", "tied": True},
     ),
 ]  # fmt: skip
 

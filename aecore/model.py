@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from aecore.config import RunConfig
-from aecore.parts import Code, Codes, Images, Outputs, Shape, Visible
+from aecore.networks import first_rows
+from aecore.parts import Code, Codes, Images, Outputs, Prefix, Shape, Visible
 
 
 class Autoencoder(nn.Module):
@@ -16,17 +17,22 @@ class Autoencoder(nn.Module):
         self.encoder, self.decoder = config.backbone.build(
             shape, config.code_dim, config.objective.params_per_code, config.likelihood.params_per_output
         )
+        self.decoder.mean = config.likelihood.mean
         self.head = config.likelihood.build(shape)
 
     def encode(self, x: Images, visible: Visible | None = None) -> Code:
         return Code(self.objective.code(self.encoder(x, visible)))
 
-    def decode(self, z: Codes) -> Outputs:
-        return self.head(self.decoder(z))
+    def decode(self, z: Codes, prefix: Prefix | None = None) -> Outputs:
+        return self.head(self.decoder(z, prefix))
 
     def reconstruct(self, x: Images, visible: Visible | None = None) -> Images:
-        """r = E[p(x | h = mean of the code)], (B, C, H, W)."""
-        return self.likelihood.mean(self.decode(self.encode(x, visible).mean))
+        """r = E[p(x | h = mean of the code)], (B, C, H, W). A sequence decoder keeps the rows above the first that is
+        hidden and goes on from there.
+        """
+        prefix = first_rows(x, visible) if self.decoder.takes_prefix else None
+        mean = self.likelihood.mean(self.decode(self.encode(x, visible).mean, prefix))
+        return mean if prefix is None else torch.where(prefix.isnan(), mean, prefix)
 
 
 def build(config: RunConfig, shape: Shape) -> Autoencoder:

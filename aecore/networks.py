@@ -27,6 +27,18 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tens
 }
 
 
+def first_rows(x: Images, visible: Visible | None) -> Images | None:
+    """The prefix to continue: each image's rows above the first that is not wholly visible, the others NaN.
+
+    No row is given of an image of which nothing is hidden: there is nothing to continue.
+    """
+    if visible is None:
+        return None
+    hidden = ~visible.all(3, keepdim=True)
+    given = (hidden.long().cumsum(2) == 0) & hidden.any(2, keepdim=True)
+    return torch.where(given, x, torch.nan)
+
+
 def linear(n_in: int, n_out: int, activation: str) -> nn.Linear:
     """A dense layer initialised for what follows it: He for ReLU and GELU, Glorot otherwise; zero bias."""
     layer = nn.Linear(n_in, n_out)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 Images = Float[Tensor, "b c h w"]
 Outputs = Float[Tensor, "b q c h w"]
+Prefix = Float[Tensor, "b c n w"]
 CodeParams = Float[Tensor, "b k p"]
 Codes = Float[Tensor, "b k"]
 PerImage = Float[Tensor, "b"]
@@ -139,6 +140,8 @@ class Dataset(Part):
 class Corruption(Part):
     """x → x̃. Randomness and strength are apart, so the same noise replays, sweeps over levels and exports."""
 
+    random: ClassVar[bool] = True
+    """False where the level alone decides what is changed, and no seed changes it."""
     level: float
 
     @abc.abstractmethod
@@ -204,10 +207,20 @@ class Encoder(nn.Module, abc.ABC):
 
 
 class Decoder(nn.Module, abc.ABC):
-    """Codes to the parameters of p(x | h), (B, Q, C, H, W). Sequence decoders also take the first rows as a prefix."""
+    """Codes to the parameters of p(x | h), (B, Q, C, H, W).
+
+    Sequence decoders also take the first rows as a prefix, (B, C, n, W), NaN where a row is not given to an image.
+    """
+
+    takes_prefix: ClassVar[bool] = False
+
+    @staticmethod
+    def mean(out: Outputs) -> Images:
+        """The picture an output stands for, where a decoder reads its own; a model puts its likelihood's mean here."""
+        return out[:, 0]
 
     @abc.abstractmethod
-    def forward(self, z: Codes, prefix: Images | None = None) -> Outputs: ...
+    def forward(self, z: Codes, prefix: Prefix | None = None) -> Outputs: ...
 
 
 class Backbone(Part):
@@ -274,7 +287,7 @@ class Model(Protocol):
     decoder: Decoder
 
     def encode(self, x: Images, visible: Visible | None = None) -> Code: ...
-    def decode(self, z: Codes) -> Outputs: ...
+    def decode(self, z: Codes, prefix: Prefix | None = None) -> Outputs: ...
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Float32, Num, UInt8
+from jaxtyping import Bool, Float, Float32, Num, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from aecore.errors import BadInput
@@ -24,6 +24,8 @@ WHITE: Colour = (255, 255, 255)
 BLUE: Colour = (0, 114, 178)
 ORANGE: Colour = (213, 94, 0)
 """The two ends of `difference`, told apart with every common kind of colour blindness. Source: Okabe & Ito (2008)."""
+HIDDEN: Colour = (94, 88, 150)
+"""Of pixels that a model was not shown; no grey, so that it is never taken for one."""
 
 
 def to_bytes8(images: Stack) -> UInt8[np.ndarray, "n c h w"]:
@@ -98,6 +100,15 @@ def difference(a: Stack, b: Stack, full: float = 1.0) -> UInt8[np.ndarray, "n 3 
     ends = np.array([BLUE, ORANGE], np.float32).reshape(2, 1, 3, 1, 1)
     colour = np.where(signed < 0, ends[0], ends[1])
     return np.rint(255 + strength * (colour - 255)).astype(np.uint8)
+
+
+def mark_hidden(images: Stack, visible: Bool[np.ndarray, "n 1 h w"]) -> UInt8[np.ndarray, "n 3 h w"]:
+    """The images as colour bytes, with the pixels that are not `visible` in the colour of hidden ones.
+
+    Raises `BadInput` unless there are one or three channels.
+    """
+    marked = np.where(visible.transpose(0, 2, 3, 1), _tiles(images), np.array(HIDDEN, np.uint8))
+    return marked.transpose(0, 3, 1, 2)
 
 
 def against(start: Stack, now: Stack, full: float = 1.0) -> UInt8[np.ndarray, "m 3 h w"]:

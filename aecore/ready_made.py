@@ -74,6 +74,8 @@ READY_MADE = [
     }),
     ReadyMade("digits-learned-variance", "Digits, variational with learned σ", "learned_variance", {}),
     ReadyMade("digits-grey-levels", "Digits, softmax over 17 greys", "grey_levels", {}),
+    ReadyMade("digits-sequence", "Digits, sequence to sequence", "sequence", {}),
+    ReadyMade("digits-masked-autoencoder", "Digits, masked autoencoder", "masked_autoencoder", {}),
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor
 
-from aecore import activity, metrics, stochastic
+from aecore import activity, metrics, pictures, stochastic
 from aecore.analysis import COLLAPSED, QUANTILES, analyse, belongs
 from aecore.config import RunConfig
 from aecore.errors import AecoreError, BadInput, DataUnavailable, RunUnavailable
@@ -46,6 +46,18 @@ class Denoised:
     original: Pictures
     corrupted: Pictures
     reconstruction: Pictures
+    visible: Bool[np.ndarray, "n 1 h w"] | None = None
+
+    @property
+    def shown(self) -> pictures.Stack:
+        """`corrupted`, with hidden pixels marked as such: a hidden one is not a black one."""
+        return self.corrupted if self.visible is None else pictures.mark_hidden(self.corrupted, self.visible)
+
+    @property
+    def rows_given(self) -> int:
+        """Rows from the top of which nothing is hidden in any image."""
+        height = self.original.shape[2]
+        return height if self.visible is None else int(self.visible.all((0, 1, 3)).cumprod().sum())
 
     @property
     def sse_before(self) -> Float[np.ndarray, "n"]:
@@ -275,8 +287,7 @@ class Session:
             )
         return torch.from_numpy(np.array(codes, np.float32))
 
-    def _picture(self, out: Tensor) -> Pictures:
-        mean = self._model.likelihood.mean(out)
+    def _picture(self, mean: Tensor) -> Pictures:
         return (mean.clamp(0, 1) if self.config.dataset.value_range == (0.0, 1.0) else mean).numpy()
 
     @property
@@ -301,12 +312,12 @@ class Session:
     @torch.inference_mode()
     def decode(self, codes: CodeArray) -> Pictures:
         """The likelihood's mean of g(h), clipped to the data's range; (N, K) → (N, C, H, W). Raises `BadInput`."""
-        return self._picture(self._model.decode(self._checked_codes(codes)))
+        return self._picture(self._model.likelihood.mean(self._model.decode(self._checked_codes(codes))))
 
     @torch.inference_mode()
     def reconstruct(self, images: Pictures) -> Pictures:
         """r = g(f(x)) of uncorrupted images. Raises `BadInput`."""
-        return self._picture(self._model.decode(self._model.encode(self._checked(images)).mean))
+        return self._picture(self._model.reconstruct(self._checked(images)))
 
     def corruption(self, kind: str | None = None, level: float | None = None) -> Corruption:
         """The run's own corruption, or another kind; at `level`. Raises `BadInput` for an unknown kind or impossible
@@ -327,8 +338,29 @@ class Session:
         clean = self._checked(images)
         corruption = self.corruption(kind, level)
         corrupted, visible = corruption.corrupt(clean, torch.Generator().manual_seed(seed))
-        reconstruction = self._picture(self._model.decode(self._model.encode(corrupted, visible).mean))
-        return Denoised(clean.numpy(), corrupted.numpy(), reconstruction)
+        reconstruction = self._picture(self._model.reconstruct(corrupted, visible))
+        seen = None if visible is None else visible.numpy()
+        return Denoised(clean.numpy(), corrupted.numpy(), reconstruction, seen)
+
+    @property
+    def continues(self) -> bool:
+        """Whether this run's decoder can go on from given rows."""
+        return self._model.decoder.takes_prefix
+
+    @torch.inference_mode()
+    def continue_rows(self, images: Pictures, rows: int) -> Pictures:
+        """The first `rows` rows of each image as they are, and below them what the model makes of those alone.
+
+        Raises `BadInput`, also for a run that does not continue.
+        """
+        given, height = self._checked(images), self.shape[1]
+        if not self.continues:
+            raise BadInput("this run draws whole images from their code; one that continues them has the backbone gru")
+        if not 0 <= rows <= height:
+            raise BadInput(f"these images have {height} rows, so 0 to {height} can be given, not {rows}")
+        visible = (torch.arange(height) < rows)[:, None].expand(len(given), 1, height, self.shape[2])
+        below = self._picture(self._model.reconstruct(given * visible, visible))
+        return np.where(visible.numpy(), given.numpy(), below)
 
     def error_curve(
         self, images: Pictures, kind: str | None = None, levels: Float[np.ndarray, "m"] | None = None, seed: int = 0

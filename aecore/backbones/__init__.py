@@ -5,3 +5,5 @@ from aecore.backbones.linear import Linear as Linear
 from aecore.backbones.mlp import Mlp as Mlp
 from aecore.backbones.conv import Conv as Conv
 from aecore.backbones.dictionary import Dictionary as Dictionary
+from aecore.backbones.gru import Gru as Gru
+from aecore.backbones.transformer import Transformer as Transformer

@@ -14,6 +14,7 @@ class NoCorruption(Corruption):
 
     title: ClassVar[str] = "No noise"
     kind: Literal["none"] = "none"
+    random: ClassVar[bool] = False
     level: float = Setting(0.0, ge=0, le=0, title="Level", description="Always 0: the input is left as it is.")
 
     def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:

@@ -8,3 +8,5 @@ from aecore.objectives.top_k import TopK as TopK
 from aecore.objectives.predictive_sparse import PredictiveSparse as PredictiveSparse
 from aecore.objectives.contractive import Contractive as Contractive
 from aecore.objectives.variational import Variational as Variational
+from aecore.objectives.masked_reconstruction import MaskedReconstruction as MaskedReconstruction
+from aecore.objectives.continuation import Continuation as Continuation

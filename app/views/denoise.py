@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore import pictures
+from aecore.corruptions import NoCorruption, Rows
 from aecore.errors import AecoreError
 from aecore.parts import Corruption
 from aecore.registry import members
@@ -29,8 +30,10 @@ MAX_SEED = 9999
 
 
 def noise_kinds(session: Session) -> dict[str, type[Corruption]]:
-    """{kind: class}, the run's own first; without `none`, which is every kind's level 0."""
+    """{kind: class}, what the run was trained for first; without `none`, which is every kind's level 0."""
     own = session.config.corruption.kind
+    if own == NoCorruption.kind_name() and session.continues:
+        own = Rows.kind_name()
     kinds = {kind: cls for kind, cls in members("corruptions", Corruption).items() if kind != "none"}
     return dict(sorted(kinds.items(), key=lambda item: item[0] != own))
 
@@ -77,7 +80,8 @@ def level_slider(session: Session, kind: str, level: float) -> None:
     )
 
 
-def pick_seed() -> int:
+def pick_seed(random: bool) -> int:
+    """The seed of the noise; where nothing is random, its controls rest."""
     seed = state.position(state.SEED, MAX_SEED + 1)
     key = state.widget(state.SEED)
     state.hold(key, seed)
@@ -90,6 +94,7 @@ def pick_seed() -> int:
         on_change=state.widget_to_url,
         args=(state.SEED,),
         help="Equal seeds replay equal noise.",
+        disabled=not random,
     )
     row.button(
         "New noise",
@@ -97,6 +102,7 @@ def pick_seed() -> int:
         on_click=state.set_parameter,
         args=(state.SEED, str((seed + 1) % (MAX_SEED + 1))),
         width="stretch",
+        disabled=not random,
     )
     return seed
 
@@ -124,6 +130,9 @@ def view(scene: Scene) -> None:
         done = _picture(scene, level)
     with scene.slider:
         level_slider(scene.session, scene.kind, level)
+        if done is not None and scene.kind == Rows.kind_name() and scene.session.continues:
+            height = scene.session.shape[1]
+            st.caption(f"The first {done.rows_given} of {height} rows are given; the decoder goes on from there.")
     with scene.below:
         if done is not None:
             st.html(f'<div class="below">{_figures(done)}{_curve(scene, level)}</div>')
@@ -136,7 +145,7 @@ def _picture(scene: Scene, level: float) -> Denoised | None:
         return None
     try:
         done = scene.session.denoise(scene.gallery.images[list(scene.chosen)], scene.kind, level, scene.seed)
-        sheet = pictures.sheet([done.original, done.corrupted, done.reconstruction])
+        sheet = pictures.sheet([done.original, done.shown, done.reconstruction])
     except AecoreError as error:
         picture_error(str(error))
         return None
@@ -198,8 +207,8 @@ def page() -> None:
     with right:
         kind = pick_noise(session)
         slider = st.container()
-        seed = pick_seed()
-        if not session.config.corruption.level:
+        seed = pick_seed(noise_kinds(session)[kind].random)
+        if not (session.config.corruption.level or session.continues):
             st.caption(":material/info: This run was trained without noise; it never learned to repair.")
         gallery = image_source(session)
         chosen = pick_images(gallery)

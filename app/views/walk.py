@@ -175,7 +175,7 @@ def _controls(place: Place) -> None:
         label_visibility="collapsed",
         width="stretch",
     )
-    draw: dict[str, Callable[[Place], None]] = {
+    draw = {
         "between": _between, "plane": _plane, "random": _random, "chain": chain_view, "filters": filters,
     }  # fmt: skip
     draw.get(str(mode), _units)(place)

@@ -76,7 +76,7 @@ def _rows(session: Session, gallery: Gallery, columns: int) -> tuple[list[pictur
     images = gallery.images[:columns]
     if session.config.corruption.level:
         done = session.denoise(images)
-        return [done.original, done.corrupted, done.reconstruction], "Originals, corrupted, reconstructions"
+        return [done.original, done.shown, done.reconstruction], "Originals, corrupted, reconstructions"
     if session.config.objective.params_per_code == 2:
         _, drawn = session.sample(3 * columns)
         return [drawn[i * columns : (i + 1) * columns] for i in range(3)], "Random codes, decoded: nobody drew these"

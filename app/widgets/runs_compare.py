@@ -110,7 +110,7 @@ def _compared(chosen: list[str], kind: str, first: int) -> None:
     images = cache.gallery(str(sessions[0].folder), chosen[0], MEASURED).images
     results = [session.denoise(images, kind) for session in sessions]
     part = slice(first, first + SHOWN) if first < len(images) else slice(0, SHOWN)
-    rows = {"Original": results[0].original, "Corrupted": results[0].corrupted}
+    rows = {"Original": results[0].original, "Corrupted": results[0].shown}
     if kind == NO_NOISE:
         del rows["Corrupted"]
     rows |= {f"{letter}": result.reconstruction for letter, result in zip(LETTERS, results, strict=False)}

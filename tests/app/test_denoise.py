@@ -1,6 +1,7 @@
 """Denoise: the picture, its figures, and what a link restores."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from reading import OpenPage, drawn
 from streamlit.testing.v1 import AppTest
 
 import aecore
-from aecore import metrics
-from aecore.corruptions import GaussianNoise, Masking, Patches, SaltAndPepper
+from aecore import metrics, pictures
+from aecore.corruptions import GaussianNoise, Masking, Patches, Rows, SaltAndPepper
 from app import state
 from app.widgets.error_curve import error_curve
 
@@ -17,6 +18,10 @@ from app.widgets.error_curve import error_curve
 def figures(page: AppTest) -> list[float]:
     """The numbers of the table, row by row: before and after."""
     return [float(text) for text in re.findall(r"<td>([-\d.]+)</td>", drawn(page))]
+
+
+def captions(page: AppTest) -> str:
+    return "\n".join(caption.value for caption in page.caption)
 
 
 def source(page: AppTest) -> str:
@@ -54,7 +59,7 @@ def test_the_runs_own_noise_and_level_come_first(run_ids: dict[str, str], open_p
     assert 'class="now" style="left:40.00%"' in drawn(page)
 
 
-@pytest.mark.parametrize("kind", [Masking, GaussianNoise, SaltAndPepper, Patches])
+@pytest.mark.parametrize("kind", [Masking, GaussianNoise, SaltAndPepper, Patches, Rows])
 @pytest.mark.parametrize("recipe", ["denoising", "variational"])
 def test_every_kind_of_noise_at_every_end(
     run_ids: dict[str, str], open_page: OpenPage, kind: type, recipe: str
@@ -70,6 +75,28 @@ def test_every_kind_of_noise_at_every_end(
 def test_without_noise_the_words_speak_of_the_code(run_ids: dict[str, str], open_page: OpenPage) -> None:
     page = open_page("denoise", run=run_ids["denoising"], level=0.0)
     assert "what the code cannot hold" in drawn(page)
+
+
+def test_a_sequence_is_continued_from_as_many_rows_as_are_asked_for(home: Path, open_page: OpenPage) -> None:
+    page = open_page("denoise", run="digits-sequence")
+    assert page.pills(key=state.widget(state.NOISE)).value == "rows"
+    assert "first 4 of 8 rows" in captions(page)
+    assert page.number_input(key=state.widget(state.SEED)).disabled, "nothing here is random"
+    page.slider(key=state.widget(state.LEVEL)).set_value(0.75).run()
+    assert "first 2 of 8 rows" in captions(page)
+    session = aecore.open("digits-sequence")
+    x = session.gallery(64).images[:8]
+    done = session.denoise(x, "rows", 0.75)
+    assert source(page) == pictures.data_uri(pictures.png(pictures.sheet([x, done.shown, session.continue_rows(x, 2)])))
+    page.pills(key=state.widget(state.NOISE)).set_value("masking").run()
+    assert "rows are given" not in captions(page)
+    assert not page.number_input(key=state.widget(state.SEED)).disabled
+
+
+def test_other_decoders_are_not_said_to_go_on(run_ids: dict[str, str], open_page: OpenPage) -> None:
+    page = open_page("denoise", run=run_ids["denoising"], noise="rows", level=0.5)
+    assert not page.exception
+    assert "rows are given" not in captions(page)
 
 
 def test_a_link_restores_the_view(run_ids: dict[str, str], open_page: OpenPage) -> None:

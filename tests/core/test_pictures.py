@@ -57,6 +57,19 @@ def test_grey_and_colour_rows_go_together_but_sizes_must_agree():
         pictures.sheet([images(1, 2)])
 
 
+def test_hidden_pixels_are_marked_in_a_colour_and_the_others_stay():
+    grey, colour = np.full((2, 1, 3, 4), 0.2, np.float32), np.full((2, 3, 3, 4), 51, np.uint8)
+    visible = np.ones((2, 1, 3, 4), bool)
+    visible[0, 0, 2] = False
+    for images in (grey, colour):
+        marked = pictures.mark_hidden(images, visible)
+        assert marked.shape == (2, 3, 3, 4)
+        assert (marked[0, :, 2] == np.array(pictures.HIDDEN)[:, None]).all()
+        assert (marked[0, :, :2] == 51).all()
+        assert (marked[1] == 51).all()
+    assert len(set(pictures.HIDDEN)) > 1, "no grey could be taken for it"
+
+
 def test_grid_and_filmstrip_are_sheets():
     x = images(5)
     np.testing.assert_array_equal(pictures.grid(x, 2), pictures.sheet([x[:2], x[2:4], x[4:]]))
