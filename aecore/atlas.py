@@ -178,8 +178,9 @@ def atlas(session: Session, n: int | None = None, seed: int = 0) -> Atlas:
     return _assembled(session, subset, [_map(session, embedding, subset) for embedding in EMBEDDINGS])
 
 
-def precompute(session: Session, folder: Path) -> None:
-    """Fits the maps that `atlas` will ask for and keeps them in `folder`: for runs that ship with the program.
+def precompute(session: Session, folder: Path) -> set[str]:
+    """Fits the maps that `atlas` will ask for, as far as they are not in `folder`, and keeps them there: for runs that
+    ship with the program. Returns the names of their files.
 
     Of a dataset that has to be fetched, both the maps of its images and those of the decoded codes are kept.
     """
@@ -187,9 +188,15 @@ def precompute(session: Session, folder: Path) -> None:
     subsets = [_subset(session, n, 0)]
     if session.config.dataset.on_demand and not subsets[0].decoded:
         subsets.append(_from_codes(session, n, 0, ""))
+    names: set[str] = set()
     for subset in subsets:
         for embedding in EMBEDDINGS:
-            maps.keep_map(folder, embedding, *_arrays(subset), key_parts=_key(session, embedding, subset))
+            key = _key(session, embedding, subset)
+            name = maps.map_key(embedding, *_arrays(subset), key_parts=key) + ".safetensors"
+            if not (folder / name).is_file():
+                maps.keep_map(folder, embedding, *_arrays(subset), key_parts=key)
+            names.add(name)
+    return names
 
 
 def _usual(session: Session) -> int:

@@ -110,10 +110,7 @@ def make(entry: ReadyMade, into: Path) -> None:
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(folder.path, target)
-    from aecore.atlas import precompute
-
     session = Session(RunStore(Path("none"), into / "runs"), entry.run_id)
-    precompute(session, into / "maps")
     print(f"\r{entry.run_id}: {session.status.seconds:.0f} s, {session.status.metrics}", file=sys.stderr)
 
 
@@ -134,8 +131,23 @@ def measure(entry: ReadyMade, into: Path) -> None:
         raise SystemExit(f"{entry.run_id}: codes of other images would be kept now; make this run again")
     folder.write_arrays("analysis.safetensors", {**arrays, **kept})
     place = float(READY_MADE.index(entry))
-    folder.update(metrics={**session.status.metrics, **figures}, created=place)
+    folder.update(metrics={**session.status.metrics, **figures}, created=place, config_hash=session.config.hash)
     print(f"{entry.run_id}: {figures}", file=sys.stderr)
+
+
+def make_maps(entries: list[ReadyMade], into: Path) -> None:
+    """The maps that the entries lack; where they are all runs, with their data, maps that none asks for go."""
+    from aecore.atlas import precompute
+
+    asked: set[str] = set()
+    complete = len(entries) == len(READY_MADE)
+    for entry in entries:
+        session = Session(RunStore(into / "none", into / "runs"), entry.run_id)
+        asked |= precompute(session, into / "maps")
+        complete &= session.config.dataset.available()
+    for file in (into / "maps").iterdir() if complete else ():
+        if file.name not in asked:
+            file.unlink()
 
 
 def main() -> None:
@@ -153,6 +165,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     for entry in wanted:
         (measure if options.measure else make)(entry, options.into.absolute())
+    make_maps(wanted, options.into.absolute())
 
 
 if __name__ == "__main__":
