@@ -322,8 +322,8 @@ class Trainer:
         if self.epoch in self.snapshots and sum(v.nbytes for v in self.model.state_dict().values()) <= SNAPSHOT_BYTES:
             half = {name: value.half() for name, value in self.model.state_dict().items()}
             self.folder.write_weights(half, f"snapshots/epoch-{self.epoch:05d}.safetensors")
-        if time.monotonic() - self.last_write < 0.4 and self.epoch < self.total_epochs:
-            return
+        if time.monotonic() - self.last_write < 0.4 and self.epoch not in (1, self.total_epochs):
+            return  # but the first good weights are on the disk at once
         self.last_write = time.monotonic()
         shown = (self.held_out[:PREVIEW_IMAGES], found.corrupted, found.redrawn)
         pictures = [(x.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy() for x in shown]

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -54,10 +54,15 @@ def with_images(kind: str) -> tuple[str, dict[str, object]]:
     return (own, {}) if own else ("undercomplete", {"backbone": kind})
 
 
+def small(recipe: str) -> dict[str, Any]:
+    """Settings for a code of two units, or of one; also what a procedure's own stages take is cut to one epoch."""
+    config = RECIPES[recipe].config
+    found: dict[str, Any] = {f"procedure.{n}": 1 for n in type(config.procedure).model_fields if n.endswith("epochs")}
+    return found | {f"objective.{n}": 1 for n in type(config.objective).model_fields if n == "k"}
+
+
 def quick(recipe: str) -> AutoencoderTransformer:
-    """One epoch, also of the stages that a procedure counts for itself."""
-    stages = [name for name in type(RECIPES[recipe].config.procedure).model_fields if name.endswith("epochs")]
-    return AutoencoderTransformer(recipe, 2, epochs=1, settings={f"procedure.{name}": 1 for name in stages} or None)
+    return AutoencoderTransformer(recipe, 2, epochs=1, settings=small(recipe) or None)
 
 
 # --- scikit-learn's contract
@@ -71,8 +76,9 @@ def test_every_recipe_keeps_scikit_learns_contract(estimator: AutoencoderTransfo
 ARRAY_API = """
 from sklearn.utils.estimator_checks import check_array_api_input
 from aecore.estimator import AutoencoderTransformer
-for name in {names}:
-    check_array_api_input(name, AutoencoderTransformer(name, 2, epochs=1), "numpy", expect_only_array_outputs=False)
+for name, settings in {named}.items():
+    made = AutoencoderTransformer(name, 2, epochs=1, settings=settings)
+    check_array_api_input(name, made, "numpy", expect_only_array_outputs=False)
 print("all kept")
 """
 
@@ -80,7 +86,7 @@ print("all kept")
 def test_the_check_that_needs_another_environment(tmp_path):
     """Above it skips itself, because scipy's array API is chosen by a variable that is read when scipy is imported."""
     done = subprocess.run(
-        [sys.executable, "-P", "-W", "error", "-c", ARRAY_API.format(names=TABULAR)],
+        [sys.executable, "-P", "-W", "error", "-c", ARRAY_API.format(named={name: small(name) for name in TABULAR})],
         cwd=tmp_path, env={**os.environ, "SCIPY_ARRAY_API": "1"}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.stdout.strip() == "all kept", done.stderr
@@ -146,7 +152,8 @@ def test_the_score_is_r2_over_all_standardised_features():
 def test_other_units_change_nothing_but_the_units(recipe):
     """Standardising inside: codes do not see a feature's unit and zero, reconstructions come back in them."""
     x, scale, shift = table(), np.array([3.0, 0.01, 1e6, 2.0, 50.0]), np.array([1.0, 0.0, -1e6, 5.0, 300.0])
-    one, other = estimator(recipe).fit(x), estimator(recipe).fit(x * scale + shift)
+    settings = small(recipe)
+    one, other = (estimator(recipe, settings=settings).fit(rows) for rows in (x, x * scale + shift))
     codes = one.transform(x)
     # Rounding in float64 before, float32 steps after: not bit for bit.
     np.testing.assert_allclose(other.transform(x * scale + shift), codes, atol=1e-3 * np.abs(codes).max())
@@ -189,7 +196,7 @@ def test_equal_rows_are_refused():
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_takes_pictures(recipe):
     x = pictures(60).astype(np.float32)
-    fitted = estimator(recipe, shape=SHAPE).fit(x)
+    fitted = estimator(recipe, settings=small(recipe), shape=SHAPE).fit(x)
     assert fitted.config_.likelihood == RECIPES[recipe].config.likelihood
     assert fitted.scaler_ is None
     codes = fitted.transform(x)

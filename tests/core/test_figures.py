@@ -50,10 +50,10 @@ def test_what_others_measure_appears_by_its_name(session):
 
 def test_the_error_after_each_stage_is_read_from_the_history(session, tmp_path):
     rows = [
-        {"epoch": 0, "stage": "start", "validation_sse": 9.0},
-        {"epoch": 1, "stage": "layer 1", "validation_sse": 4.0},
-        {"epoch": 2, "stage": "layer 1", "validation_sse": 3.0},
-        {"epoch": 3, "stage": "together", "validation_sse": 1.25},
+        {"epoch": 0, "stage": "start", "validation_loss": 9.0, "validation_sse": 9.0},
+        {"epoch": 1, "stage": "layer 1", "validation_loss": 4.0, "validation_sse": 4.0},
+        {"epoch": 2, "stage": "layer 1", "validation_loss": 3.0, "validation_sse": 3.0},
+        {"epoch": 3, "stage": "together", "validation_loss": 1.25, "validation_sse": 1.25},
         {"epoch": "odd", "stage": 7},
     ]
     (tmp_path / "history.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
