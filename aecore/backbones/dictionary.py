@@ -38,7 +38,8 @@ class DictionaryDecoder(Decoder):
     def __init__(self, code_dim: int, shape: Shape, params_per_output: int) -> None:
         super().__init__()
         self.shape, self.params_per_output = shape, params_per_output
-        self.atoms = nn.Parameter(F.normalize(torch.randn(params_per_output * math.prod(shape), code_dim), dim=0))
+        atoms = nn.init.uniform_(torch.empty(params_per_output * math.prod(shape), code_dim), -1, 1)
+        self.atoms = nn.Parameter(F.normalize(atoms, dim=0))
 
     def forward(self, z: Codes, prefix: Images | None = None) -> Outputs:
         # Normalised here and not after each step, so that the norm is 1 under every objective.

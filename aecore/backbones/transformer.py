@@ -61,7 +61,7 @@ class PatchEncoder(Encoder):
         n = (h // side) * (w // side)
         self.side, self.params_per_code = side, params_per_code
         self.embed = nn.Linear(c * side * side, width)
-        self.places = nn.Parameter(0.02 * torch.randn(n, width))
+        self.places = nn.Parameter(nn.init.uniform_(torch.empty(n, width), -0.035, 0.035))  # σ = 0.02
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.code = nn.Linear(n * width, code_dim * params_per_code)

@@ -14,6 +14,7 @@ SIDE = 32
 DRAWING = 1
 """To be raised when equal settings draw other pictures than before, which runs must not take for their own."""
 SHADES = 64
+AT_ONCE = 200
 Plane = Float32[np.ndarray, "n h w"]
 Column = Float32[np.ndarray, "n 1 1"]
 
@@ -175,13 +176,17 @@ class Patterns(Dataset):
         frequency = np.exp(rng.uniform(np.log(1.5), np.log(4), n))
         orientation = rng.uniform(0, 1, n) * np.array([turn for _, turn in WEAVES.values()])[labels]
         contrast, softness = rng.uniform(0.3, 1, n), rng.uniform(0, 1, n)
-        palettes = _palettes(hue, second_hue, contrast)
+        palettes = np.concatenate(
+            [_palettes(hue[i : i + AT_ONCE], second_hue[i : i + AT_ONCE], contrast[i : i + AT_ONCE])
+             for i in range(0, n, AT_ONCE)]
+        )  # fmt: skip
         images = np.empty((n, 3, SIDE, SIDE), np.uint8)
         for index, (weave, _) in enumerate(WEAVES.values()):
-            of = np.flatnonzero(labels == index)
-            figure = _weave(weave, frequency[of], orientation[of], softness[of])
-            shade = np.rint(figure * (SHADES - 1)).astype(np.int64).reshape(len(of), 1, -1)
-            images[of] = np.take_along_axis(palettes[of], shade, -1).reshape(-1, 3, SIDE, SIDE)
+            every = np.flatnonzero(labels == index)
+            for of in np.split(every, range(AT_ONCE, len(every), AT_ONCE)):  # a server keeps the most it ever needed
+                figure = _weave(weave, frequency[of], orientation[of], softness[of])
+                shade = np.rint(figure * (SHADES - 1)).astype(np.int64).reshape(len(of), 1, -1)
+                images[of] = np.take_along_axis(palettes[of], shade, -1).reshape(-1, 3, SIDE, SIDE)
         return Data(
             images=images,
             split=divide_by_share(labels, 0.1),

@@ -11,6 +11,7 @@ from aecore.datasets._split import divide_by_share
 from aecore.parts import Data, Dataset, Progress
 
 SIDE = 32
+AT_ONCE = 200
 DRAWING = 1
 """To be raised when equal settings draw other pictures than before, which runs must not take for their own."""
 Plane = Float32[np.ndarray, "n h w"]
@@ -104,8 +105,9 @@ class Shapes(Dataset):
         orientation = turn * np.array([period for _, period in OUTLINES.values()])[labels]
         images = np.empty((self.count, 1, SIDE, SIDE), np.uint8)
         for index, (distance, _) in enumerate(OUTLINES.values()):
-            of = np.flatnonzero(labels == index)
-            images[of, 0] = _draw(distance, scale[of], orientation[of], x[of], y[of])
+            every = np.flatnonzero(labels == index)
+            for of in np.split(every, range(AT_ONCE, len(every), AT_ONCE)):  # a server keeps the most it ever needed
+                images[of, 0] = _draw(distance, scale[of], orientation[of], x[of], y[of])
         return Data(
             images=images,
             split=divide_by_share(labels, 0.1),

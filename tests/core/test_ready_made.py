@@ -1,7 +1,10 @@
 """The ready-made runs: measured with all figures of today, and known to the maps that ship with them."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,19 @@ def test_shipped_runs_have_their_figures(entry, tmp_path):
 def test_maps_of_shipped_runs_are_found(entry, tmp_path, monkeypatch):
     monkeypatch.setattr(maps, "fit_map", lambda *_: pytest.fail("a map that should ship is fitted anew"))
     assert len(atlas(Session(RunStore(tmp_path, ASSETS / "runs"), entry.run_id))) == 1000
+
+
+def test_listing_them_loads_no_compiler(tmp_path):
+    """Models are built on no device to check weights; normal random numbers there load torch's compiler: a second."""
+    program = (
+        "import sys; from aecore.store import RunStore; "
+        "assert all(info.state == 'finished' for info in RunStore().runs()); print('torch._dynamo' in sys.modules)"
+    )
+    env = {**os.environ, "AECORE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_they_stay_small():
+    files = [path for name in ("runs", "maps") for path in (ASSETS / name).rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 20_000_000
