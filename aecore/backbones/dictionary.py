@@ -38,8 +38,9 @@ class DictionaryDecoder(Decoder):
     def __init__(self, code_dim: int, shape: Shape, params_per_output: int) -> None:
         super().__init__()
         self.shape, self.params_per_output = shape, params_per_output
-        atoms = nn.init.uniform_(torch.empty(params_per_output * math.prod(shape), code_dim), -1, 1)
-        self.atoms = nn.Parameter(F.normalize(atoms, dim=0))
+        n = params_per_output * math.prod(shape)
+        bound = math.sqrt(3 / n)  # columns of norm 1, nearly
+        self.atoms = nn.Parameter(nn.init.uniform_(torch.empty(n, code_dim), -bound, bound))
 
     def forward(self, z: Codes, prefix: Images | None = None) -> Outputs:
         # Normalised here and not after each step, so that the norm is 1 under every objective.
