@@ -7,7 +7,6 @@ from typing import Literal, TypeVar
 
 import numpy as np
 import streamlit as st
-import torch
 
 from aecore import pictures
 from aecore.atlas import Atlas
@@ -147,7 +146,6 @@ def thumbnail(folder: str, run_id: str, epoch: int, run_state: str) -> np.ndarra
 
 def warm() -> None:
     """Loads what the first visitor would otherwise wait for. A bad run is shown as such on its page, not here."""
-    torch.set_num_threads(1)
     for info in runs():
         if info.builtin and info.explorable:
             gallery(str(info.folder), info.run_id, 64)

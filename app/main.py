@@ -4,12 +4,15 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import preload
+
 HERE = Path(__file__).parent
 
 st.set_page_config(page_title="Autoencoders by touch", page_icon=str(HERE / "icon.png"), layout="wide")
+start = st.Page("views/start.py", title="Start", icon=":material/home:", default=True)
 page = st.navigation(
     [
-        st.Page("views/start.py", title="Start", icon=":material/home:", default=True),
+        start,
         st.Page("views/denoise.py", title="Denoise", icon=":material/blur_on:"),
         st.Page("views/walk.py", title="Walk", icon=":material/explore:"),
         st.Page("views/maps.py", title="Maps", icon=":material/scatter_plot:"),
@@ -19,4 +22,6 @@ page = st.navigation(
     position="top",
 )
 st.html(f"<style>{(HERE / 'style.css').read_text(encoding='utf-8')}</style>")
+if page is not start:
+    preload.wait()
 page.run()

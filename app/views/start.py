@@ -5,7 +5,7 @@ import streamlit as st
 from aecore.errors import AecoreError
 from aecore.session import Session
 from aecore.store import RunInfo
-from app import cache, state
+from app import cache, preload, state
 from app.widgets.figures import definitions
 from app.widgets.hero import hero
 from app.widgets.image_source import GALLERY
@@ -14,6 +14,8 @@ from app.widgets.run_card import run_card
 from app.widgets.run_picker import explorable_runs, header_with_run
 
 OWN_SHOWN = 6
+SHOWPIECE = "patterns-variational"
+"""Drawn by the program itself: the first visitor sees it before the rest is loaded."""
 
 
 @st.fragment
@@ -52,9 +54,12 @@ session = header_with_run(
     "Autoencoders by touch",
     "A picture is squeezed into a few numbers, its code, and drawn again from them alone.",
     "press “Another image” and watch which numbers change.",
-    "patterns-variational",
+    SHOWPIECE,
 )
+if session.run_id != SHOWPIECE:
+    preload.wait()
 look(session)
+preload.wait()
 infos = explorable_runs()
 cards("Ready-made", [info for info in infos if info.builtin])
 cards("Trained here", [info for info in infos if not info.builtin][:OWN_SHOWN])
