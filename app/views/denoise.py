@@ -17,7 +17,7 @@ from app import cache, state
 from app.widgets.error_curve import error_curve
 from app.widgets.image_picker import pick_images
 from app.widgets.image_source import image_source
-from app.widgets.picture import picture, picture_error
+from app.widgets.picture import picture, picture_error, send_now
 from app.widgets.run_picker import header_with_run
 
 ROWS = ("Original", "Corrupted", "Reconstruction")
@@ -128,6 +128,7 @@ def view(scene: Scene) -> None:
     level = level_of(scene.session, scene.kind)
     with scene.picture:
         done = _picture(scene, level)
+    send_now()
     with scene.slider:
         level_slider(scene.session, scene.kind, level)
         if done is not None and scene.kind == Rows.kind_name() and scene.session.continues:

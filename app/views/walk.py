@@ -16,7 +16,7 @@ from app.widgets import walk_place
 from app.widgets.filmstrip import FRAMES, Film, Paging, films
 from app.widgets.filters import filters
 from app.widgets.image_source import GALLERY, image_source
-from app.widgets.picture import picture, picture_error
+from app.widgets.picture import picture, picture_error, send_now
 from app.widgets.run_picker import header_with_run
 from app.widgets.walk_chain import chain_view
 from app.widgets.walk_place import Place
@@ -75,6 +75,7 @@ def _view(session: Session, gallery: Gallery) -> None:
     except AecoreError as error:
         picture_error(str(error))
         return
+    send_now()
     with st.container(key="walk_controls"):
         _controls(place)
     _meter(place)

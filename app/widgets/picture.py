@@ -1,6 +1,7 @@
 """One composed picture per view, enlarged by whole numbers, with its labels as real text."""
 
 import html
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,7 +30,7 @@ def picture(
     st.html(
         f'<figure class="picture{"" if rows else " bare"}" style="{size}">'
         + (f'<div class="rows">{spans}</div>' if rows else "")
-        + f'<div class="strip"><img src="{uri}" alt="{html.escape(alt, quote=True)}">'
+        + f'<div class="strip"><img src="{uri}" decoding="sync" alt="{html.escape(alt, quote=True)}">'
         + (f'<div class="columns">{heads}</div>' if columns else "")
         + "</div></figure>"
     )
@@ -38,3 +39,8 @@ def picture(
 def picture_error(message: str) -> None:
     """An error in words where the picture would be."""
     st.html(f'<div class="picture-error" role="alert">{html.escape(message)}</div>')
+
+
+def send_now() -> None:
+    """Lets the server's thread send what is drawn so far, so that a main picture need not wait for the rest."""
+    time.sleep(0.001)  # gives up the interpreter's lock, which this thread would else hold until the page is done
