@@ -24,7 +24,8 @@ RUN = "digits-denoising"
 WALK_RUN = "patterns-variational"
 
 # Resolves with the milliseconds from the key's own event (the driver's way to it does not count) to the next frame
-# after the first picture changed and was decoded, and to the last change of the page within the second that follows.
+# after the first picture changed and was loaded (`decoding="sync"`: that frame shows it), and to the page's last change
+# within the second that follows.
 TIMED_PRESS = """async ([selector]) => {
   const picture = () => document.querySelector(selector)?.src;
   const before = picture();
@@ -36,7 +37,8 @@ TIMED_PRESS = """async ([selector]) => {
       last = performance.now() - begun;
       if (!main && picture() && picture() !== before) {
         main = -1;
-        await document.querySelector(selector).decode();
+        const image = document.querySelector(selector);
+        if (!image.complete) await new Promise(loaded => { image.onload = loaded; });
         requestAnimationFrame(() => { main = performance.now() - begun; });
       }
     });
