@@ -29,6 +29,9 @@ from aecore.store import RunFolder, RunStore, stage_file
 VALIDATION_LIMIT = 2000
 PREVIEW_IMAGES = 8
 SNAPSHOT_BYTES = 4_000_000
+LEAST_ROOM = 50
+"""Values from which divergence is judged by: a table's few features are often far off for an epoch or two at the peak
+learning rate and learned well in the end."""
 SMALL = 50_000
 """Networks of fewer parameters are quicker on one thread and in float32."""
 
@@ -152,7 +155,7 @@ class Trainer:
         """
         try:
             found = self._measured(self._whole, self.model.reconstruct)
-            self.worst_sse = 10 * found.sse + 100 * self.held_out[0].numel()  # see `_begin_stage`
+            self.worst_sse = 10 * max(found.sse, LEAST_ROOM)
             self._resume()
             if not self.done:
                 self._write("start", {}, found)
@@ -244,9 +247,8 @@ class Trainer:
         self.order.manual_seed(seed)
         self.noise.manual_seed(seed + 1)
         found = self._measured(loss, redraw)
-        # Room by the number of values: a loss may begin near 0 or below (a density), and a few features are often far
-        # off for an epoch or two at the peak learning rate and learned well in the end.
-        self.worst_loss = 10 * abs(found.loss) + 1000 * self.held_out[0].numel()
+        # A loss may begin near 0 or below (a density), so it gets room by the number of values: 100 nats for each.
+        self.worst_loss = 10 * abs(found.loss) + 100 * max(self.held_out[0].numel(), LEAST_ROOM)
         self.best_loss = math.inf
 
     def _end_stage(self) -> None:
