@@ -5,6 +5,7 @@ from typing import Any
 
 from aecore.config import RunConfig, parse
 from aecore.errors import BadSettings
+from aecore.parts import Procedure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,11 +173,15 @@ IMAGES_SEEN = 400_000
 """About a minute of one processor for small networks."""
 
 
-def suggested_epochs(config: RunConfig, kind: str, images: int) -> int:
-    """Epochs for another dataset than the recipe's own: about `IMAGES_SEEN` images in all, 10 to 150 epochs."""
+def suggested_epochs(config: RunConfig, kind: str, images: int) -> tuple[int, Procedure]:
+    """Epochs for another dataset than the recipe's own: about `IMAGES_SEEN` images, 10 to 150 epochs; and the recipe's
+    procedure, its stages shortened or prolonged likewise.
+    """
+    own = config.training.epochs
     if kind == config.dataset.kind:
-        return config.training.epochs
-    return max(10, min(150, round(IMAGES_SEEN / max(images, 1))))
+        return own, config.procedure
+    epochs = max(10, min(150, round(IMAGES_SEEN / max(images, 1))))
+    return epochs, config.procedure.scaled(epochs / own)
 
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}

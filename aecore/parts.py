@@ -396,6 +396,10 @@ class Procedure(Part):
         """Epochs over all stages, for progress and time left."""
         return int(config.training.epochs)
 
+    def scaled(self, share: float) -> "Procedure":
+        """The same with `share` times its own epochs, at least 1; itself when it has none beside the training's."""
+        return self
+
     def refusal(self, config: Any) -> str | None:
         return None
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import psutil
 import torch
-from jaxtyping import Float32, Int64, Num
+from jaxtyping import Int64, Num, UInt8
 from torch import Tensor, nn
 
 from aecore.analysis import analyse
@@ -23,7 +23,8 @@ from aecore.errors import AecoreError, BadInput
 from aecore.loading import load_data
 from aecore.model import Autoencoder, build
 from aecore.optimiser import AdamW
-from aecore.parts import Batch, Data, Images, LossFunction, Redraw, StepFunction
+from aecore.parts import Batch, Data, Images, LossFunction, Redraw, StepFunction, Visible
+from aecore.pictures import mark_hidden, to_bytes8
 from aecore.store import RunFolder, RunStore, stage_file
 
 VALIDATION_LIMIT = 2000
@@ -106,6 +107,7 @@ class HeldOut:
     loss: float
     sse: float
     corrupted: Images
+    visible: Visible | None
     redrawn: Images
 
 
@@ -297,8 +299,9 @@ class Trainer:
             redrawn = redraw(corrupted[part], seen)
             errors.append((redrawn - self.held_out[part]).square().flatten(1).sum(1))
             first = first if len(first) else redrawn[:PREVIEW_IMAGES]
+        hidden = None if visible is None else visible[:PREVIEW_IMAGES]
         found = HeldOut(
-            float(torch.cat(losses).mean()), float(torch.cat(errors).mean()), corrupted[:PREVIEW_IMAGES], first
+            float(torch.cat(losses).mean()), float(torch.cat(errors).mean()), corrupted[:PREVIEW_IMAGES], hidden, first
         )
         self.sse = found.sse
         if not math.isfinite(found.loss) or not math.isfinite(found.sse):
@@ -327,11 +330,12 @@ class Trainer:
         if time.monotonic() - self.last_write < 0.4 and self.epoch not in (1, self.total_epochs):
             return  # but the first good weights are on the disk at once
         self.last_write = time.monotonic()
-        shown = (self.held_out[:PREVIEW_IMAGES], found.corrupted, found.redrawn)
-        pictures = [(x.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy() for x in shown]
-        self.folder.write_arrays(
-            "preview.safetensors", dict(zip(("clean", "corrupted", "reconstruction"), pictures, strict=True))
-        )
+        preview = {
+            "clean": to_bytes8(self.held_out[:PREVIEW_IMAGES].cpu().numpy()),
+            "corrupted": _as_seen(found.corrupted, found.visible),
+            "reconstruction": to_bytes8(found.redrawn.float().cpu().numpy()),
+        }
+        self.folder.write_arrays("preview.safetensors", preview)
         if self.best:
             self.folder.write_weights(self.best)
         self.folder.update(epoch=self.epoch, seconds=seconds)
@@ -358,6 +362,14 @@ def _windows(images: Num[Tensor, "n c h w"], reach: int) -> Num[Tensor, "n c v u
     rows = torch.arange(-reach, h + reach, device=images.device).clamp_(0, h - 1)
     columns = torch.arange(-reach, w + reach, device=images.device).clamp_(0, w - 1)
     return images[:, :, rows][:, :, :, columns].unfold(2, h, 1).unfold(3, w, 1)
+
+
+def _as_seen(corrupted: Images, visible: Visible | None) -> UInt8[np.ndarray, "b d h w"]:
+    """Corrupted images as bytes; in colour, with hidden pixels marked, where something is hidden."""
+    images = to_bytes8(corrupted.cpu().numpy())
+    if visible is None or images.shape[1] not in (1, 3):
+        return images
+    return mark_hidden(images, visible.cpu().numpy())
 
 
 def _refuse_unusable(data: Data, train: Int64[np.ndarray, "m"]) -> None:
@@ -439,10 +451,12 @@ def train(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outlook:
-    """What a training would work on: the preview's images (N, C, H, W), clean and corrupted, and two sizes."""
+    """What a training would work on: the preview's images as bytes, clean (N, C, H, W) and corrupted, where hidden
+    pixels are marked in colour, and two sizes.
+    """
 
-    clean: Float32[np.ndarray, "n c h w"]
-    corrupted: Float32[np.ndarray, "n c h w"]
+    clean: UInt8[np.ndarray, "n c h w"]
+    corrupted: UInt8[np.ndarray, "n d h w"]
     images: int
     parameters: int
 
@@ -455,11 +469,11 @@ def outlook(config: RunConfig, data: Data) -> Outlook:
     held_out = data.indices("validation")[:VALIDATION_LIMIT]
     clean = torch.from_numpy(data.floats(held_out))
     noise = torch.Generator().manual_seed(config.training.seed + 2)
-    corrupted, _ = config.corruption.corrupt(clean, noise)
+    corrupted, visible = config.corruption.corrupt(clean, noise)
     with torch.device("meta"):
         parameters = sum(p.numel() for p in build(config, data.shape).parameters())
-    shown = (clean[:PREVIEW_IMAGES].numpy(), corrupted[:PREVIEW_IMAGES].numpy())
-    return Outlook(*shown, len(data.indices("train")), parameters)
+    seen = _as_seen(corrupted[:PREVIEW_IMAGES], None if visible is None else visible[:PREVIEW_IMAGES])
+    return Outlook(to_bytes8(clean[:PREVIEW_IMAGES].numpy()), seen, len(data.indices("train")), parameters)
 
 
 def _keep(trainer: Trainer, data: Data, folder: RunFolder) -> dict[str, float]:

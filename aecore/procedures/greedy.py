@@ -85,6 +85,9 @@ class Greedy(Procedure):
     def total_epochs(self, config: Any) -> int:
         return self.layer_epochs * len(config.backbone.dense_layers()) + int(config.training.epochs)
 
+    def scaled(self, share: float) -> Procedure:
+        return self.model_copy(update={"layer_epochs": max(1, round(share * self.layer_epochs))})
+
     def refusal(self, config: Any) -> str | None:
         layers, noisy = config.backbone.dense_layers(), config.corruption.level > 0
         if not layers:

@@ -153,8 +153,9 @@ def _settings(recipe: Recipe, kind: str, data: Data) -> RunConfig:
     values = recipe.config.model_dump(mode="json")
     key = f"{state.TRAIN_WIDGET}{recipe.name}"
     images = len(data.indices("train"))
-    epochs = suggested_epochs(recipe.config, kind, images)
+    epochs, procedure = suggested_epochs(recipe.config, kind, images)
     values["training"] = {**values["training"], "threads": 1, "epochs": epochs}
+    values["procedure"] = procedure.model_dump(mode="json")
     values["dataset"] = {"kind": "npz", "path": "images.npz"} if kind == OWN else {"kind": kind}
     with st.container(horizontal=True, gap="small"):
         basic = settings_form(RunConfig, values, key, ("code_dim",))
@@ -167,13 +168,14 @@ def _settings(recipe: Recipe, kind: str, data: Data) -> RunConfig:
     with st.expander("All settings", icon=":material/tune:"):
         for name in CHOSEN_PARTS:
             part = parts.get(name) or _part(name, values, key)
+            where = f"{key}.{kind}" if name == "procedure" else key  # its epochs depend on the images, too
             cls = members(PACKAGES[name][0], PACKAGES[name][1])[part["kind"]]
             names = own_fields(cls)
             first = names[:1] if name in LEADING else []
             with leading:
-                part |= settings_form(cls, part, f"{key}.{name}.{cls.kind_name()}", first)
+                part |= settings_form(cls, part, f"{where}.{name}.{cls.kind_name()}", first)
             rest = [field for field in names if field not in first]
-            part |= settings_form(cls, part, f"{key}.{name}.{cls.kind_name()}", rest)
+            part |= settings_form(cls, part, f"{where}.{name}.{cls.kind_name()}", rest)
             parts[name] = part
         st.divider()
         rest = [field for field in own_fields(TrainingSettings) if field != "epochs"]

@@ -82,8 +82,7 @@ def _images(info: RunInfo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return found["clean"], found["corrupted"], found["reconstruction"]
     assert info.config is not None
     begin = cache.outlook(info.config.json_text(), str(info.folder))
-    clean, corrupted = pictures.to_bytes8(begin.clean), pictures.to_bytes8(begin.corrupted)
-    return clean, corrupted, np.full_like(clean, GREY)
+    return begin.clean, begin.corrupted, np.full_like(begin.clean, GREY)
 
 
 def _progress(info: RunInfo) -> None:

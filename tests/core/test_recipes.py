@@ -8,7 +8,7 @@ import pytest
 import aecore
 from aecore.config import RunConfig, parse, with_settings
 from aecore.errors import BadSettings
-from aecore.kinds import RECIPES, Recipe, recipe
+from aecore.kinds import RECIPES, Recipe, recipe, suggested_epochs
 from aecore.session import Session
 from aecore.store import RunStore
 from aecore.training import train
@@ -49,6 +49,19 @@ def test_every_recipe_explains_itself(name):
 def test_no_two_recipes_are_the_same():
     assert len({one.config.hash for one in RECIPES.values()}) == len(RECIPES)
     assert len({one.title for one in RECIPES.values()}) == len(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_other_data_gets_epochs_by_the_number_of_its_images(name):
+    config = recipe(name).config
+    assert suggested_epochs(config, config.dataset.kind, 5) == (config.training.epochs, config.procedure)
+    total = [
+        procedure.total_epochs(config.model_copy(update={"training": config.training.model_copy(update={"epochs": n})}))
+        for n, procedure in (suggested_epochs(config, "other", images) for images in (100, 4_000, 40_000, 10**9))
+    ]
+    assert total == sorted(total, reverse=True)
+    own = config.procedure.total_epochs(config) / config.training.epochs
+    assert total == pytest.approx([n * own for n in (150, 100, 10, 10)], rel=0.1), "stages shrink as the whole does"
 
 
 def test_an_unknown_recipe_is_answered_with_those_that_exist():

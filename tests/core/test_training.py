@@ -11,10 +11,12 @@ import torch
 from aecore.config import with_settings
 from aecore.errors import BadInput, DataUnavailable
 from aecore.files import read_arrays
+from aecore.loading import load_data
 from aecore.parts import Data, Objective
+from aecore.pictures import HIDDEN
 from aecore.session import Session
 from aecore.store import RunFolder
-from aecore.training import Diverged, Progress, Stopped, Trainer, learning_rate, train
+from aecore.training import Diverged, Progress, Stopped, Trainer, learning_rate, outlook, train
 
 
 def weights(store, run_id):
@@ -322,6 +324,18 @@ def test_a_finished_run_has_all_its_files(configure, store):
     assert status.data_hash == digits(configure()).hash
     assert status.config_hash == configure(training={"epochs": 20}).hash
     assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
+
+
+def test_what_is_shown_while_it_trains_tells_hidden_from_black(configure, store):
+    config = configure(corruption={"kind": "masking", "level": 0.5})
+    preview = store.folder(train(config, store)) / "preview.safetensors"
+    shown = read_arrays(preview)
+    hidden = (shown["corrupted"] == np.array(HIDDEN, np.uint8).reshape(1, 3, 1, 1)).all(1)
+    assert 0.4 < hidden.mean() < 0.6
+    seen = np.broadcast_to(shown["clean"], shown["corrupted"].shape).transpose(0, 2, 3, 1)
+    assert (shown["corrupted"].transpose(0, 2, 3, 1)[~hidden] == seen[~hidden]).all()
+    before = outlook(config, load_data(config.dataset))
+    assert (before.corrupted == shown["corrupted"]).all(), "the page shows the same before it begins"
 
 
 def test_the_recorded_test_error_is_that_of_the_kept_weights(configure, store):
