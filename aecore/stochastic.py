@@ -170,7 +170,8 @@ def log_likelihood(
     generator = torch.Generator().manual_seed(seed)
     room = max(1, NUMBERS_AT_ONCE // (images[0].numel() * model.likelihood.params_per_output))
     n = min(samples, room)
-    found = list[Tensor]()
+    # Filled in place: a small result kept for each part among large ones that come and go would tear memory to pieces.
+    found, filled = np.empty(len(images)), 0
     for params, targets in zip(*(x.split(room // n) for x in (model.encode(images).params, images)), strict=True):
         total = torch.full((len(params),), -torch.inf, dtype=torch.float64)
         for first in range(0, samples, n):
@@ -185,5 +186,6 @@ def log_likelihood(
             log_p = -model.likelihood.nll(model.decode(h), targets.repeat_interleave(m, 0)).flatten(1).sum(1)
             weights = (log_p + log_prior - log_q).double().reshape(-1, m)
             total = torch.logaddexp(total, weights.logsumexp(1))
-        found.append(total - math.log(samples))
-    return torch.cat(found).numpy()
+        found[filled : filled + len(params)] = (total - math.log(samples)).numpy()
+        filled += len(params)
+    return found
