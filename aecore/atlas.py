@@ -174,7 +174,14 @@ class _Subset:
     key: tuple[str, ...]
 
 
-def atlas(session: Session, n: int | None = None, seed: int = 0, embeddings: Sequence[Embedding] = EMBEDDINGS) -> Atlas:
+def atlas(
+    session: Session,
+    n: int | None = None,
+    seed: int = 0,
+    embeddings: Sequence[Embedding] = EMBEDDINGS,
+    progress: Reporter | None = None,
+    should_stop: Stopper | None = None,
+) -> Atlas:
     """Maps (PCA, MDS and code) of at most `n` images of a run, taken from the disk where they are kept there.
 
     Test images first, then validation and training images, each stratified by class. Without `n`: 1,000, fewer for

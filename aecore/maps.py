@@ -57,7 +57,8 @@ def fit_map(
 ) -> MapResult:
     """Fits `embedding` to the pixels `x`, or to the `codes` where it wants those, and measures it against the pixels.
 
-    `decode` leads from codes back to pixels, so that a map of codes gets a `reconstruction_sse` too. Raises `BadInput` for input that is empty or not finite, or when codes are wanted and missing; `Stopped`.
+    `decode` leads from codes back to pixels, so that a map of codes gets a `reconstruction_sse` too. Raises `BadInput`
+    for input that is empty or not finite, or when codes are wanted and missing; `Stopped`.
     """
     start = time.perf_counter()
     fitted = embedding.fit(_input(embedding, x, codes), progress, should_stop)
@@ -150,8 +151,8 @@ def readings(quality: dict[str, float]) -> dict[str, str]:
         )
     if "reconstruction_sse" in quality:
         said["reconstruction_sse"] = (
-            f"Squared error {quality['reconstruction_sse']:.2f} per image between the pictures and what their places on "
-            "the map alone lead back to."
+            f"Squared error {quality['reconstruction_sse']:.2f} per image between the pictures and what their places "
+            "on the map alone lead back to."
         )
     return said
 
