@@ -31,13 +31,22 @@ def _tiles(
     for j0 in range(0, lengths[high - 1], _BLOCK):
         for q in range(low, high):
             length = lengths[q]
-            x0, x1, x2, x3 = a[4 * q], a[4 * q + 1], a[4 * q + 2], a[4 * q + 3]
+            x0 = a[4 * q]
+            x1 = a[4 * q + 1]
+            x2 = a[4 * q + 2]
+            x3 = a[4 * q + 3]
             for j in range(j0, min(j0 + _BLOCK, length), 4):
-                y0, y1, y2, y3 = b[j], b[j + 1], b[j + 2], b[j + 3]
+                y0 = b[j]
+                y1 = b[j + 1]
+                y2 = b[j + 2]
+                y3 = b[j + 3]
                 s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = np.float32(0)
                 s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = np.float32(0)
                 for k in range(features):
-                    b0, b1, b2, b3 = y0[k], y1[k], y2[k], y3[k]
+                    b0 = y0[k]
+                    b1 = y1[k]
+                    b2 = y2[k]
+                    b3 = y3[k]
                     v = x0[k]
                     s00 += (v - b0) * (v - b0)
                     s01 += (v - b1) * (v - b1)

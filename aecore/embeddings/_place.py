@@ -10,35 +10,41 @@ NEAREST = 10
 MOST_STEPS = 100
 
 
-def _least_stress(wanted: np.ndarray, fitted: np.ndarray, out: np.ndarray, steps: int, low: int, high: int) -> None:
+def _least_stress(
+    wanted: np.ndarray, fitted: np.ndarray, out: np.ndarray, near: np.ndarray, who: np.ndarray, steps: int, low: int,
+    high: int,
+) -> None:  # fmt: skip
     """out[i] ← argmin_y f(y) = Σ_j (‖y − y_j‖ − δ_ij)² for low ≤ i < high, by safeguarded Newton steps.
 
     With r_j = δ_ij / ‖y − y_j‖ and u_j the direction to y_j: ½∇f = Σ (1 − r_j) (y − y_j), and
     ½∇²f = Σ (1 − r_j) I + r_j u_j u_jᵀ. Where that matrix is not positive definite, or the step raised f, SMACOF's
-    own step −½∇f / n is taken instead, which never raises it. `fitted` is (3, n), a plane's third row 0.
+    own step −½∇f / n is taken instead, which never raises it. `fitted` is (3, n), a plane's third row 0; `near` and
+    `who` have room for the nearest fitted points. Written without calls that take long to compile.
     """
     n = fitted.shape[1]
     tiny = np.float32(1e-30)
     f0, f1, f2 = fitted[0], fitted[1], fitted[2]
-    near = np.empty(10, np.float32)
-    who = np.empty(10, np.int64)
+    count = len(near)
     for i in range(low, high):
         row = wanted[i]
         # Start: the mean of the nearest fitted points, weighted by 1/δ.
-        count = min(10, n)
-        near[:] = np.float32(3e38)
+        for k in range(count):
+            near[k] = 3e38
         largest = np.float32(0)
         for j in range(n):
-            largest = max(largest, row[j])
+            if row[j] > largest:
+                largest = row[j]
             if row[j] < near[count - 1]:
                 k = count - 1
                 while k > 0 and near[k - 1] > row[j]:
-                    near[k], who[k] = near[k - 1], who[k - 1]
+                    near[k] = near[k - 1]
+                    who[k] = who[k - 1]
                     k -= 1
-                near[k], who[k] = row[j], j
+                near[k] = row[j]
+                who[k] = j
         x = y = z = weights = 0.0
         for k in range(count):
-            weight = 1.0 / max(near[k], 1e-9 * largest + 1e-30)
+            weight = 1.0 / (near[k] + 1e-9 * largest + 1e-30)
             weights += weight
             x += weight * f0[who[k]]
             y += weight * f1[who[k]]
@@ -92,7 +98,9 @@ def _least_stress(wanted: np.ndarray, fitted: np.ndarray, out: np.ndarray, steps
             else:
                 x, y, z = bx + px, by + py, bz + pz
                 px = py = pz = 0.0
-        out[i, 0], out[i, 1], out[i, 2] = bx, by, bz
+        out[i, 0] = bx
+        out[i, 1] = by
+        out[i, 2] = bz
 
 
 _least_stress_fast = compiled(_least_stress)
@@ -102,10 +110,15 @@ def place(
     wanted: Float32[np.ndarray, "m n"], fitted: Float[np.ndarray, "n d"], run: Run, steps: int = MOST_STEPS
 ) -> Float32[np.ndarray, "m d"]:
     """Where m new points, `wanted` away from the n fitted ones, have the least stress."""
+    wanted = np.ascontiguousarray(wanted)  # one layout, one compilation
     m, d = len(wanted), fitted.shape[1]
     planes, out = np.zeros((3, len(fitted)), np.float32), np.zeros((m, 3), np.float32)
     planes[:d] = fitted.T
     size = max(1, -(-m // 32))
-    jobs = [(wanted, planes, out, steps, low, min(low + size, m)) for low in range(0, m, size)]
+    count = min(NEAREST, len(fitted))
+    jobs = [
+        (wanted, planes, out, np.empty(count, np.float32), np.empty(count, np.int64), steps, low, min(low + size, m))
+        for low in range(0, m, size)
+    ]
     run(_least_stress_fast(), jobs)
     return out[:, :d]
