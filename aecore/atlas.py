@@ -146,7 +146,7 @@ class Atlas:
         """A table with one line an image: where it comes from, its index, class, and its coordinates on each map."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        axes = [f"{panel.kind}_{axis}" for panel in self.panels for axis in "xy"]
+        axes = [f"{panel.kind}_{axis}" for panel in self.panels for axis in "xyz"[: panel.coordinates.shape[1]]]
         writer.writerow(["origin", "index", "class", *axes])
         columns = np.concatenate([panel.coordinates for panel in self.panels], 1)
         for i in range(len(self)):

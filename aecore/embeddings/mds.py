@@ -102,8 +102,9 @@ class Mds(DistanceEmbedding):
             watch(step / (step + 30))
 
         found = smacof(packed, start, run, self.max_iterations, TOLERANCE, told)
-        # The sums over a pass round away a small stress, which few points may have.
-        stress = found.stress_1 if space.n > MEASURED else measured(packed, found.places)
+        # The sums over a pass round away what is small; then differences in double precision say it.
+        exactly = found.stress_1 < 0.05 or space.n <= 500
+        stress = measured(packed, found.places) if exactly else found.stress_1
         return space.to_scale(found.places), {"stress_1": stress, "iterations": float(found.steps)}
 
     def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> "FittedMds":
