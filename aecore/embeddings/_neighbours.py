@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from aecore import points
+from aecore.embeddings._classical import leading
 from aecore.embeddings._compile import shared
-from aecore.embeddings._distances import DistanceEmbedding, Space, leading
+from aecore.embeddings._distances import DistanceEmbedding, Space
 from aecore.embeddings._pairs import Packed
 from aecore.embeddings._place import NEAREST
 from aecore.parts import Coordinates, FittedEmbedding

@@ -120,7 +120,7 @@ def smacof(
 
     Directions are L-BFGS's on the gradient Y − Γ(Y), whose plain step is SMACOF's; each costs one pass and is taken
     whole. A step that raised the stress is taken back, and Γ of the place before, which never raises it, taken
-    instead. The search ends after `most_steps` passes, or when three steps in a row each lowered the stress by at most
+    instead. The search ends after `most_steps` steps, or when three steps in a row each lowered the stress by at most
     `tolerance` Σ d_ij² (scikit-learn's rule ends at the first such step). `told(step, stress / Σ δ_ij²)` hears of each.
     """
     n, d = start.shape
@@ -136,7 +136,7 @@ def smacof(
         gradient = y - moved
         trial = y - _direction(gradient, history)
         new_moved, new_stress = stress_of(trial)
-        if new_stress > stress and history:
+        if not new_stress <= stress and history:  # also when it is not a number
             history.clear()
             trial = moved
             new_moved, new_stress = stress_of(trial)

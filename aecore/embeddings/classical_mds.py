@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from aecore import points
+from aecore.embeddings._classical import leading, measured, squared_times
 from aecore.embeddings._compile import shared
-from aecore.embeddings._distances import DistanceEmbedding, Space, leading, measured, squared_times
+from aecore.embeddings._distances import DistanceEmbedding, Space
 from aecore.embeddings._watch import Watch
 from aecore.errors import BadInput
 from aecore.parts import Coordinates, FittedEmbedding, Reporter, Stopper

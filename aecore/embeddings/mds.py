@@ -7,8 +7,9 @@ from jaxtyping import Float, Float32, Int64
 from pydantic import Field as Setting
 
 from aecore import metrics, points
+from aecore.embeddings._classical import MEASURED, measured
 from aecore.embeddings._compile import Run, shared
-from aecore.embeddings._distances import MEASURED, MOST_GEODESIC, DistanceEmbedding, Space, measured
+from aecore.embeddings._distances import MOST_GEODESIC, DistanceEmbedding, Space
 from aecore.embeddings._pairs import Packed
 from aecore.embeddings._place import place
 from aecore.embeddings._smacof import apart, smacof
