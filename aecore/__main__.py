@@ -190,7 +190,10 @@ def _add_looking(add: _Add) -> None:
     )
     embed.add_argument("run", metavar="RUN")
     embed.add_argument(
-        "--method", default="code", help="pca, mds, code (in two dimensions), or units: the whole code (%(default)s)"
+        "--method",
+        default="code",
+        help="pca, mds, code, classical_mds, mds_nonmetric, tsne, umap (in two dimensions), or units: the whole code "
+        "(%(default)s)",
     )
     embed.add_argument(
         "--n", type=_count, default=1000, help="at most so many images, stratified by class (%(default)s)"

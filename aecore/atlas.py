@@ -13,15 +13,16 @@ from jaxtyping import Float, Float32, Int16, Int64, Num, UInt8, UInt16
 from PIL import Image, ImageDraw, ImageFont
 
 from aecore import maps, pictures, points
-from aecore.embeddings import CodeMap, Mds, Pca
 from aecore.errors import BadInput, DataUnavailable
-from aecore.parts import SPLITS, Coordinates, Data, Embedding, FittedEmbedding
+from aecore.parts import SPLITS, Coordinates, Data, Embedding, FittedEmbedding, Reporter, Stopper
 from aecore.pictures import Colour
 from aecore.points import stratified
+from aecore.registry import make
 from aecore.session import Pictures, Session
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
-EMBEDDINGS: tuple[Embedding, ...] = (Pca(), Mds(max_iterations=300), CodeMap())
+EMBEDDINGS: tuple[Embedding, ...] = tuple(make("embeddings", Embedding, kind) for kind in ("pca", "mds", "code"))
+"""The maps that stand side by side when none are named."""
 MOST_IMAGES = 1000
 MOST_NUMBERS = 1_100_000
 """Images times pixels: with more, comparing all pairs would keep a first visitor waiting too long."""
@@ -56,6 +57,7 @@ class Panel:
     quality: dict[str, float]
     seconds: float
     _fitted: FittedEmbedding
+    uses_codes: bool
     _onto: maps.Alignment
     _centre: Float[np.ndarray, "2"]
     _half: float
@@ -64,6 +66,11 @@ class Panel:
     def coordinates(self) -> Coordinates:
         """As the method gave them, in its own units."""
         return self._fitted.coordinates
+
+    @property
+    def by_neighbours(self) -> bool:
+        """True where new images are only put beside their nearest ones; whoever shows them says so."""
+        return self._fitted.by_neighbours
 
     @property
     def readings(self) -> dict[str, str]:
@@ -76,7 +83,7 @@ class Panel:
 
     def place(self, x: Float[np.ndarray, "m f"]) -> Placed:
         """Where new images belong; `x` are pixels, or codes for the code's map, as rows."""
-        places = (self._onto.apply(self._fitted.transform(x)) - self._centre) / self._half
+        places = (self._onto.apply(self._fitted.transform(x)[:, :2]) - self._centre) / self._half
         clipped = places.clip(-EDGE + 0.03, EDGE - 0.03).astype(np.float32)
         k = min(NEAREST, len(self.places))
         nearest = np.argsort(points.distances_between(places, self.places), axis=1, kind="stable")[:, :k]
@@ -133,14 +140,13 @@ class Atlas:
         if images.shape[1:] != self.images.shape[1:]:
             c, h, w = self.images.shape[1:]
             raise BadInput(f"these maps show images of {c} × {h} × {w} (channels, height, width), not {images.shape}")
-        code = CodeMap.kind_name()
-        return tuple(panel.place(codes if panel.kind == code else _rows(images)) for panel in self.panels)
+        return tuple(panel.place(codes if panel.uses_codes else _rows(images)) for panel in self.panels)
 
     def csv(self) -> str:
         """A table with one line an image: where it comes from, its index, class, and its coordinates on each map."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        axes = [f"{panel.kind}_{axis}" for panel in self.panels for axis in "xy"]
+        axes = [f"{panel.kind}_{axis}" for panel in self.panels for axis in "xyz"[: panel.coordinates.shape[1]]]
         writer.writerow(["origin", "index", "class", *axes])
         columns = np.concatenate([panel.coordinates for panel in self.panels], 1)
         for i in range(len(self)):
@@ -168,14 +174,31 @@ class _Subset:
     key: tuple[str, ...]
 
 
-def atlas(session: Session, n: int | None = None, seed: int = 0) -> Atlas:
-    """PCA, MDS and code of at most `n` images of a run, the maps taken from the disk where they are kept there.
+def atlas(
+    session: Session,
+    n: int | None = None,
+    seed: int = 0,
+    embeddings: Sequence[Embedding] = EMBEDDINGS,
+    progress: Reporter | None = None,
+    should_stop: Stopper | None = None,
+) -> Atlas:
+    """Maps (PCA, MDS and code) of at most `n` images of a run, taken from the disk where they are kept there.
 
     Test images first, then validation and training images, each stratified by class. Without `n`: 1,000, fewer for
     large pictures. Where the dataset is not on this machine, the images are decoded from the run's stored codes.
+    `progress` hears the share of all maps that is done; raises `Stopped` when `should_stop` says so.
     """
     subset = _subset(session, n or _usual(session), seed)
-    return _assembled(session, subset, [_map(session, embedding, subset) for embedding in EMBEDDINGS])
+    results: list[maps.MapResult] = []
+    for i, embedding in enumerate(embeddings):
+
+        def told(share: float, i: int = i) -> None:
+            if progress is not None:
+                progress((i + share) / len(embeddings))
+
+        key = _key(session, embedding, subset)
+        results.append(maps.cached_map(embedding, *_arrays(subset), key, None, _decoder(session), told, should_stop))
+    return _assembled(session, subset, embeddings, results)
 
 
 def precompute(session: Session, folder: Path) -> set[str]:
@@ -194,7 +217,7 @@ def precompute(session: Session, folder: Path) -> set[str]:
             key = _key(session, embedding, subset)
             name = maps.map_key(embedding, *_arrays(subset), key_parts=key) + ".safetensors"
             if not (folder / name).is_file():
-                maps.keep_map(folder, embedding, *_arrays(subset), key_parts=key)
+                maps.keep_map(folder, embedding, *_arrays(subset), key, _decoder(session))
             names.add(name)
     return names
 
@@ -245,8 +268,8 @@ def _from_codes(session: Session, n: int, seed: int, why: str) -> _Subset:
     )  # fmt: skip
 
 
-def _map(session: Session, embedding: Embedding, subset: _Subset) -> maps.MapResult:
-    return maps.cached_map(embedding, *_arrays(subset), key_parts=_key(session, embedding, subset))
+def _decoder(session: Session) -> maps.Decode:
+    return lambda codes: _rows(session.decode(codes))
 
 
 def _arrays(subset: _Subset) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -271,16 +294,13 @@ def _rows(images: Pictures) -> Float32[np.ndarray, "n f"]:
     return images.reshape(len(images), -1)
 
 
-def _assembled(session: Session, subset: _Subset, results: Sequence[maps.MapResult]) -> Atlas:
-    reference = results[0].coordinates
-    pca, mds, code = results
-    notes = ("The pictures' shadow on the plane in which they vary most.",
-             "Distances as close as possible to those between the pictures.")  # fmt: skip
-    if session.code_dim == 1:
-        code_panel = _strip(code, reference)
-    else:
-        code_panel = _panel(CodeMap, _code_note(session.code_dim), code, reference)
-    panels = (_panel(Pca, notes[0], pca, reference), _panel(Mds, notes[1], mds, reference), code_panel)
+def _assembled(
+    session: Session, subset: _Subset, embeddings: Sequence[Embedding], results: Sequence[maps.MapResult]
+) -> Atlas:
+    reference = results[0].coordinates[:, :2]
+    panels = tuple(
+        _panel(session, embedding, result, reference) for embedding, result in zip(embeddings, results, strict=True)
+    )
     for array in (subset.images, subset.codes, *(panel.places for panel in panels)):
         array.setflags(write=False)
     return Atlas(
@@ -289,32 +309,52 @@ def _assembled(session: Session, subset: _Subset, results: Sequence[maps.MapResu
     )  # fmt: skip
 
 
-def _panel(method: type[Embedding], note: str, result: maps.MapResult, reference: Coordinates) -> Panel:
-    onto = maps.alignment(reference, result.coordinates)
-    aligned = onto.apply(result.coordinates)
+NOTES = {
+    "pca": "The pictures' shadow on the plane in which they vary most.",
+    "mds": "Distances as close as possible to those between the pictures.",
+    "classical_mds": "Inner products as close as possible to those that the distances stand for.",
+    "mds_nonmetric": "Distances in the same order, as far as possible, as those between the pictures.",
+    "tsne": "Near pictures stay near; far apart says little.",
+    "umap": "Near pictures stay near; far apart says little.",
+}
+"""One line under each map's title."""
+
+
+def _panel(session: Session, embedding: Embedding, result: maps.MapResult, reference: Coordinates) -> Panel:
+    """A map of three dimensions is shown by its first two."""
+    strip = embedding.kind == "code" and session.code_dim == 1
+    onto = _left_to_right(result, reference) if strip else maps.alignment(reference, result.coordinates[:, :2])
+    aligned = onto.apply(result.coordinates[:, :2])
     centre, half = _frame(aligned)
     places = ((aligned - centre) / half).astype(np.float32)
-    kind, title = method.kind_name(), method.title
-    return Panel(kind, title, note, places, result.quality, result.seconds, result.fitted, onto, centre, half)
+    if strip:
+        _spread(places)
+    note = _code_note(session.code_dim) if embedding.kind == "code" else NOTES[embedding.kind]
+    note = " ".join([note, result.fitted.note]).strip()
+    return Panel(
+        embedding.kind, embedding.title, note, places, result.quality, result.seconds, result.fitted,
+        embedding.uses_codes, onto, centre, half,
+    )  # fmt: skip
 
 
 def _code_note(units: int) -> str:
+    if units == 1:
+        return "One unit: left to right is its value; height has no meaning."
     return "The code's two units, as they are." if units == 2 else f"The plane in which the {units:,} units vary most."
 
 
-def _strip(result: maps.MapResult, reference: Coordinates) -> Panel:
-    """A code of one number as a strip: left to right is its value; up and down only keeps the points apart."""
+def _left_to_right(result: maps.MapResult, reference: Coordinates) -> maps.Alignment:
+    """A code of one number as a strip: only mirrored, where the reference lies the other way."""
     values = result.coordinates[:, 0].astype(np.float64)
     sign = 1.0 if float(((values - values.mean()) * reference[:, 0]).sum()) >= 0 else -1.0
-    onto = maps.Alignment(np.diag([sign, 1.0]), 1.0, np.zeros(2), np.zeros(2))
-    aligned = onto.apply(result.coordinates)
-    centre, half = _frame(aligned)
-    places = ((aligned - centre) / half).astype(np.float32)
+    return maps.Alignment(np.diag([sign, 1.0]), 1.0, np.zeros(2), np.zeros(2))
+
+
+def _spread(places: Float32[np.ndarray, "n 2"]) -> None:
+    """Up and down only keeps the points of a strip apart."""
     counts, edges = np.histogram(places[:, 0], 40, (-1, 1))
     crowd: np.ndarray = np.interp(places[:, 0], (edges[1:] + edges[:-1]) / 2, counts / counts.max())
     places[:, 1] = crowd * np.random.default_rng(SEED_OF_JITTER).uniform(-0.6, 0.6, len(places))
-    note = "One unit: left to right is its value; height has no meaning."
-    return Panel("code", CodeMap.title, note, places, result.quality, result.seconds, result.fitted, onto, centre, half)
 
 
 def _frame(coordinates: Coordinates) -> tuple[Float[np.ndarray, "2"], float]:

@@ -19,3 +19,7 @@ class BadSettings(AecoreError):
 
 class RunUnavailable(AecoreError):
     """A run does not exist, is damaged, or has no weights to explore."""
+
+
+class Stopped(AecoreError):
+    """A person ended a computation before it had a result."""

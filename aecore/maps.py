@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,9 +19,9 @@ from jaxtyping import Float, Float32, Num
 from aecore import metrics, points
 from aecore.errors import BadInput
 from aecore.home import assets, home
-from aecore.parts import Coordinates, Embedding, FittedEmbedding
+from aecore.parts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
 
-FORMAT = 1
+FORMAT = 2
 """Number of the layout of a map file and of the meaning of its figures; others are computed anew."""
 CACHE_BYTES = 200 * 2**20
 """The most that the visitor's map cache holds; the files not used for longest go first."""
@@ -39,6 +39,10 @@ class MapResult:
     fitted: FittedEmbedding
 
 
+Decode = Callable[[Float32[np.ndarray, "n k"]], Float32[np.ndarray, "n f"]]
+"""Codes to pixels, both as rows."""
+
+
 # --- fitting and measuring -------------------------------------------------------------------------------------------
 
 
@@ -47,14 +51,18 @@ def fit_map(
     x: Float32[np.ndarray, "n f"],
     codes: Float[np.ndarray, "n k"] | None = None,
     labels: Num[np.ndarray, "n"] | None = None,
+    decode: Decode | None = None,
+    progress: Reporter | None = None,
+    should_stop: Stopper | None = None,
 ) -> MapResult:
     """Fits `embedding` to the pixels `x`, or to the `codes` where it wants those, and measures it against the pixels.
 
-    Raises `BadInput` for input that is empty or not finite, or when codes are wanted and missing.
+    `decode` leads from codes back to pixels, so that a map of codes gets a `reconstruction_sse` too. Raises `BadInput`
+    for input that is empty or not finite, or when codes are wanted and missing; `Stopped`.
     """
     start = time.perf_counter()
-    fitted = embedding.fit(_input(embedding, x, codes))
-    quality = quality_of(fitted, x, labels)
+    fitted = embedding.fit(_input(embedding, x, codes), progress, should_stop)
+    quality = quality_of(fitted, x, labels) | _way_back(fitted, x, decode if embedding.uses_codes else _same)
     return MapResult(fitted.coordinates, quality, time.perf_counter() - start, fitted)
 
 
@@ -74,23 +82,39 @@ def quality_of(
     """The figures of a map, always against the Euclidean distances of the pixels `x`, so that maps compare.
 
     `stress_1` in the map's best scale, which alone makes sense for codes (`aecore.metrics.stress_1`);
-    `trustworthiness` at `trustworthiness_k` neighbours (5, fewer when there are few points); `knn_accuracy` at
-    `knn_k` neighbours (15) where there are labels; `explained_variance` and `iterations` where the method has them.
+    `trustworthiness` and `continuity` at `trustworthiness_k` neighbours (5, fewer when there are few points);
+    `knn_accuracy` at `knn_k` neighbours (15) where there are labels; `own_stress_1`, against the distances that the
+    method was given; `explained_variance` and `iterations` where the method has them.
     Figures without a meaning for so few points are left out. More than `MOST_MEASURED` points are measured on a part
     of them, except `knn_accuracy`.
     """
-    quality = {name: value for name, value in fitted.quality.items() if name != "stress_1"}
+    quality = {"own_stress_1" if name == "stress_1" else name: value for name, value in fitted.quality.items()}
     chosen = list(points.evenly(len(x), MOST_MEASURED))
     distances, shown = points.distances(points.checked(x)[chosen]), fitted.coordinates[chosen]
     quality["stress_1"] = metrics.stress_1(distances, shown)
     k = min(metrics.NEIGHBOURS_TRUST, (len(chosen) - 1) // 2)
     if k >= 1:
         quality["trustworthiness"] = metrics.trustworthiness(distances, shown, k)
+        quality["continuity"] = metrics.continuity(distances, shown, k)
         quality["trustworthiness_k"] = float(k)
     if labels is not None and len(x) >= 2:
         quality["knn_accuracy"] = metrics.knn_accuracy(fitted.coordinates, labels)
         quality["knn_k"] = float(min(metrics.NEIGHBOURS_KNN, len(x) - 1))
     return quality
+
+
+def _same(pixels: Float32[np.ndarray, "n f"]) -> Float32[np.ndarray, "n f"]:
+    return pixels
+
+
+def _way_back(fitted: FittedEmbedding, x: Float32[np.ndarray, "n f"], decode: Decode | None) -> dict[str, float]:
+    """`reconstruction_sse`: the mean squared error per image of what the places on the map lead back to."""
+    chosen = list(points.evenly(len(x), MOST_MEASURED))
+    back = fitted.inverse(fitted.coordinates[chosen])
+    if back is None or decode is None:
+        return {}
+    drawn = decode(back.astype(np.float32))
+    return {"reconstruction_sse": float(metrics.sse(x[chosen][:, None, None], drawn[:, None, None]).mean())}
 
 
 def readings(quality: dict[str, float]) -> dict[str, str]:
@@ -108,6 +132,12 @@ def readings(quality: dict[str, float]) -> dict[str, str]:
             f"Trustworthiness {value:.3f}, {metrics.trustworthiness_words(value)}: how far the {k} nearest on the map "
             "are also near as pictures; 1 is always, about 0.5 is chance."
         )
+    if "continuity" in quality:
+        value, k = quality["continuity"], int(quality["trustworthiness_k"])
+        said["continuity"] = (
+            f"Continuity {value:.3f}, {metrics.trustworthiness_words(value)}: how far the {k} most alike pictures are "
+            "also near on the map; it falls where the map tears them apart."
+        )
     if "knn_accuracy" in quality:
         value, k = quality["knn_accuracy"], int(quality["knn_k"])
         said["knn_accuracy"] = (
@@ -118,6 +148,11 @@ def readings(quality: dict[str, float]) -> dict[str, str]:
         value = quality["explained_variance"]
         said["explained_variance"] = (
             f"Explained variance {value:.0%}: the part of all variation seen in the map's plane; the rest is hidden."
+        )
+    if "reconstruction_sse" in quality:
+        said["reconstruction_sse"] = (
+            f"Squared error {quality['reconstruction_sse']:.2f} per image between the pictures and what their places "
+            "on the map alone lead back to."
         )
     return said
 
@@ -170,6 +205,9 @@ def cached_map(
     labels: Num[np.ndarray, "n"] | None = None,
     key_parts: Sequence[str] | None = None,
     folder: Path | None = None,
+    decode: Decode | None = None,
+    progress: Reporter | None = None,
+    should_stop: Stopper | None = None,
 ) -> MapResult:
     """`fit_map`, looked up first in what ships with the program, then in `folder` (`cache/maps` in the home folder).
 
@@ -188,7 +226,7 @@ def cached_map(
                 with contextlib.suppress(OSError):
                     os.utime(own / name)
             return found
-    result = fit_map(embedding, x, codes, labels)
+    result = fit_map(embedding, x, codes, labels, decode, progress, should_stop)
     with contextlib.suppress(OSError):
         _write(own / name, result)
         _prune(own)
@@ -202,12 +240,13 @@ def keep_map(
     codes: Float[np.ndarray, "n k"] | None = None,
     labels: Num[np.ndarray, "n"] | None = None,
     key_parts: Sequence[str] | None = None,
+    decode: Decode | None = None,
 ) -> MapResult:
     """`fit_map`, written to `folder` whatever is there, under the name by which `cached_map` looks for it.
 
     For maps that ship with the program. Raises OSError when the folder cannot be written.
     """
-    result = fit_map(embedding, x, codes, labels)
+    result = fit_map(embedding, x, codes, labels, decode)
     _write(folder / (map_key(embedding, x, codes, labels, key_parts) + ".safetensors"), result)
     return result
 
@@ -219,8 +258,12 @@ def map_key(
     labels: Num[np.ndarray, "n"] | None = None,
     key_parts: Sequence[str] | None = None,
 ) -> str:
-    """SHA-256 (64 hex digits) of everything that the map and its figures depend on; see `cached_map`."""
-    said = [FORMAT, embedding.model_dump(mode="json"), list(x.shape), None if key_parts is None else list(key_parts)]
+    """SHA-256 (64 hex digits) of everything that the map and its figures depend on; see `cached_map`.
+
+    Settings at their defaults are left out, so that a setting which an embedding gets later changes no key.
+    """
+    own_settings = {**embedding.model_dump(mode="json", exclude_defaults=True), "kind": embedding.kind}
+    said = [FORMAT, own_settings, list(x.shape), None if key_parts is None else list(key_parts)]
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     own = [] if key_parts is not None else [x, codes if embedding.uses_codes else None]
     for array in (*own, labels):

@@ -166,6 +166,29 @@ def trustworthiness(
     return float(value)
 
 
+def continuity(
+    distances: Float[np.ndarray, "n n"], coordinates: Float[np.ndarray, "n d"], k: int = NEIGHBOURS_TRUST
+) -> float:
+    """How far the `k` nearest by the original `distances` are still near on the map, 0 to 1 (all are), no unit:
+    1 − 2 / (n k (2n − 3k − 1)) Σ_i Σ_{j ∈ true neighbours of i} max(0, rank_i(j) − k), ranks by the map's distances.
+
+    Trustworthiness with the two sides exchanged: that falls where the map shows false neighbours, this where it tears
+    true ones apart. Raises `BadInput` unless k < n / 2. Source: Venna & Kaski, ICANN (2001).
+    """
+    n = len(distances)
+    if not 1 <= k < n / 2:
+        raise BadInput(f"Continuity at {k} neighbours needs more than {2 * k} points, not {n}; add points.")
+    away = distances.astype(np.float64)
+    np.fill_diagonal(away, np.inf)
+    true = np.argsort(away, axis=1, kind="stable")[:, :k]
+    shown = points.distances(coordinates)
+    np.fill_diagonal(shown, np.inf)
+    ranks = np.empty((n, n), np.int64)
+    np.put_along_axis(ranks, np.argsort(shown, axis=1, kind="stable"), np.arange(1, n + 1)[None], 1)
+    torn = np.maximum(0, np.take_along_axis(ranks, true, 1) - k).sum()
+    return float(1 - 2 * torn / (n * k * (2 * n - 3 * k - 1)))
+
+
 def trustworthiness_words(value: float) -> str:
     """A plain word for a trustworthiness: from 0.95 very high, from 0.85 high, from 0.7 moderate, below that low."""
     bars = ((0.95, "very high"), (0.85, "high"), (0.7, "moderate"))

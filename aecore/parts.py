@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int64, Num, UInt8
 from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Setting
 from torch import Tensor, nn
 
 Images = Float[Tensor, "b c h w"]
@@ -407,14 +408,32 @@ class Procedure(Part):
 # --- looking ---------------------------------------------------------------------------------------------------------
 
 
+Reporter = Callable[[float], None]
+"""Told the share of the work that is done, 0 to 1."""
+Stopper = Callable[[], bool]
+"""Asked now and then; true means: end as soon as you can."""
+
+
 class FittedEmbedding(abc.ABC):
     """Coordinates of the fitted points, and a way to place new ones."""
 
     coordinates: Coordinates
     quality: dict[str, float]
+    by_neighbours: ClassVar[bool] = False
+    """True where the method cannot place new points: `transform` then puts each at the weighted mean of its nearest
+    fitted ones, and whoever shows it says so."""
+
+    @property
+    def note(self) -> str:
+        """What must be said beside the map, one sentence; empty when there is nothing."""
+        return ""
 
     @abc.abstractmethod
     def transform(self, x: Float[np.ndarray, "n f"]) -> Coordinates: ...
+
+    def inverse(self, coordinates: Coordinates) -> Float[np.ndarray, "n f"] | None:
+        """The points of the space the map was fitted in for which places stand; None where there is no way back."""
+        return None
 
     @abc.abstractmethod
     def state(self) -> dict[str, np.ndarray]:
@@ -422,13 +441,22 @@ class FittedEmbedding(abc.ABC):
 
 
 class Embedding(Part):
-    """A map of the data in two dimensions."""
+    """A map of the data in two or three dimensions."""
 
-    uses_codes: ClassVar[bool] = False
-    """True where `fit` wants a run's codes instead of the pixels."""
+    dimensions: Literal[2, 3] = Setting(
+        2, title="Dimensions", description="Numbers that each point gets: 2 for a plane, 3 for a space to turn."
+    )
+
+    @property
+    def uses_codes(self) -> bool:
+        """True where `fit` wants a run's codes instead of the pixels."""
+        return False
 
     @abc.abstractmethod
-    def fit(self, x: Float[np.ndarray, "n f"]) -> FittedEmbedding: ...
+    def fit(
+        self, x: Float[np.ndarray, "n f"], progress: Reporter | None = None, should_stop: Stopper | None = None
+    ) -> FittedEmbedding:
+        """Raises `BadInput` for what has no map, `Stopped` when `should_stop` said so."""
 
     @abc.abstractmethod
     def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> FittedEmbedding:

@@ -1,7 +1,7 @@
 """Sets of points as matrices (n points × f numbers): their check, distances, principal axes and Gaussian."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float, Float64, Num
@@ -12,15 +12,26 @@ _NEGLIGIBLE = 1e-10
 """Variance, as a share of the largest one, below which a principal direction is only rounding noise."""
 
 
-def checked(x: Num[np.ndarray, "..."], what: str = "The points") -> Float64[np.ndarray, "n f"]:
-    """`x` as float64 (n, f); raises `BadInput` when it is not a matrix, is empty, or holds NaN or infinity."""
+def finite(x: Num[np.ndarray, "..."], what: str = "The points") -> Num[np.ndarray, "n f"]:
+    """`x` itself; raises `BadInput` when it is not a matrix, is empty, or holds NaN or infinity."""
     if x.ndim != 2 or 0 in x.shape:
         raise BadInput(
             f"{what} have the shape {x.shape}, but a table with one row a point is needed; give at least one row."
         )
-    if not np.isfinite(x).all():
+    if not all(np.isfinite(part).all() for part in parts_of(x)):
         raise BadInput(f"{what} hold NaN or infinite numbers, which have no distances; remove or replace those rows.")
-    return x.astype(np.float64)
+    return x
+
+
+def checked(x: Num[np.ndarray, "..."], what: str = "The points") -> Float64[np.ndarray, "n f"]:
+    """`x` as float64 (n, f); raises `BadInput` as `finite` does."""
+    return finite(x, what).astype(np.float64)
+
+
+def parts_of(x: Num[np.ndarray, "n f"]) -> Iterator[Num[np.ndarray, "m f"]]:
+    """The rows of `x` as views of about 16 MiB in double precision: what lies on disk is read piece by piece."""
+    rows = max(1, (1 << 21) // x.shape[1])
+    return (x[start : start + rows] for start in range(0, len(x), rows))
 
 
 def distances(x: Float[np.ndarray, "n f"]) -> Float64[np.ndarray, "n n"]:
@@ -46,9 +57,13 @@ class PrincipalAxes:
     variances: Float64[np.ndarray, "d"]
     total_variance: float
 
-    def project(self, x: Float[np.ndarray, "n f"]) -> Float64[np.ndarray, "n d"]:
+    def project(self, x: Num[np.ndarray, "n f"]) -> Float64[np.ndarray, "n d"]:
         """(x − mean) · componentsᵀ."""
-        return (x - self.mean) @ self.components.T
+        return np.concatenate([(part - self.mean) @ self.components.T for part in parts_of(x)])
+
+    def inverse(self, places: Float[np.ndarray, "n d"]) -> Float64[np.ndarray, "n f"]:
+        """mean + places · components: the linear reconstruction, nearest in squared error to what was projected."""
+        return self.mean + places @ self.components
 
     @property
     def explained(self) -> float:
@@ -56,32 +71,55 @@ class PrincipalAxes:
         return float(self.variances.sum() / self.total_variance) if self.total_variance > 0 else 1.0
 
 
-def principal_axes(x: Float64[np.ndarray, "n f"], count: int) -> PrincipalAxes:
-    """The first `count` principal axes, exact, from the smaller of XᵀX and XXᵀ.
+def principal_axes(x: Num[np.ndarray, "n f"], count: int, told: Callable[[float], None] | None = None) -> PrincipalAxes:
+    """The first `count` principal axes, exact, from the smaller of XᵀX and XXᵀ in double precision.
 
-    Each direction is signed so that its largest entry is positive, which makes the result repeatable. Where the data
-    have fewer directions than `count`, the missing ones are zero vectors.
+    Where there are more rows than columns the rows are read twice, piece by piece, so `x` may be an array on disk
+    (`numpy.memmap`) larger than memory; the products are taken on the GPU where there is one. Each direction is signed
+    so that its largest entry is positive, which makes the result repeatable. Where the data have fewer directions
+    than `count`, the missing ones are zero vectors. `told` hears the share of the work done.
     Source: Pearson (1901); Jolliffe, "Principal component analysis" (2002).
     """
     import scipy.linalg
 
     n, f = x.shape
-    mean = x.mean(0)
-    centred = x - mean
-    scatter = centred.T @ centred if f <= n else centred @ centred.T
+    mean = np.zeros(f)
+    for part in parts_of(x):
+        mean += part.sum(0, dtype=np.float64)
+    mean /= n
+    centred = None if f <= n else x - mean
+    scatter = _scatter(x, mean, told) if centred is None else centred @ centred.T
     size = len(scatter)
     kept = min(count, size)
     values, vectors = scipy.linalg.eigh(scatter, subset_by_index=[size - kept, size - 1])
     values, directions = values[::-1], vectors[:, ::-1].T
     real = values > max(values[0], 0.0) * _NEGLIGIBLE
     values, directions = values[real], directions[real]
-    if f > n:
+    if centred is not None:
         directions = directions @ centred / np.sqrt(values)[:, None]
     components = np.zeros((count, f))
     components[: len(values)] = _signed(directions)
     variances = np.zeros(count)
     variances[: len(values)] = values / max(n - 1, 1)
     return PrincipalAxes(mean, components, variances, float(np.trace(scatter)) / max(n - 1, 1))
+
+
+def _scatter(
+    x: Num[np.ndarray, "n f"], mean: Float64[np.ndarray, "f"], told: Callable[[float], None] | None
+) -> Float64[np.ndarray, "f f"]:
+    """Σ_i (x_i − mean)(x_i − mean)ᵀ, summed over parts of the rows."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    found = torch.zeros((x.shape[1],) * 2, dtype=torch.float64, device=device)
+    done = 0
+    for part in parts_of(x):
+        centred = torch.from_numpy(part - mean).to(device)
+        found.addmm_(centred.T, centred)
+        done += len(part)
+        if told is not None:
+            told(done / len(x))
+    return found.cpu().numpy()
 
 
 def _signed(directions: Float64[np.ndarray, "d f"]) -> Float64[np.ndarray, "d f"]:

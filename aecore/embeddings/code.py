@@ -3,14 +3,17 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float
+from pydantic import Field as Setting
 
 from aecore import points
-from aecore.parts import Coordinates, Embedding, FittedEmbedding
+from aecore.embeddings._watch import Watch
+from aecore.errors import BadInput
+from aecore.parts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedCodeMap(FittedEmbedding):
-    """`transform` takes codes and shows them in the same plane."""
+    """`transform` takes codes and shows them in the same plane; `inverse` gives the code that a place stands for."""
 
     coordinates: Coordinates
     quality: dict[str, float]
@@ -18,6 +21,9 @@ class FittedCodeMap(FittedEmbedding):
 
     def transform(self, x: Float[np.ndarray, "n f"]) -> Coordinates:
         return self.axes.project(points.checked(x, "The new codes")).astype(np.float32)
+
+    def inverse(self, coordinates: Coordinates) -> Float[np.ndarray, "n f"]:
+        return self.axes.inverse(coordinates)
 
     def state(self) -> dict[str, np.ndarray]:
         """What `CodeMap.restore` needs, as plain arrays."""
@@ -33,21 +39,50 @@ class FittedCodeMap(FittedEmbedding):
 class CodeMap(Embedding):
     """The autoencoder's own map: the code of each image, as it is where the code has two units.
 
-    A code of two units is shown unchanged (horizontal h₁, vertical h₂), one of a single unit as (h, 0), a longer one
-    through its first two principal directions. Quality: `explained_variance`, the share of the codes' variance that
-    the picture shows.
+    A code of no more units than the map has dimensions is shown unchanged (horizontal h₁, vertical h₂; a single unit as
+    (h, 0)), a longer one through its first principal directions, or through the units that are named. The way back
+    from a place is the code on that plane; units that are not named stay at their means. Quality:
+    `explained_variance`, the share of the codes' variance that the picture shows.
     Source: Hinton & Salakhutdinov, Science 313 (2006), figure 3.
     """
 
     title: ClassVar[str] = "Autoencoder code"
     kind: Literal["code"] = "code"
-    uses_codes: ClassVar[bool] = True
+    units: tuple[int, ...] = Setting(
+        (),
+        max_length=3,
+        title="Units",
+        description="Units to show as they are, counted from 0, one a dimension; without any the directions of most "
+        "variance.",
+    )
 
-    def fit(self, x: Float[np.ndarray, "n f"]) -> FittedCodeMap:
-        """Raises `BadInput` for an empty table, NaN or infinity."""
+    @property
+    def uses_codes(self) -> bool:
+        return True
+
+    def fit(
+        self, x: Float[np.ndarray, "n f"], progress: Reporter | None = None, should_stop: Stopper | None = None
+    ) -> FittedCodeMap:
+        """Raises `BadInput` for an empty table, NaN or infinity, or units that the codes lack; `Stopped`."""
+        watch = Watch(progress, should_stop)
+        watch(0.0)
         codes = points.checked(x, "The codes")
-        axes = _unchanged(codes) if codes.shape[1] <= 2 else points.principal_axes(codes, 2)
+        axes = self._axes(codes)
+        watch(1.0)
         return _fitted(axes.project(codes).astype(np.float32), axes)
+
+    def _axes(self, codes: Float[np.ndarray, "n k"]) -> points.PrincipalAxes:
+        k = codes.shape[1]
+        if self.units:
+            if len(set(self.units)) != self.dimensions or not set(self.units) <= set(range(k)):
+                raise BadInput(
+                    f"units {list(self.units)} cannot be the {self.dimensions} axes of codes of {k} units; name "
+                    f"{self.dimensions} different ones from 0 to {k - 1}."
+                )
+            return _along(codes, self.units, self.dimensions)
+        if k <= self.dimensions:
+            return _along(codes, range(k), self.dimensions)
+        return points.principal_axes(codes, self.dimensions)
 
     def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> FittedCodeMap:
         """The fitted object again from its `state` and the codes it was fitted on."""
@@ -56,12 +91,15 @@ class CodeMap(Embedding):
         return _fitted(state["coordinates"], axes)
 
 
-def _unchanged(codes: Float[np.ndarray, "n k"]) -> points.PrincipalAxes:
-    """Axes that project a code of one or two units onto itself."""
-    k = codes.shape[1]
-    variances = np.zeros(2)
-    variances[:k] = codes.var(0)
-    return points.PrincipalAxes(np.zeros(k), np.eye(2, k), variances, float(variances.sum()))
+def _along(codes: Float[np.ndarray, "n k"], units: "range | tuple[int, ...]", dimensions: int) -> points.PrincipalAxes:
+    """Axes that project codes onto some of their units, unchanged."""
+    chosen = np.array(units, np.int64)
+    mean = codes.mean(0)
+    mean[chosen] = 0.0
+    components, variances = np.zeros((dimensions, codes.shape[1])), np.zeros(dimensions)
+    components[np.arange(len(chosen)), chosen] = 1.0
+    variances[: len(chosen)] = codes.var(0)[chosen]
+    return points.PrincipalAxes(mean, components, variances, float(codes.var(0).sum()))
 
 
 def _fitted(coordinates: Coordinates, axes: points.PrincipalAxes) -> FittedCodeMap:

@@ -1,57 +1,42 @@
 import dataclasses
+import functools
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float32, Int64
 from pydantic import Field as Setting
 
 from aecore import metrics, points
-from aecore.errors import BadInput
-from aecore.parts import Coordinates, Embedding, FittedEmbedding
+from aecore.embeddings._classical import MEASURED, measured
+from aecore.embeddings._compile import Run, shared
+from aecore.embeddings._distances import MOST_GEODESIC, DistanceEmbedding, Space
+from aecore.embeddings._pairs import Packed
+from aecore.embeddings._place import place
+from aecore.embeddings._smacof import apart, smacof
+from aecore.embeddings._watch import Watch
+from aecore.parts import Coordinates, FittedEmbedding, Reporter, Stopper
 
-_TOLERANCE = 1e-6
-"""Iteration stops when the squared stress falls by less than this share of itself."""
-_NEIGHBOURS = 10
-_CHUNK = 256
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class FittedMds(FittedEmbedding):
-    """`transform` leaves the fitted points where they are and puts each new one where its own stress is least."""
-
-    coordinates: Coordinates
-    quality: dict[str, float]
-    x: Float[np.ndarray, "n f"]
-    max_iterations: int
-
-    def transform(self, x: Float[np.ndarray, "n f"]) -> Coordinates:
-        new = points.checked(x, "The new points")
-        places = np.empty((len(new), 2), np.float32)
-        for start in range(0, len(new), _CHUNK):
-            wanted = points.distances_between(new[start : start + _CHUNK], self.x)
-            places[start : start + _CHUNK] = place(wanted, self.coordinates.astype(np.float64), self.max_iterations)
-        return places
-
-    def state(self) -> dict[str, np.ndarray]:
-        """What `Mds.restore` needs beside the pixels, as plain arrays."""
-        return {"coordinates": self.coordinates, **{name: np.array([value]) for name, value in self.quality.items()}}
+TOLERANCE = 1e-6
+"""The search ends when steps lower the stress by less than this share of Σ d_ij²: scikit-learn's number."""
+_NUMBERS_AT_ONCE = 1 << 24
 
 
-class Mds(Embedding):
+class Mds(DistanceEmbedding):
     """Metric multidimensional scaling: a map whose distances are as close as possible to those between the pictures.
 
-    Minimises Σ_{i<j} (‖y_i − y_j‖ − δ_ij)², δ_ij the Euclidean distance of the pixels, by SMACOF: from classical MDS
-    on, each step is the Guttman transform Y ← B(Y) Y / n, which never raises the stress. There is no randomness. A
-    new point goes where its own stress against the fitted points is least. Quality: `stress_1` (see `aecore.metrics`)
-    and `iterations`.
-    Source: Kruskal (1964); de Leeuw (1977); Borg & Groenen, "Modern multidimensional scaling" (2005), chapter 8.
+    Minimises Σ_{i<j} (‖y_i − y_j‖ − δ_ij)² from classical MDS on by SMACOF's step Y ← B(Y) Y / n, its directions
+    improved by L-BFGS, and taken back where the stress rose. The same numbers on the same machine every time. Beyond
+    12,000 points some of them, the landmarks, are scaled to each other, and all others are put where their own stress
+    against these is least, as new points are. Quality: `stress_1` (see `aecore.metrics`; with landmarks estimated on
+    2,000 points), `iterations`, and `landmarks` where there are any.
+    Source: Kruskal (1964); de Leeuw (1977); Borg & Groenen, "Modern multidimensional scaling" (2005), chapter 8;
+    Nocedal (1980); de Silva & Tenenbaum (2004).
     """
 
     title: ClassVar[str] = "MDS"
     kind: Literal["mds"] = "mds"
-    most_points: ClassVar[int] = 5000
-    """The n × n distances of more points would not fit comfortably in memory."""
+    most_points: ClassVar[int] = 12_000
+    """With more, the distances of all pairs (300 MB) would take too much memory and landmarks stand for them."""
     max_iterations: int = Setting(
         300,
         ge=1,
@@ -60,106 +45,121 @@ class Mds(Embedding):
         description="Steps after which the search stops even if the stress is still falling.",
         json_schema_extra={"unit": "steps"},
     )
+    landmarks: int = Setting(
+        4000,
+        ge=10,
+        le=12_000,
+        title="Landmarks",
+        description="Points scaled to each other when there are too many to compare all.",
+        json_schema_extra={"unit": "points"},
+    )
+    seed: int = Setting(0, ge=0, title="Seed", description="Of the choice of landmarks.")
 
-    def fit(self, x: Float[np.ndarray, "n f"]) -> FittedMds:
-        """Raises `BadInput` for an empty table, NaN or infinity, or more than `most_points` points."""
-        checked = points.checked(x)
-        if len(checked) > self.most_points:
-            raise BadInput(
-                f"MDS compares every pair and {len(checked)} points are too many; choose at most {self.most_points}."
-            )
-        wanted = points.distances(checked)
-        coordinates, iterations = smacof(wanted, classical_mds(wanted), self.max_iterations)
-        quality = {"stress_1": metrics.stress_1(wanted, coordinates), "iterations": float(iterations)}
-        return FittedMds(coordinates.astype(np.float32), quality, x, self.max_iterations)
+    def fit(
+        self, x: Float[np.ndarray, "n f"], progress: Reporter | None = None, should_stop: Stopper | None = None
+    ) -> "FittedMds":
+        """Raises `BadInput` for an empty table, NaN, infinity, or a table that holds no distances; `Stopped`."""
+        watch = Watch(progress, should_stop)
+        watch(0.0)
+        chosen = self._landmarks(len(points.finite(x)))
+        space = self.space(self.part(x, chosen))
+        with shared(small=space.n < 400) as run:
+            packed = space.packed(run)
+            watch(0.1)
+            fitted = self._scaled(space, packed, run, watch.part(0.1, 1.0 if chosen is None else 0.4))
+            if chosen is None:
+                return FittedMds(fitted[0], fitted[1], self, x, None)
+            places = np.empty((len(x), self.dimensions), np.float32)
+            places[chosen] = fitted[0]
+            others = np.setdiff1d(np.arange(len(x)), chosen)
+            for low, part in _chunks(others, space.n):
+                new = x[part][:, chosen] if self.distance == "precomputed" else x[part]
+                places[part] = _placed(space, fitted[0], new, run)
+                watch(0.4 + 0.6 * low / len(others))
+            sample = np.sort(np.random.default_rng(self.seed).permutation(len(x))[:MEASURED])
+            wanted = self.space(self.part(x, sample)).packed(run).square()
+        stress = metrics.stress_1(wanted, places[sample])
+        quality = {**fitted[1], "stress_1": stress, "landmarks": float(len(chosen))}
+        return FittedMds(places, quality, self, x, chosen)
 
-    def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> FittedMds:
+    def _landmarks(self, n: int) -> Int64[np.ndarray, "m"] | None:
+        if n <= (MOST_GEODESIC if self.distance == "geodesic" else self.most_points):
+            return None
+        return np.sort(np.random.default_rng(self.seed).permutation(n)[: self.landmarks])
+
+    def part(self, x: Float[np.ndarray, "n f"], chosen: Int64[np.ndarray, "m"] | None) -> Float[np.ndarray, "m g"]:
+        """Some of the points, or of a matrix of distances the rows and columns of these."""
+        if chosen is None:
+            return x
+        return x[np.ix_(chosen, chosen)] if self.distance == "precomputed" else x[chosen]
+
+    def _scaled(
+        self, space: Space, packed: Packed, run: Run, watch: Watch
+    ) -> tuple[Float32[np.ndarray, "n d"], dict[str, float]]:
+        start = apart(packed, space.start(packed, self.dimensions), self.seed)
+
+        def told(step: int, stress: float) -> None:
+            # Nobody knows how many steps there will be; most searches end in about a hundred.
+            watch(step / (step + 30))
+
+        found = smacof(packed, start, run, self.max_iterations, TOLERANCE, told)
+        # The sums over a pass round away what is small; then differences in double precision say it.
+        exactly = found.stress_1 < 0.05 or space.n <= 500
+        stress = measured(packed, found.places) if exactly else found.stress_1
+        return space.to_scale(found.places), {"stress_1": stress, "iterations": float(found.steps)}
+
+    def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> "FittedMds":
         """The fitted object again from its `state` and the points it was fitted on."""
-        quality = {name: float(state[name][0]) for name in ("stress_1", "iterations")}
-        return FittedMds(state["coordinates"], quality, x, self.max_iterations)
+        chosen = state["chosen"] if len(state["chosen"]) else None
+        names = [name for name in ("stress_1", "iterations", "landmarks") if name in state]
+        quality = {name: float(state[name][0]) for name in names}
+        return FittedMds(state["coordinates"], quality, self, x, chosen)
 
 
-def classical_mds(distances: Float64[np.ndarray, "n n"]) -> Float64[np.ndarray, "n 2"]:
-    """The two leading eigenvectors of −½ J δ² J, J = I − 11ᵀ/n, times the roots of their eigenvalues.
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedMds(FittedEmbedding):
+    """`transform` leaves the fitted points where they are and puts each new one where its own stress is least."""
 
-    On Euclidean distances this is PCA up to the signs of the two axes, which are fixed here by the largest entry.
-    Source: Torgerson (1952); Gower (1966).
-    """
-    import scipy.linalg  # here: it takes a while, and training does not need it
+    coordinates: Coordinates
+    quality: dict[str, float]
+    settings: Mds
+    x: Float[np.ndarray, "n f"]
+    chosen: Int64[np.ndarray, "m"] | None
 
-    n = len(distances)
-    squared = distances**2
-    inner = -0.5 * (squared - squared.mean(0) - squared.mean(1, keepdims=True) + squared.mean())
-    kept = min(2, n)
-    values, vectors = scipy.linalg.eigh(inner, subset_by_index=[n - kept, n - 1])
-    places = np.zeros((n, 2))
-    places[:, :kept] = vectors[:, ::-1] * np.sqrt(values[::-1].clip(0))
-    largest = places[np.abs(places).argmax(0), [0, 1]]
-    return places * np.where(largest < 0, -1.0, 1.0)
+    @functools.cached_property
+    def _space(self) -> Space:
+        return self.settings.space(self.settings.part(self.x, self.chosen))
 
+    @property
+    def note(self) -> str:
+        if self.chosen is None:
+            return ""
+        return (
+            f"{len(self.chosen):,} of {len(self.coordinates):,} landmarks, seed {self.settings.seed}; the other points "
+            f"are placed one by one; the stress is estimated on {min(MEASURED, len(self.coordinates)):,} points."
+        )
 
-def smacof(
-    distances: Float64[np.ndarray, "n n"], start: Float64[np.ndarray, "n 2"], max_iterations: int
-) -> tuple[Float64[np.ndarray, "n 2"], int]:
-    """The least-stress configuration found from `start`, and the number of steps taken.
+    def transform(self, x: Float[np.ndarray, "n f"]) -> Coordinates:
+        points.finite(x, "The new points")
+        fitted = self.coordinates if self.chosen is None else self.coordinates[self.chosen]
+        with shared(small=len(x) * self._space.n < 1 << 14) as run:
+            parts = [_placed(self._space, fitted, x[part], run) for _, part in _chunks(np.arange(len(x)), len(fitted))]
+        return np.concatenate(parts)
 
-    Step: y_i ← (1/n) Σ_j (δ_ij / d_ij) (y_i − y_j), with 0 for d_ij = 0. The result is in the scale of least stress.
-    """
-    wanted = torch.from_numpy(distances)
-    total = float(wanted.square().sum())
-    y = torch.from_numpy(_apart(distances, start))
-    # No squared stress exceeds 1, so a previous one of 2 lets the first step happen.
-    n, before, step = len(y), 2.0, 0
-    if total == 0:
-        return np.zeros_like(start), 0
-    while True:
-        shown = torch.cdist(y, y, compute_mode="donot_use_mm_for_euclid_dist")
-        agreement, square = float(torch.dot(wanted.view(-1), shown.view(-1))), float(shown.square().sum())
-        stress = 1 - agreement**2 / (total * square)
-        if step == max_iterations or before - stress <= _TOLERANCE * before or stress < 1e-14:
-            return (y * (agreement / square)).numpy(), step
-        ratio = torch.div(wanted, shown, out=shown).nan_to_num_(nan=0.0, posinf=0.0)
-        y = (ratio.sum(1, keepdim=True) * y - ratio @ y) / n
-        y -= y.mean(0)
-        before, step = stress, step + 1
+    def state(self) -> dict[str, np.ndarray]:
+        """What `Mds.restore` needs beside the points, as plain arrays."""
+        chosen = np.zeros(0, np.int64) if self.chosen is None else self.chosen
+        figures = {name: np.array([value]) for name, value in self.quality.items()}
+        return {"coordinates": self.coordinates, "chosen": chosen, **figures}
 
 
-def _apart(distances: Float64[np.ndarray, "n n"], start: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2"]:
-    """`start`, nudged where different points coincide on the map: the Guttman transform alone cannot part them."""
-    scale = distances.max()
-    if not ((points.distances(start) < 1e-9 * scale) & (distances > 1e-9 * scale)).any():
-        return start
-    return start + 1e-4 * scale * np.random.default_rng(0).standard_normal(start.shape)
+def _placed(
+    space: Space, fitted: Float[np.ndarray, "n d"], new: Float[np.ndarray, "m f"], run: Run
+) -> Float32[np.ndarray, "m d"]:
+    return place(space.cross(new, run), fitted / space.scale, run) * np.float32(space.scale)
 
 
-def place(
-    wanted: Float64[np.ndarray, "m n"], fitted: Float64[np.ndarray, "n 2"], max_iterations: int
-) -> Float64[np.ndarray, "m 2"]:
-    """Where m new points have the least stress Σ_j (‖y − y_j‖ − δ_j)² against the n fitted ones, δ = `wanted`.
-
-    Starts at the mean of the nearest fitted points, weighted by 1/δ, and repeats the majorising step
-    y ← (1/n) Σ_j (y_j + δ_j (y − y_j) / ‖y − y_j‖), which never raises the stress.
-    """
-    scale = wanted.max(initial=0.0)
-    y = _near(wanted, fitted)
-    for _ in range(max_iterations):
-        away = y[:, None] - fitted
-        shown = np.sqrt(np.einsum("mnd,mnd->mn", away, away))
-        # Any direction is a valid majoriser where a new point lies exactly on a fitted one.
-        away[shown == 0] = (1.0, 0.0)
-        shown[shown == 0] = 1.0
-        moved = fitted.mean(0) + np.einsum("mn,mnd->md", wanted / shown, away) / len(fitted)
-        change = np.abs(moved - y).max(initial=0.0)
-        y = moved
-        if change <= 1e-6 * scale:
-            break
-    return y
-
-
-def _near(wanted: Float64[np.ndarray, "m n"], fitted: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "m 2"]:
-    count = min(_NEIGHBOURS, len(fitted))
-    nearest = np.argpartition(wanted, count - 1, axis=1)[:, :count]
-    found = np.take_along_axis(wanted, nearest, 1)
-    weights = 1 / np.maximum(found, 1e-9 * max(float(wanted.max(initial=0.0)), 1e-300))
-    weights /= weights.sum(1, keepdims=True)
-    return np.einsum("mk,mkd->md", weights, fitted[nearest])
+def _chunks(indices: Int64[np.ndarray, "m"], n: int) -> list[tuple[int, Int64[np.ndarray, "c"]]]:
+    """Pieces whose distances to n points fit easily into memory, each with its place in the order."""
+    size = max(4, _NUMBERS_AT_ONCE // n // 4 * 4)
+    return [(low, indices[low : low + size]) for low in range(0, len(indices), size)]

@@ -2,22 +2,26 @@ import dataclasses
 from typing import ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from aecore import points
-from aecore.parts import Coordinates, Embedding, FittedEmbedding
+from aecore.embeddings._watch import Watch
+from aecore.parts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedPca(FittedEmbedding):
-    """`transform` projects onto the same two directions."""
+    """`transform` projects onto the same directions; `inverse` is the linear reconstruction."""
 
     coordinates: Coordinates
     quality: dict[str, float]
     axes: points.PrincipalAxes
 
-    def transform(self, x: Float[np.ndarray, "n f"]) -> Coordinates:
-        return self.axes.project(points.checked(x, "The new points")).astype(np.float32)
+    def transform(self, x: Num[np.ndarray, "n f"]) -> Coordinates:
+        return self.axes.project(points.finite(x, "The new points")).astype(np.float32)
+
+    def inverse(self, coordinates: Coordinates) -> Float[np.ndarray, "n f"]:
+        return self.axes.inverse(coordinates)
 
     def state(self) -> dict[str, np.ndarray]:
         """What `Pca.restore` needs, as plain arrays."""
@@ -33,23 +37,27 @@ class FittedPca(FittedEmbedding):
 class Pca(Embedding):
     """Principal component analysis: the shadow of the data on the plane in which they vary most.
 
-    coordinates = (x − x̄) Vᵀ, V the two eigenvectors of the covariance with the largest eigenvalues, exact; each
-    direction is signed so that its largest entry is positive. The best linear map to two numbers in squared error,
-    and equal to classical MDS on Euclidean distances. Quality: `explained_variance`, the share of the variance in the
-    plane, 0 to 1.
+    coordinates = (x − x̄) Vᵀ, V the eigenvectors of the covariance with the largest eigenvalues, exact; each
+    direction is signed so that its largest entry is positive. The best linear map to so few numbers in squared error,
+    and equal to classical MDS on Euclidean distances. `x` may be larger than memory (`numpy.memmap`): its rows are
+    read in parts. Quality: `explained_variance`, the share of the variance on the map, 0 to 1.
     Source: Pearson (1901); Hotelling (1933).
     """
 
     title: ClassVar[str] = "PCA"
     kind: Literal["pca"] = "pca"
 
-    def fit(self, x: Float[np.ndarray, "n f"]) -> FittedPca:
-        """Raises `BadInput` for an empty table, NaN or infinity."""
-        checked = points.checked(x)
-        axes = points.principal_axes(checked, 2)
-        return _fitted(axes.project(checked).astype(np.float32), axes)
+    def fit(
+        self, x: Num[np.ndarray, "n f"], progress: Reporter | None = None, should_stop: Stopper | None = None
+    ) -> FittedPca:
+        """Raises `BadInput` for an empty table, NaN or infinity; `Stopped`."""
+        watch = Watch(progress, should_stop)
+        watch(0.0)
+        axes = points.principal_axes(points.finite(x), self.dimensions, watch)
+        watch(1.0)
+        return _fitted(axes.project(x).astype(np.float32), axes)
 
-    def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> FittedPca:
+    def restore(self, state: dict[str, np.ndarray], x: Num[np.ndarray, "n f"]) -> FittedPca:
         """The fitted object again from its `state` and the points it was fitted on."""
         total = float(state["total_variance"][0])
         axes = points.PrincipalAxes(state["mean"], state["components"], state["variances"], total)

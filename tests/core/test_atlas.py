@@ -10,7 +10,10 @@ import aecore
 from aecore import atlas as atlases
 from aecore import maps, points
 from aecore.atlas import Atlas, atlas, colouring, colourings, poster, precompute, thumbnails
-from aecore.errors import BadInput, DataUnavailable
+from aecore.embeddings import Umap
+from aecore.errors import BadInput, DataUnavailable, Stopped
+from aecore.parts import Embedding
+from aecore.registry import make, members
 from aecore.session import Session
 from aecore.store import RunStore
 
@@ -190,6 +193,38 @@ def test_poster_and_table(found: Atlas) -> None:
     assert len(rows) == 300
     assert float(rows[4]["mds_y"]) == pytest.approx(float(found.panels[1].coordinates[4, 1]), rel=1e-4)
     assert rows[4]["class"] == found.class_of(4)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_any_maps_can_stand_side_by_side(session: Session, dimensions: int) -> None:
+    heard: list[float] = []
+    kinds = [kind for kind in members("embeddings", Embedding) if kind != "umap" or Umap.installed()]
+    chosen = [make("embeddings", Embedding, {"kind": kind, "dimensions": dimensions}) for kind in kinds]
+    chosen.append(make("embeddings", Embedding, {"kind": "mds", "distance": "codes", "dimensions": dimensions}))
+    several = atlas(session, 40, embeddings=chosen, progress=heard.append)
+    assert [panel.kind for panel in several.panels] == [*kinds, "mds"]
+    assert heard == sorted(heard)
+    assert all(panel.note for panel in several.panels)
+    placed = several.place(several.images[:3], several.codes[:3])
+    for panel, own in zip(several.panels, placed, strict=True):
+        assert panel.places.shape == (40, 2)
+        assert np.isfinite(own.places).all()
+        assert panel.by_neighbours == (panel.kind in ("mds_nonmetric", "tsne", "umap"))
+        assert ("cannot place new points" in panel.note) == panel.by_neighbours
+    assert poster(several, colouring(several, "class"), "A run", False).ndim == 3
+    assert len(list(csv.DictReader(io.StringIO(several.csv())))) == 40
+
+
+def test_maps_that_lead_back_say_their_error(found: Atlas) -> None:
+    by_kind = {panel.kind: panel.quality for panel in found.panels}
+    assert by_kind["pca"]["reconstruction_sse"] > 0
+    assert by_kind["code"]["reconstruction_sse"] > 0
+    assert "reconstruction_sse" not in by_kind["mds"]
+
+
+def test_making_maps_can_be_stopped(session: Session) -> None:
+    with pytest.raises(Stopped):
+        atlas(session, 45, seed=7, should_stop=lambda: True)
 
 
 READY_MADE = [info.run_id for info in RunStore(Path("none")).runs()]

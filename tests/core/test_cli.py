@@ -239,7 +239,7 @@ def test_a_full_disk_is_said_in_words(home: Path, capsys: Capture, monkeypatch: 
         (["walk", "tiny", "-o", "walk.mp4"], ".png or .gif"),
         (["walk", "tiny", "-o", "w.png", "--unit", "9"], "units 0 to 2"),
         (["walk", "tiny", "-o", "w.png", "--index", "5000"], "0 to 1796"),
-        (["embed", "tiny", "-o", "e.csv", "--method", "tsne"], "pca, mds, code"),
+        (["embed", "tiny", "-o", "e.csv", "--method", "sammon"], "pca, mds, code"),
         (["embed", "tiny", "-o", "e.csv", "--n", "0"], "number (1 to 10000)"),
         (["app", "--port", "0"], "port (1 to 65535)"),
         ([], "required"),

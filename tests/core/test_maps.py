@@ -4,17 +4,19 @@ import os
 import numpy as np
 import pytest
 import safetensors.numpy
+import sklearn.decomposition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from aecore import maps, metrics, points
-from aecore.embeddings import CodeMap, Mds, Pca
-from aecore.errors import BadInput
+from aecore.embeddings import CodeMap, Mds, Pca, Umap
+from aecore.errors import BadInput, Stopped
 from aecore.parts import Embedding
 from aecore.registry import make, members
 
-KINDS = members("embeddings", Embedding)
+UMAP = pytest.mark.skipif(not Umap.installed(), reason="umap-learn, an extra, is not installed")
+KINDS = [pytest.param(kind, marks=UMAP) if kind == "umap" else kind for kind in members("embeddings", Embedding)]
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,7 @@ def test_every_map_is_measured_against_the_pixels(kind, digits):
     wanted = points.distances(x)
     assert result.quality["stress_1"] == pytest.approx(metrics.stress_1(wanted, result.coordinates))
     assert result.quality["trustworthiness"] == pytest.approx(metrics.trustworthiness(wanted, result.coordinates, 5))
+    assert result.quality["continuity"] == pytest.approx(metrics.continuity(wanted, result.coordinates, 5))
     assert result.quality["trustworthiness_k"] == 5
     assert result.quality["knn_accuracy"] == metrics.knn_accuracy(result.coordinates, labels)
     assert result.seconds > 0
@@ -52,6 +55,33 @@ def test_without_labels_there_is_no_accuracy_and_without_codes_no_code_map(digit
     assert "knn_accuracy" not in maps.fit_map(Pca(), x).quality
     with pytest.raises(BadInput, match="choose a run"):
         maps.fit_map(CodeMap(), x)
+
+
+def test_maps_with_a_way_back_say_how_far_it_leads_from_the_pixels(digits):
+    x, _ = digits
+    pca = maps.fit_map(Pca(), x).quality["reconstruction_sse"]
+    theirs = sklearn.decomposition.PCA(2, svd_solver="full").fit(x.astype(np.float64))
+    residual = x - theirs.inverse_transform(theirs.transform(x))
+    assert pca == pytest.approx((residual**2).sum(1).mean(), rel=1e-4)
+    assert "squared error" in maps.readings({"reconstruction_sse": pca})["reconstruction_sse"].lower()
+    codes = x[:, [20, 21]]
+
+    def decode(given):
+        np.testing.assert_allclose(given, codes, atol=1e-6)
+        return x + 0.5
+
+    assert maps.fit_map(CodeMap(), x, codes, decode=decode).quality["reconstruction_sse"] == pytest.approx(16)
+    assert "reconstruction_sse" not in maps.fit_map(CodeMap(), x, codes).quality
+    assert "reconstruction_sse" not in maps.fit_map(Mds(), x, codes, decode=decode).quality
+
+
+def test_a_map_that_is_stopped_is_not_kept(digits, places):
+    with pytest.raises(Stopped):
+        maps.cached_map(Mds(), digits[0], should_stop=lambda: True)
+    assert not places[1].exists()
+    heard = []
+    maps.cached_map(Mds(), digits[0], progress=heard.append)
+    assert heard == sorted(heard)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -131,6 +161,7 @@ def test_the_key_changes_with_all_that_matters_and_nothing_else(digits):
     assert base == maps.map_key(Mds(), x.copy(), codes + 1, labels)
     others = [
         maps.map_key(Mds(max_iterations=7), x, codes, labels),
+        maps.map_key(Mds(distance="cosine"), x, codes, labels),
         maps.map_key(Pca(), x, codes, labels),
         maps.map_key(Mds(), x[::-1], codes, labels),
         maps.map_key(Mds(), x.reshape(-1, 32)),
@@ -139,6 +170,7 @@ def test_the_key_changes_with_all_that_matters_and_nothing_else(digits):
         maps.map_key(CodeMap(), x, codes + 1, labels),
     ]
     assert len({base, *others}) == len(others) + 1
+    assert maps.map_key(Mds(dimensions=2, seed=0), x, codes, labels) == base, "a default is the same when it is said"
     named = maps.map_key(CodeMap(), x, codes, labels, ["data", "weights"])
     assert named == maps.map_key(CodeMap(), x, codes + 1e-6, labels, ["data", "weights"])
     assert named != maps.map_key(CodeMap(), x, codes, labels, ["data", "other weights"])

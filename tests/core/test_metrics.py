@@ -163,6 +163,17 @@ def test_trustworthiness_refuses_too_few_points():
         metrics.trustworthiness(np.zeros((10, 10)), np.zeros((10, 2)), k=5)
 
 
+@pytest.mark.parametrize("k", [1, 7])
+def test_continuity_is_trustworthiness_with_the_sides_exchanged(k):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((60, 6)), rng.standard_normal((60, 2))
+    expected = sklearn.manifold.trustworthiness(y, x, n_neighbors=k)
+    assert metrics.continuity(points.distances(x), y, k) == pytest.approx(expected)
+    assert metrics.continuity(points.distances(x), x) == 1
+    with pytest.raises(BadInput, match="more than 10 points"):
+        metrics.continuity(np.zeros((10, 10)), np.zeros((10, 2)), k=5)
+
+
 def test_knn_accuracy_equals_a_plain_loop():
     rng = np.random.default_rng(0)
     coordinates, labels = rng.standard_normal((50, 2)), rng.integers(3, 6, 50)
