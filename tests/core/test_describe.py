@@ -163,6 +163,13 @@ def test_what_is_too_small_to_see_is_not_said():
         assert describe.words(sprites("ellipse", **factors), sprites("ellipse", **slightly)) == ""
 
 
+def test_unrelated_pictures_hardly_ever_get_a_word():
+    """Ten sprites and ten others: of what differs by chance, nothing should look like a rule."""
+    images = shapes.Shapes(count=1000).load().images.astype(np.float32) / np.float32(255)
+    drawn = [images[np.random.default_rng(seed).permutation(1000)[:20]] for seed in range(200)]
+    assert sum(describe.words(some[:10], some[10:]) != "" for some in drawn) <= 24
+
+
 def test_the_clearest_two_changes_are_said_in_order():
     factors = sprite_factors(0)
     after = {**factors, "x": factors["x"] + 5, "y": factors["y"] + 2.5, "scale": factors["scale"] * 1.08}
