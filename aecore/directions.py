@@ -30,7 +30,7 @@ CLASSES = 24
 """At most so many classes become directions, those with the most codes."""
 CLASS_CODES = 3
 """A class with fewer stored codes has no mean worth going to."""
-FOLLOWS = 0.3
+FOLLOWS = 0.5
 """Correlation of a factor with the reading of its direction, from which the direction is offered."""
 LOW, HIGH = 0.02, 0.98
 """The quantiles between which most codes lie, as in `Session.unit_range`."""

@@ -76,6 +76,7 @@ def test_a_direction_says_what_its_factor_does(opened):
         assert said["y: high − low"] == "moves down"
     said = {d.name: d.words for d in directions.attributes(opened("patterns-variational"))}
     assert said["frequency: high − low"] == "finer texture"
+    assert "orientation: high − low" not in said, "an angle has no high and low end that one direction could lead to"
 
 
 @pytest.mark.parametrize("run_id", ["shapes-variational", "patterns-variational"])
