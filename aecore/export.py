@@ -34,8 +34,8 @@ CACHE_BYTES = 200 * 2**20
 """The most that the cache holds; the files not used for longest go first."""
 MOST_FIELDS = 64
 """Images for which a field is drawn at once."""
-EXAMPLES = 64
-"""Codes, and as many images of noise, on which is measured what 16-bit weights change."""
+EXAMPLES = 32
+"""Of each kind, on which is measured what 16-bit weights change."""
 NAME = re.compile(r"[0-9a-f]{16}\.onnx")
 _turn = threading.Lock()
 """One graph is made at a time; see `aecore.graphs.onnx_bytes`."""
@@ -153,10 +153,16 @@ def _about(session: Session, network: graphs.Network) -> dict[str, str]:
 
 
 def _examples(session: Session) -> tuple[Tensor, Tensor]:
-    """Images and codes of this model, the same on each machine, without its data: decoded codes, and as much noise."""
-    codes = session.codes[points.evenly(len(session.codes), EXAMPLES)]
-    images = [session.decode(codes), metrics.noise_images(session.shape, n=EXAMPLES)]
-    return torch.from_numpy(np.concatenate(images)), torch.from_numpy(codes.copy())
+    """Images and codes, the same on each machine: stored codes, those of pure noise, and draws of twice their spread;
+    noise, and what those codes are decoded to.
+    """
+    noise = metrics.noise_images(session.shape, n=EXAMPLES)
+    stored = session.codes[list(points.evenly(len(session.codes), EXAMPLES))]
+    codes = np.concatenate([stored, session.encode(noise)])
+    drawn = np.random.default_rng(0).normal(codes.mean(0), 2 * codes.std(0), (EXAMPLES, session.code_dim))
+    codes = np.concatenate([codes, drawn.astype(np.float32)])
+    images = np.concatenate([noise, session.decode(codes[::3])])
+    return torch.from_numpy(images), torch.from_numpy(codes)
 
 
 @functools.lru_cache(maxsize=512)
