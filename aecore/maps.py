@@ -18,6 +18,7 @@ from jaxtyping import Float, Float32, Num
 
 from aecore import metrics, points
 from aecore.errors import BadInput
+from aecore.files import prune
 from aecore.home import assets, home
 from aecore.parts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
 
@@ -229,7 +230,7 @@ def cached_map(
     result = fit_map(embedding, x, codes, labels, decode, progress, should_stop)
     with contextlib.suppress(OSError):
         _write(own / name, result)
-        _prune(own)
+        prune(own, CACHE_BYTES)
     return result
 
 
@@ -298,13 +299,3 @@ def _write(path: Path, result: MapResult) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _prune(folder: Path) -> None:
-    files = sorted(((path, path.stat()) for path in folder.iterdir()), key=lambda entry: entry[1].st_mtime)
-    excess = sum(stat.st_size for _, stat in files) - CACHE_BYTES
-    for path, stat in files:
-        if excess <= 0:
-            return
-        path.unlink(missing_ok=True)
-        excess -= stat.st_size
