@@ -1,0 +1,1 @@
+export { loadModel, workerModel, FrameLoop, paint } from "./engine";
