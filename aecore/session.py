@@ -580,10 +580,20 @@ class Session:
         apart = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
         return scaled, np.sort(apart.amin(1).numpy() / np.sqrt(self.code_dim))
 
+    @property
+    def code_scale(self) -> Float32[np.ndarray, "k"]:
+        """What counts as one standard deviation of each unit in `distance`: units that hardly move get a little more
+        than their own, so that they do not decide.
+        """
+        return np.maximum(self.code_std, 1e-6 + 1e-3 * self.code_std.max()).astype(np.float32)
+
+    @property
+    def neighbour_distances(self) -> Float[np.ndarray, "n"]:
+        """Every training code's distance to its nearest other, sorted: what `Distance.percentile` counts in."""
+        return self._neighbours[1]
+
     def _scaled(self, codes: CodeArray) -> CodeArray:
-        return ((codes - self.code_mean) / np.maximum(self.code_std, 1e-6 + 1e-3 * self.code_std.max())).astype(
-            np.float32
-        )
+        return ((codes - self.code_mean) / self.code_scale).astype(np.float32)
 
     def distance(self, code: Float32[np.ndarray, "k"], nearest: int = 8) -> Distance:
         """How far `code` is from the training codes; see `Distance`. Raises `BadInput`."""
