@@ -37,6 +37,13 @@ from aecore.store import RunFolder, RunInfo, RunStore, Status, check_weights
 Pictures = Float32[np.ndarray, "n c h w"]
 CodeArray = Float32[np.ndarray, "n k"]
 MAX_IMAGES = 10_000
+NEARNESS = (
+    (50, "in the midst of the data"),
+    (90, "as near as is usual within the data"),
+    (100, "at the edge of the data"),
+)
+"""Words for a `Distance` whose percentile is below the number."""
+FARTHEST = "farther out than any training image"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,11 +126,7 @@ class Distance:
     @property
     def words(self) -> str:
         """The percentile in plain words."""
-        if self.percentile < 50:
-            return "in the midst of the data"
-        if self.percentile < 90:
-            return "as near as is usual within the data"
-        return "at the edge of the data" if self.percentile < 100 else "farther out than any training image"
+        return next((words for below, words in NEARNESS if self.percentile < below), FARTHEST)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +136,23 @@ class Scale:
     low: float
     high: float
     step: float
+
+    @classmethod
+    def over(cls, low: float, high: float) -> "Scale":
+        """From `low` to `high`, both moved outwards to a step, in 50 to 125 steps and at most two more."""
+        size = math.floor(math.log10((high - low) / 50))
+        step = max(m * 10.0**size for m in (1, 2, 5) if m * 10.0**size <= (high - low) / 50 * (1 + 1e-9))
+        return cls._of(step, math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9))
+
+    @classmethod
+    def _of(cls, step: float, below: int, above: int) -> "Scale":
+        places = max(0, -math.floor(math.log10(step) + 1e-9))
+        return cls(round(below * step, places), round(above * step, places), step)
+
+    def including(self, value: float) -> "Scale":
+        """The same steps, with an end moved outwards where `value` lies beyond it."""
+        below, above = math.floor(value / self.step + 1e-9), math.ceil(value / self.step - 1e-9)
+        return self._of(self.step, min(below, round(self.low / self.step)), max(above, round(self.high / self.step)))
 
     @property
     def decimals(self) -> int:
@@ -425,11 +445,7 @@ class Session:
     def scale(self, unit: int, value: float) -> Scale:
         """`unit_range` as a slider's scale of 50 to 125 steps, widened where `value` is outside. Raises `BadInput`."""
         low, high = self.unit_range(self._checked_unit(unit))
-        low, high = min(low, value), max(high, value)
-        size = math.floor(math.log10((high - low) / 50))
-        step = max(m * 10.0**size for m in (1, 2, 5) if m * 10.0**size <= (high - low) / 50 * (1 + 1e-9))
-        below, above = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-        return Scale(round(below * step, max(0, -size)), round(above * step, max(0, -size)), step)
+        return Scale.over(min(low, value), max(high, value))
 
     def moved(self, code: Float32[np.ndarray, "k"], values: Mapping[int, float]) -> Float32[np.ndarray, "k"]:
         """`code` with some units at other values. Raises `BadInput` for a unit that does not exist."""
