@@ -6,6 +6,7 @@ Pictures are float32 (N, C, H, W) in [0, 1]; codes float32 (N, K). Everything ra
 
 import dataclasses
 import functools
+import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ from aecore.files import read_arrays
 from aecore.filters import Filters, Inference, compare, draws, looks_for
 from aecore.intake import Intake
 from aecore.loading import load_data
-from aecore.model import build
+from aecore.model import Autoencoder, build
 from aecore.parts import Corruption, Data, Encoder, Sampler, Shape, SplitName
 from aecore.points import stratified
 from aecore.probe import IMAGES, STRENGTH, Probe
@@ -308,16 +309,31 @@ class Session:
         return torch.from_numpy(np.array(codes, np.float32))
 
     def _picture(self, mean: Tensor) -> Pictures:
-        return (mean.clamp(0, 1) if self.config.dataset.value_range == (0.0, 1.0) else mean).numpy()
+        return (mean.clamp(0, 1) if self.bounded else mean).numpy()
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the data are pictures in [0, 1], to which what is decoded is clipped."""
+        return self.config.dataset.value_range == (0.0, 1.0)
 
     @property
     def code_dim(self) -> int:
         return self.config.code_dim
 
     @property
+    def model(self) -> Autoencoder:
+        """The trained model itself, to be copied before anything is changed in it."""
+        return self._model
+
+    @property
     def encoder(self) -> Encoder:
         """The trained network f itself, to be copied before anything is changed in it."""
         return self._model.encoder
+
+    @functools.cached_property
+    def weights_hash(self) -> str:
+        """SHA-256 of the weights' file, in hex digits."""
+        return hashlib.sha256((self.folder / "weights.safetensors").read_bytes()).hexdigest()
 
     @property
     def parameters(self) -> int:
