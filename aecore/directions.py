@@ -77,8 +77,11 @@ class Direction:
         self, code: Float32[np.ndarray, "k"], mean: Float32[np.ndarray, "k"], to: float
     ) -> Float32[np.ndarray, "k"]:
         """The code moved along this direction until it reads `to`."""
-        by = to - float(self.reading(code[None], mean)[0])
-        return (code + by * self.vector.astype(np.float64)).astype(np.float32)
+        return self.stepped(code, to - float(self.reading(code[None], mean)[0]))
+
+    def stepped(self, code: Float32[np.ndarray, "k"], steps: float) -> Float32[np.ndarray, "k"]:
+        """The code `steps` steps further along: z + steps · v."""
+        return (code + steps * self.vector.astype(np.float64)).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -460,17 +460,18 @@ class Session:
 
     def scale(self, unit: int, value: float) -> Scale:
         """`unit_range` as a slider's scale of 50 to 125 steps, widened where `value` is outside. Raises `BadInput`."""
-        low, high = self.unit_range(self._checked_unit(unit))
+        low, high = self.unit_range(self.checked_unit(unit))
         return Scale.over(min(low, value), max(high, value))
 
     def moved(self, code: Float32[np.ndarray, "k"], values: Mapping[int, float]) -> Float32[np.ndarray, "k"]:
         """`code` with some units at other values. Raises `BadInput` for a unit that does not exist."""
         out = code.copy()
         for unit, value in values.items():
-            out[self._checked_unit(unit)] = value
+            out[self.checked_unit(unit)] = value
         return out
 
-    def _checked_unit(self, unit: int) -> int:
+    def checked_unit(self, unit: int) -> int:
+        """The unit. Raises `BadInput` where this code has none of that number."""
         if not 0 <= unit < self.code_dim:
             raise BadInput(f"unit {unit} does not exist; this code has units 0 to {self.code_dim - 1}")
         return unit
@@ -481,7 +482,7 @@ class Session:
         """The pictures when one unit moves over its quantiles and the others stay: (values, images). Raises
         `BadInput`.
         """
-        self._checked_unit(unit)
+        self.checked_unit(unit)
         self._checked_codes(code[None])
         along = np.linspace(*self.unit_range(unit), steps) if values is None else values
         codes = np.repeat(code[None].astype(np.float32), len(along), 0)
@@ -494,8 +495,8 @@ class Session:
         """The pictures over the plane of two units: (x values, y values from high to low, images row by row). Raises
         `BadInput`.
         """
-        self._checked_unit(unit_x)
-        self._checked_unit(unit_y)
+        self.checked_unit(unit_x)
+        self.checked_unit(unit_y)
         self._checked_codes(code[None])
         xs, ys = np.linspace(*self.unit_range(unit_x), steps), np.linspace(*self.unit_range(unit_y), steps)[::-1]
         codes = np.repeat(code[None].astype(np.float32), steps * steps, 0)

@@ -34,7 +34,7 @@ export default function mount({ data, parentElement: root, setStateValue, setTri
   walks.set(data.walk, walk);
   if (data.part === "stage") {
     walk.send = (message) => setTriggerValue("place", message);
-    walk.report = (reason) => setStateValue("failed", reason);
+    walk.report = (reason) => setStateValue("failed", { reason, run: walk.place?.run ?? "" });
   }
   const before = mounted.get(root);
   if (before?.part !== data.part) {
