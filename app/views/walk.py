@@ -120,10 +120,8 @@ def _where(place: Place) -> str:
 
 def _about(place: Place) -> None:
     """Where the code is; how far from the data too, where the browser does not measure that itself."""
-    meter = "" if live_walk.off(place.session) is None else _meter(place)
-    st.html(
-        f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>{meter}'
-    )
+    meter = "" if live_walk.off(place.session.run_id) is None else _meter(place)
+    st.html(f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>{meter}')
 
 
 def _meter(place: Place) -> str:
@@ -176,7 +174,7 @@ def _controls(place: Place) -> None:
     draw = {
         "between": _between, "plane": _plane, "random": _random, "chain": chain_view, "filters": filters,
     }  # fmt: skip
-    reason = live_walk.off(place.session)
+    reason = live_walk.off(place.session.run_id)
     if reason is not None:
         st.caption(f"Not live: {reason}. The picture follows when you let go.")
     elif mode in LIVE:
@@ -241,7 +239,7 @@ def _between(place: Place) -> None:
         help="Linear: the straight line. Spherical: along a circle, so that the code keeps its length.",
     )
     other = walk_place.other_image(gallery)
-    if live_walk.off(session) is None:
+    if live_walk.off(session.run_id) is None:
         live_walk.way(place)
     else:
         _way(place, other, how)

@@ -204,8 +204,10 @@ def go_between(along: float) -> None:
 
 
 def go_live(place: Place, moved: Mapping[str, float], added: Mapping[str, float], along: float) -> None:
-    """Where the browser went to by itself: units and directions by name, and the share of the way. All else is put back;
-    what does not exist is left out."""
+    """Where the browser went by itself: units and directions by name, and the share of the way.
+
+    All else is put back; what does not exist is left out.
+    """
     session = place.session
     state.set_place_parameter(state.ALONG, f"{min(along, 1.0):.2f}" if along > 0 else None)
     here = dataclasses.replace(place, base=base_of(session, place.gallery, place.origin))
@@ -223,9 +225,8 @@ def go_live(place: Place, moved: Mapping[str, float], added: Mapping[str, float]
 
 def _text(value: float, scale: Scale) -> str:
     """As short as the browser's own number; that of a unit with directions on top of it lies between two steps."""
-    exact = f"{value:.{scale.decimals + FINER}f}"
-    short = scale.text(value)
-    return short if float(exact) == float(short) else exact
+    exact, short = f"{value:.{scale.decimals + FINER}f}", scale.text(value)
+    return short if float(exact) == float(short) else exact.rstrip("0")
 
 
 def choose_other(other: int) -> None:

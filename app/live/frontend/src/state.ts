@@ -31,6 +31,7 @@ export interface PlaceData extends Where {
   origin: string;
   other: string | null;
   spherical: boolean;
+  off: boolean; // the server knows that this walk is not live, and draws the controls itself
 }
 
 export interface Library {
@@ -39,6 +40,9 @@ export interface Library {
   directions: Map<string, Direction>;
   sample: Sample;
 }
+
+const INSISTED = 5;
+const INSISTS_AFTER = 1500;
 
 export type Change = "library" | "place" | "where" | "drawn" | "live";
 type Listener = (change: Change) => void;
@@ -241,7 +245,17 @@ export class Walk {
     this.decoder?.release();
     this.decoder = undefined;
     this.tell("live");
-    this.report(this.off);
+    this.insist(INSISTED);
+  }
+
+  // A message of a page that is still being drawn can be lost: it is said again until the server has heard of it.
+  private insist(times: number): void {
+    const { off, library } = this;
+    if (off === undefined || this.place?.off || times === 0) return;
+    this.report(off);
+    setTimeout(() => {
+      if (this.library === library) this.insist(times - 1);
+    }, INSISTS_AFTER);
   }
 
   forget(): void {
