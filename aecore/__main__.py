@@ -135,6 +135,13 @@ def _add_listing(add: _Add) -> None:
         "aecore show denoising --json",
     )
     show.add_argument("run", metavar="RUN")
+    directions = add(
+        "directions",
+        commands.directions,
+        "List what a code can be moved along. Where it is clear, words say what that changes in the picture.",
+        "aecore directions shapes-variational",
+    )
+    directions.add_argument("run", metavar="RUN")
     recipes = add(
         "recipes",
         commands.recipes,
@@ -147,7 +154,7 @@ def _add_listing(add: _Add) -> None:
         "List the datasets. Their sources and licences matter before you publish a picture.",
         "aecore datasets",
     )
-    for command in (listing, show, recipes, datasets):
+    for command in (listing, show, directions, recipes, datasets):
         _json(command)
     fetch = add(
         "fetch",

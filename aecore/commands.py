@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from aecore.config import RunConfig
+    from aecore.directions import Direction
     from aecore.kinds import Recipe
     from aecore.parts import Data, Dataset
     from aecore.session import Gallery, Session
@@ -36,6 +37,8 @@ PICTURE_SIDE = 96
 STRIP_STEPS = 11
 STRIPS = 8
 LOOP_STEPS = 24
+DIRECTIONS = 16
+"""Directions of each sort that are listed for people."""
 FRAME_MILLISECONDS = 60
 
 
@@ -186,6 +189,31 @@ def _units(store: "RunStore", info: "RunInfo") -> list[dict[str, Any]]:
     session = Session(store, info.run_id)
     order = [int(unit) for unit in session.units_by_effect()]
     return [{"rank": rank, "unit": unit, "effect": float(session.effects[unit])} for rank, unit in enumerate(order)]
+
+
+def directions(options: argparse.Namespace) -> None:
+    from aecore.directions import attributes, principal, units
+
+    session = _session(options.run)
+    found = [units(session), principal(session), attributes(session)]
+    if options.json:
+        return _say_json([_direction_values(direction) for some in found for direction in some])
+    shown = [direction for some in found for direction in some[:DIRECTIONS]]
+    _say_table(
+        ("DIRECTION", "EFFECT", "DATA", "MORE OF IT"),
+        [(d.name, f"{d.effect:.4f}", f"{d.low:.2f} to {d.high:.2f}", d.words or ("dead" if d.dead else ""))
+         for d in shown],
+    )  # fmt: skip
+    left = sum(map(len, found)) - len(shown)
+    print("\nEFFECT is the mean change of a pixel per standard deviation; DATA holds 96 % of the training codes."
+          + (f" {left} weaker ones: --json." if left else ""))  # fmt: skip
+
+
+def _direction_values(direction: "Direction") -> dict[str, Any]:
+    """What `--json` says of a direction; a unit's vector is 1 at the unit and left out."""
+    values = dataclasses.asdict(direction)
+    vector = values.pop("vector")
+    return values if direction.kind == "unit" else {**values, "vector": vector.tolist()}
 
 
 def _described(info: "RunInfo") -> Iterator[tuple[str, str]]:

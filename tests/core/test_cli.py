@@ -95,6 +95,17 @@ def test_lists_and_shows_what_was_trained(home: Path, capsys: Capture) -> None:
     assert "test_sse" not in words, "figures go by their names for people"
 
 
+def test_directions_are_listed_with_what_they_change(home: Path, capsys: Capture) -> None:
+    found = {value["name"]: value for value in said(capsys, "directions", "shapes-variational")}
+    assert found["scale: high − low"]["words"] == "larger"
+    assert len(found["scale: high − low"]["vector"]) == 10
+    assert "vector" not in found["unit 0"]
+    assert main(["directions", "digits-overcomplete"]) == 0
+    words = capsys.readouterr().out
+    assert "principal direction 8" in words
+    assert "80 weaker ones: --json" in words
+
+
 def test_a_run_is_found_by_the_beginning_of_its_id(home: Path, capsys: Capture) -> None:
     run_id = own_run()
     assert said(capsys, "show", run_id[:-2])["run_id"] == run_id
@@ -129,10 +140,12 @@ def test_recipes_and_datasets(home: Path, capsys: Capture) -> None:
 
 
 MAKING = ["", "app", "train", "fetch", "export", "import", "delete", "restore", "rename"]
+LISTING = ["list", "show", "directions", "recipes", "datasets"]
 
 
 @pytest.mark.parametrize(
-    "command", [*MAKING, "list", "show", "recipes", "datasets", "reconstruct", "walk", "embed", "likelihood"]
+    "command",
+    [*MAKING, "list", "show", "directions", "recipes", "datasets", "reconstruct", "walk", "embed", "likelihood"],
 )
 def test_help_has_an_example_and_a_reason(command: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
