@@ -253,11 +253,17 @@ def _add_keeping(add: _Add) -> None:
     export = add(
         "export",
         commands.export,
-        "Pack a run into a zip file. It opens on any machine with aecore import.",
-        "aecore export denoising run.zip",
+        "Pack a run into a zip file, or its model into an ONNX file. A zip opens on any machine with aecore import, "
+        "a model in every program that runs ONNX.",
+        "aecore export denoising run.zip\n  aecore export variational decoder.onnx\n"
+        "  aecore export denoising repair.onnx --part denoiser --noise salt_and_pepper",
     )
     export.add_argument("run", metavar="RUN")
-    export.add_argument("out", metavar="OUT.zip")
+    export.add_argument("out", metavar="OUT", help="file to write: .zip for the run, .onnx for its model")
+    export.add_argument(
+        "--part", choices=("decoder", "encoder", "denoiser"), help="what an .onnx file does (default: decoder)"
+    )
+    export.add_argument("--noise", metavar="KIND", help="a denoiser's corruption (default: as in training)")
     export.add_argument("--with-images", action="store_true", help="also the pictures of your own it was trained on")
     bring = add(
         "import",

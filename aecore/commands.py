@@ -649,9 +649,27 @@ def rename(options: argparse.Namespace) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
+    (_export_model if _out(options.out, ".zip", ".onnx") == ".onnx" else _export_run)(options)
+
+
+def _export_model(options: argparse.Namespace) -> None:
+    from aecore.export import exported, signature
+
+    if options.with_images:
+        raise UsageError("argument --with-images: an .onnx file holds no pictures; they travel in a .zip")
+    if options.noise and options.part != "denoiser":
+        raise UsageError("argument --noise: only a denoiser corrupts; add --part denoiser")
+    part = options.part or "decoder"
+    graph = exported(_session(options.run), part, options.noise)
+    _write(options.out, graph.path.read_bytes())
+    print(f"{options.out}: the {part}, {graph.size / 1e6:.2f} MB: {signature(graph)}")
+
+
+def _export_run(options: argparse.Namespace) -> None:
     from aecore.travel import IMAGES, export_zip
 
-    _out(options.out, ".zip")
+    if options.part or options.noise:
+        raise UsageError("argument --part/--noise: a .zip holds the whole run; for its model write to an .onnx file")
     store = _store()
     run_id = _find(store, options.run)
     _write(options.out, export_zip(store, run_id, options.with_images))

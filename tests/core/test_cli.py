@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 
@@ -338,6 +339,36 @@ def test_delete_restore_rename_export_import(home: Path, capsys: Capture) -> Non
     assert names == ["small", "small"]
     Path("run.zip").write_bytes(b"nonsense")
     assert "not a whole zip" in failure(capsys, "import", "run.zip")
+
+
+def test_export_writes_a_model_that_runs_alone(home: Path, capsys: Capture) -> None:
+    assert main(["export", "tiny", "decoder.onnx"]) == 0
+    assert "code (n, 3) → picture (n, 1, 8, 8)" in capsys.readouterr().out
+    session, codes = Session(RunStore(), own_run()), np.ones((2, 3), np.float32)
+    (pictures,) = onnxruntime.InferenceSession("decoder.onnx").run(None, {"code": codes})
+    assert np.allclose(pictures, session.decode(codes), atol=1e-4)
+    assert main(["export", "tiny", "encoder.onnx", "--part", "encoder"]) == 0
+    assert main(["export", "tiny", "repair.onnx", "--part", "denoiser", "--noise", "gaussian"]) == 0
+    assert "field (n, 1, 8, 8), level () → corrupted (n, 1, 8, 8)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["run.txt"], ".zip or .onnx"),
+        (["run.zip", "--part", "decoder"], "--part/--noise"),
+        (["run.zip", "--noise", "masking"], "--part/--noise"),
+        (["a.onnx", "--noise", "masking"], "--part denoiser"),
+        (["a.onnx", "--with-images"], "--with-images"),
+        (["a.onnx", "--part", "eye"], "invalid choice: 'eye'"),
+    ],
+)
+def test_what_cannot_be_exported_together_is_wrong_usage(
+    home: Path, capsys: Capture, words: list[str], why: str
+) -> None:
+    assert why in wrong_usage(capsys, "export", "tiny", *words)
+    assert "unknown kind 'fog'" in failure(capsys, "export", "tiny", "a.onnx", "--part", "denoiser", "--noise", "fog")
+    assert not list(Path.cwd().iterdir())
 
 
 # --- the app's server ------------------------------------------------------------------------------------------------
