@@ -16,7 +16,7 @@ import streamlit as st
 
 from aecore import directions, pictures
 from aecore.directions import Direction
-from aecore.session import FARTHEST, NEARNESS, Session
+from aecore.session import FARTHEST, NEARNESS, Gallery, Session
 from app import live, state
 from app.widgets import walk_place
 from app.widgets.walk_place import Place
@@ -128,7 +128,7 @@ def choose_plane() -> None:
             pass
 
 
-def library(session: Session) -> None:
+def library(session: Session, gallery: Gallery) -> None:
     """All that the browser needs of a run to walk by itself."""
     sample = directions.neighbourhood(session)
     _LIBRARY(
@@ -144,7 +144,7 @@ def library(session: Session) -> None:
                 "encoder": f"/live/model/{session.run_id}/encoder.json",
                 "shape": list(session.shape),
                 "mean": _floats(session.code_mean),
-                "directions": directions_of(session),
+                "directions": [*directions_of(session), *_named(session, gallery)],
                 "codes": _floats(sample.codes),
                 "scale": _floats(sample.scale),
                 "typical": _floats(sample.typical),
@@ -189,6 +189,10 @@ def directions_of(session: Session) -> list[dict[str, object]]:
         _line(f"u{unit}", direction, unit) for unit, direction in zip(order, directions.units(session), strict=True)
     ]
     return found + [_line(name, line) for name, line in walk_place.further_directions(session).items()]
+
+
+def _named(session: Session, gallery: Gallery) -> list[dict[str, object]]:
+    return [_line(name, line) for name, line in walk_place.named_directions(session, gallery).items()]
 
 
 def _line(name: str, direction: Direction, unit: int | None = None) -> dict[str, object]:

@@ -503,3 +503,55 @@ def test_tiles_believe_only_a_tile_they_show(mounted: dict[str, Any], picked: An
     st.session_state["key"] = {"picked": picked}
     mounted["on_picked_change"]()
     assert heard == expected
+
+
+# --- the tray
+
+
+def test_a_place_is_kept_found_again_and_named_as_a_direction(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    run = run_ids["variational"]
+    page = open_page("walk", run=run, image=3, u2=0.5, p1=0.25)
+    kept = main_picture(page)
+    (button,) = [button for button in page.button if button.label == "Keep"]
+    page = button.click().run()
+    assert page.query_params["kept"] == "*image=3~u2=0.5~p1=0.25"
+    assert [button.disabled for button in page.button if button.label == "Keep"] == [True]
+    there = open_page("walk", run=run, kept=page.query_params["kept"])
+    assert main_picture(there) != kept
+    there.session_state["_walk_kept"] = {"picked": 0}
+    assert [data["labels"] for data in mounted_data(there, "walk_tiles")].count(["kept 1"]) == 1
+    named = open_page("walk", run=run, kept="smile" + page.query_params["kept"])
+    lines = mounted_data(named, "live_walk_library")[0]["library"]["directions"]
+    (own,) = [line for line in lines if line["kind"] == "own"]
+    assert own["name"] == "smile"
+    moved = open_page("walk", run=run, image=3, kept="smile" + page.query_params["kept"], **{own["id"]: 1.0})
+    assert "moved along smile" in about(moved)
+    assert not moved.exception
+    assert main_picture(moved) == kept, "one step along it leads from its start to where it was kept"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["<b>", "*", "|||", "*u2=nan", "*image=-1~u2=1e99", "*kept=x~run=y", "a*b*c=d", "*u2=0.5" * 999, "n*n00000000=1"],
+)
+def test_a_tray_that_makes_no_sense_breaks_nothing(open_page: OpenPage, run_ids: dict[str, str], hostile: str) -> None:
+    run = run_ids["variational"]
+    page = open_page("walk", run=run, kept=hostile)
+    assert not page.exception
+    assert main_picture(page) == main_picture(open_page("walk", run=run))
+
+
+def test_the_tray_takes_so_many_and_forgets(visit: dict[str, str]) -> None:
+    visit.update(image="3", u2="0.5", level="1", seed="4")
+    assert state.place_here() == "image=3~u2=0.5"
+    many = [state.Kept(f"n|a*m~e={i}", f"image={i}") for i in range(20)]
+    state.keep(many)
+    state.write_place()
+    assert [kept.place for kept in state.kept()] == [f"image={i}" for i in range(state.MOST_KEPT)]
+    assert state.kept()[2].name == "n a m e 2"
+    state.go_to(state.kept()[5])
+    state.write_place()
+    assert (visit["image"], "u2" in visit, visit["level"]) == ("5", False, "1")
+    state.keep([])
+    state.write_place()
+    assert "kept" not in visit

@@ -82,15 +82,17 @@ export class Walk {
   // --- what the server says
 
   meet(data: LibraryData): void {
-    if (this.library?.data.run === data.run) return;
-    this.forget();
+    const known = this.library;
+    const same = known?.data.run === data.run;
+    if (known && same && known.data.directions.length === data.directions.length) return;
+    if (!same) this.forget();
     const mean = floats(data.mean);
     const directions = new Map(data.directions.map((told) => [told.id, new Direction(told, mean)]));
     const sample = { codes: floats(data.codes), scale: floats(data.scale), typical: floats(data.typical) };
     this.library = { data, mean, directions, sample };
     this.tell("library");
     if (this.place) this.adopt(this.place);
-    void this.load(data);
+    if (!same) void this.load(data);
   }
 
   hear(data: PlaceData): void {
@@ -254,7 +256,7 @@ export class Walk {
     if (off === undefined || this.place?.off || times === 0) return;
     this.report(off);
     setTimeout(() => {
-      if (this.library === library) this.insist(times - 1);
+      if (this.library?.data.run === library?.data.run) this.insist(times - 1);
     }, INSISTS_AFTER);
   }
 
