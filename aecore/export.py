@@ -9,6 +9,7 @@ onnx and the exporter are imported only when a graph has to be made.
 import contextlib
 import dataclasses
 import functools
+import gzip
 import hashlib
 import json
 import os
@@ -110,6 +111,15 @@ def find(name: str) -> Graph | None:
         if NAME.fullmatch(name) and path.is_file():
             return Graph(path, path.stat().st_size)
     return None
+
+
+def compressed(graph: Graph) -> Path:
+    """The same file compressed by gzip, made beside it at the first wish."""
+    path = graph.path.with_suffix(".onnx.gz")
+    if not path.is_file():
+        with _turn:
+            write_atomic(path, gzip.compress(graph.path.read_bytes(), mtime=0))
+    return path
 
 
 def signature(graph: Graph) -> str:
