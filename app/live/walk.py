@@ -18,6 +18,7 @@ from aecore import directions, pictures
 from aecore.directions import Direction
 from aecore.session import FARTHEST, NEARNESS, Gallery, Session
 from app import live, state
+from app.state import Upload
 from app.widgets import walk_place
 from app.widgets.walk_place import Place
 
@@ -26,6 +27,7 @@ WALK = "walk"
 """Names the walk that the parts share in the browser."""
 STAGE_KEY = "walk_stage"
 CONTROLS_KEY = "walk_live_controls"
+DRAW_KEY = "walk_draw"
 DIRECTION = re.compile(r"[upa]\d{1,4}")
 FULL = 0.5
 """The difference, as a share of the pixel range, that gets the full colour."""
@@ -37,6 +39,7 @@ _STAGE = live.component(
     css=(HERE / "walk_stage.css").read_text(encoding="utf-8"),
 )
 _CONTROLS = live.component("walk_controls", html='<div class="host"></div>', css="")
+_DRAW = live.component("walk_draw", html='<div class="host"></div>', css="")
 _LIBRARY = live.component("walk_library", html="<div hidden></div>", css="")
 
 
@@ -119,6 +122,24 @@ def _controls(part: str, **more: Any) -> None:
     )
 
 
+def take_drawing(session: Session) -> None:
+    """A drawing is the first of the visitor's own images, and the start. One of another size is none."""
+    sent = st.session_state[DRAW_KEY].get("drawn")
+    size = math.prod(session.shape)
+    if not isinstance(sent, str) or len(sent) > 4 * (size // 3 + 1):
+        return
+    try:
+        content = base64.b64decode(sent, validate=True)
+    except ValueError:
+        return
+    if len(content) == size:
+        image = np.frombuffer(content, np.uint8).reshape(session.shape)
+        drawing = Upload("drawing.png", pictures.png(pictures.filmstrip(image[None], background=pictures.WHITE)))
+        state.keep_uploads([drawing, *state.uploads()])
+        state.show_own_images()
+        walk_place.choose_image(0)
+
+
 def choose_plane() -> None:
     match st.session_state[CONTROLS_KEY].get("plane"):
         case {"x": str(x), "y": str(y)} if x != y and DIRECTION.fullmatch(x) and DIRECTION.fullmatch(y):
@@ -126,6 +147,23 @@ def choose_plane() -> None:
             state.set_place_parameter(state.PLANE_Y, y.removeprefix("u"))
         case _:
             pass
+
+
+def draw(session: Session) -> None:
+    """Paper to draw a start on; what is drawn joins the visitor's own images, so that other pages have it too."""
+    if session.shape[0] not in (1, 3) or session.config.dataset.value_range != (0.0, 1.0):
+        return
+    with st.popover("Draw", icon=":material/brush:", width="stretch"):
+        _DRAW(
+            key=DRAW_KEY,
+            data={
+                "module": live.module_address("walk"),
+                "part": "draw",
+                "walk": WALK,
+                "paper": {"shape": list(session.shape), "ground": 0.0 if session.mostly_dark else 1.0},
+            },
+            on_drawn_change=lambda: take_drawing(session),
+        )
 
 
 def library(session: Session, gallery: Gallery) -> None:

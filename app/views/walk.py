@@ -53,6 +53,7 @@ def main() -> None:
         try:
             with choice:
                 gallery = image_source(session)
+                live_walk.draw(session)
         except AecoreError as error:
             picture_error(str(error))
             return

@@ -13,6 +13,7 @@ from reading import drawn
 from streamlit.testing.v1 import AppTest
 
 import aecore
+from aecore.intake import read_files
 from aecore.session import Gallery, Scale, Session
 from app import state
 from app.live import walk
@@ -555,3 +556,28 @@ def test_the_tray_takes_so_many_and_forgets(visit: dict[str, str]) -> None:
     state.keep([])
     state.write_place()
     assert "kept" not in visit
+
+
+# --- a drawing
+
+
+@pytest.mark.parametrize(
+    ("sent", "taken"),
+    [
+        (base64.b64encode(bytes(range(64))).decode(), True), (base64.b64encode(bytes(63)).decode(), False),
+        ("not base64!", False), ("A" * 10_000, False), (None, False), (7, False), ({"pixels": ""}, False),
+    ],
+    ids=["whole", "too small", "nonsense", "too large", "none", "number", "dict"],
+)  # fmt: skip
+def test_a_drawing_is_taken_pixel_by_pixel_or_not_at_all(
+    visit: dict[str, str], session: Session, sent: Any, taken: bool
+) -> None:
+    visit.update(image="3", u2="0.5")
+    st.session_state["walk_draw"] = {"drawn": sent}
+    walk.take_drawing(session)
+    state.write_place()
+    assert visit == ({} if taken else {"image": "3", "u2": "0.5"})
+    assert len(state.uploads()) == taken
+    for upload in state.uploads():
+        intake = read_files([(upload.name, upload.content)], (8, 8), 1)
+        assert intake.images.tobytes() == bytes(range(64))

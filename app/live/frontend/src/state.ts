@@ -183,6 +183,11 @@ export class Walk {
     this.tell("where");
   }
 
+  // Shows another code than the walk's, or the walk's again; nothing is moved by it.
+  preview(code: Code | undefined): void {
+    if (this.decoder && this.z.length > 0) this.loop.push(code ?? this.z, performance.now());
+  }
+
   private redraw(stamp: number, z?: Code): void {
     if (!this.library || !this.place || this.library.data.run !== this.place.run) return;
     this.z = z ?? composed(this.base, this.where, this.library.directions);
