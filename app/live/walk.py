@@ -177,9 +177,6 @@ def library(session: Session, gallery: Gallery) -> None:
             "walk": WALK,
             "library": {
                 "run": session.run_id,
-                "base": live.base(),
-                "decoder": f"/live/model/{session.run_id}/decoder.json",
-                "encoder": f"/live/model/{session.run_id}/encoder.json",
                 "shape": list(session.shape),
                 "mean": _floats(session.code_mean),
                 "directions": [*directions_of(session), *_named(session, gallery)],
@@ -208,6 +205,9 @@ def described(place: Place) -> dict[str, object]:
         other = _floats(walk_place.other_code(place.session, place.gallery))
     return {
         "run": place.session.run_id,
+        "base": live.base(),
+        "decoder": f"/live/model/{place.session.run_id}/decoder.json",
+        "encoder": f"/live/model/{place.session.run_id}/encoder.json",
         "token": place.origin_token,
         "heard": state.heard_of_walk(place.origin_token),
         "start": _floats(place.start),

@@ -52,8 +52,8 @@ export class Sliders {
 
   private directions(): Direction[] {
     const kinds = GROUPS.find(([id]) => id === this.group)?.[2] ?? [];
-    const all = [...(this.walk.library?.directions.values() ?? [])];
-    return kinds.flatMap((kind) => all.filter(({ told }) => told.kind === kind)); // what the visitor named comes first
+    const found = [...(this.walk.library?.directions.values() ?? [])].filter(({ told }) => kinds.includes(told.kind));
+    return found.sort((a, b) => Number(b.told.kind === "own") - Number(a.told.kind === "own")); // one's own come first
   }
 
   private build(): void {
