@@ -29,11 +29,20 @@ export interface Shape {
 }
 
 export class Strokes {
-  private readonly layers = new Map<number, Layer>();
-  private readonly done: { image: number; before: Layer | undefined }[] = [];
+  private layers = new Map<number, Layer>();
+  private done: { image: number; before: Layer | undefined }[] = [];
   private touches = 0;
 
   constructor(readonly shape: Shape) {}
+
+  // The same strokes over another number of images.
+  resized(images: number): Strokes {
+    const found = new Strokes({ ...this.shape, images });
+    found.layers = new Map([...this.layers].filter(([image]) => image < images));
+    found.done = this.done.filter(({ image }) => image < images);
+    found.touches = this.touches;
+    return found;
+  }
 
   get empty(): boolean {
     return this.layers.size === 0;
