@@ -1,6 +1,6 @@
 """What is measured once, when a training ends, so that every page can show it without the data at hand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import torch
@@ -20,20 +20,18 @@ COLLAPSED = 0.01
 """KL per unit in nats below which a unit has collapsed: q(h_k | x) is p(h_k) whatever x is, so it carries nothing."""
 
 
-def effects(model: Autoencoder, codes: Tensor, std: Tensor) -> Tensor:
-    """Mean absolute change of the picture per standard deviation of each unit, (K,), pixels in [0, 1].
+def effects(decode: Callable[[Tensor], Tensor], codes: Tensor, steps: Iterable[Tensor]) -> Tensor:
+    """Mean absolute change of the picture over each of the D `steps` (K,) through the code, (D,), pixels in [0, 1].
 
-    e_k = mean over base codes z and pixels of |ĝ(z + ½ s_k e_k) − ĝ(z − ½ s_k e_k)|, with s_k the unit's standard
-    deviation over the data and ĝ the likelihood's mean; the bases are codes of the data themselves.
+    e_d = mean over base codes z and pixels of |ĝ(z + ½ s_d) − ĝ(z − ½ s_d)|, ĝ = `decode`; the bases are codes of the
+    data themselves. A unit's step is its standard deviation over the data along itself.
     """
     bases = codes[:: max(1, len(codes) // BASES)][:BASES]
-    result = torch.zeros(codes.shape[1])
-    for k in range(codes.shape[1]):
-        step = torch.zeros_like(bases)
-        step[:, k] = std[k] / 2
-        pictures = model.likelihood.mean(model.decode(torch.cat([bases + step, bases - step])))
-        result[k] = (pictures[: len(bases)] - pictures[len(bases) :]).abs().mean()
-    return result
+    result: list[Tensor] = []
+    for step in steps:
+        pictures = decode(torch.cat([bases + step / 2, bases - step / 2]))
+        result.append((pictures[: len(bases)] - pictures[len(bases) :]).abs().mean())
+    return torch.stack(result) if result else torch.zeros(0)
 
 
 @torch.inference_mode()
@@ -50,7 +48,11 @@ def analyse(model: Autoencoder, config: RunConfig, data: Data) -> tuple[dict[str
         "codes": codes.numpy(),
         "indices": chosen,
         "quantiles": np.quantile(codes.numpy(), QUANTILES, axis=0).astype(np.float32),
-        "effects": effects(model, codes, std).numpy(),
+        "effects": effects(
+            lambda z: model.likelihood.mean(model.decode(z)),
+            codes,
+            (std * (torch.arange(len(std)) == k) for k in range(len(std))),
+        ).numpy(),
     }
     if data.labels is not None:
         arrays["labels"] = data.labels[chosen]

@@ -259,7 +259,7 @@ def _key(session: Session, embedding: Embedding, subset: _Subset) -> list[str]:
 
 def _weights(session: Session) -> str:
     """Stands for the encoder and decoder: settings and weights."""
-    weights = hashlib.sha256((session.folder / "weights.safetensors").read_bytes()).hexdigest()
+    weights = session.weights_hash
     return f"{session.config.hash}-{weights[:32]}"
 
 

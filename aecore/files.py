@@ -25,6 +25,17 @@ def write_atomic(path: Path, content: bytes) -> None:
         raise
 
 
+def prune(folder: Path, most: int) -> None:
+    """Deletes files of a cache until it holds `most` bytes at most; those not touched for longest go first."""
+    files = sorted(((path, path.stat()) for path in folder.iterdir()), key=lambda entry: entry[1].st_mtime)
+    excess = sum(stat.st_size for _, stat in files) - most
+    for path, stat in files:
+        if excess <= 0:
+            return
+        path.unlink(missing_ok=True)
+        excess -= stat.st_size
+
+
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     write_atomic(path, safetensors.numpy.save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
 

@@ -18,6 +18,7 @@ from jaxtyping import Float, Float32, Num
 
 from aecore import metrics, points
 from aecore.errors import BadInput
+from aecore.files import prune
 from aecore.home import assets, home
 from aecore.parts import Coordinates, Embedding, FittedEmbedding
 
@@ -191,7 +192,7 @@ def cached_map(
     result = fit_map(embedding, x, codes, labels)
     with contextlib.suppress(OSError):
         _write(own / name, result)
-        _prune(own)
+        prune(own, CACHE_BYTES)
     return result
 
 
@@ -255,13 +256,3 @@ def _write(path: Path, result: MapResult) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _prune(folder: Path) -> None:
-    files = sorted(((path, path.stat()) for path in folder.iterdir()), key=lambda entry: entry[1].st_mtime)
-    excess = sum(stat.st_size for _, stat in files) - CACHE_BYTES
-    for path, stat in files:
-        if excess <= 0:
-            return
-        path.unlink(missing_ok=True)
-        excess -= stat.st_size

@@ -15,6 +15,9 @@ NEIGHBOURS_TRUST = 5
 NEIGHBOURS_KNN = 15
 """Neighbours that vote in `knn_accuracy`."""
 
+SSIM_CONSTANTS = (0.01**2, 0.03**2)
+"""c₁ and c₂ of `ssim`, for the data range 1."""
+
 
 # --- pictures --------------------------------------------------------------------------------------------------------
 
@@ -69,21 +72,26 @@ def ssim(x: Float[np.ndarray, "n c h w"], r: Float[np.ndarray, "n c h w"]) -> Fl
     """
     if x.shape != r.shape:
         raise ValueError(f"pictures of shape {x.shape} cannot be compared with pictures of shape {r.shape}")
-    smallest = min(x.shape[2:])
-    if smallest < 3:
+    side = ssim_window(x.shape[2], x.shape[3])
+    if side < 3:
         raise BadInput(
             "SSIM compares windows of at least 3 × 3 pixels and these pictures are smaller; use the squared error."
         )
-    side = min(7, smallest - 1 + smallest % 2)
     a, b = x.astype(np.float64), r.astype(np.float64)
     mean_a, mean_b = _window_mean(a, side), _window_mean(b, side)
     sample = side**2 / (side**2 - 1)
     variances = sample * (_window_mean(a * a + b * b, side) - mean_a**2 - mean_b**2)
     covariance = sample * (_window_mean(a * b, side) - mean_a * mean_b)
-    c1, c2 = 0.01**2, 0.03**2
+    c1, c2 = SSIM_CONSTANTS
     similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     similarity /= (mean_a**2 + mean_b**2 + c1) * (variances + c2)
     return similarity.mean((1, 2, 3))
+
+
+def ssim_window(height: int, width: int) -> int:
+    """The side of `ssim`'s windows for pictures of this size; below 3 they have no SSIM."""
+    smallest = min(height, width)
+    return min(7, smallest - 1 + smallest % 2)
 
 
 NOISE_IMAGES = 256

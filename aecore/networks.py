@@ -69,7 +69,7 @@ class DenseEncoder(Encoder):
         a = x.flatten(1)
         for index in range(len(self.layers)):
             a = self.layer(index, a)
-        return a.reshape(len(a), -1, self.params_per_code)
+        return a.reshape(a.shape[0], -1, self.params_per_code)
 
     def templates(self) -> Tensor | None:
         first: Tensor = self.layers[0].weight  # pyright: ignore[reportAssignmentType]

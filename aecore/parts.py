@@ -30,6 +30,7 @@ Codes = Float[Tensor, "b k"]
 PerImage = Float[Tensor, "b"]
 Visible = Bool[Tensor, "b 1 h w"]
 Field = Float[Tensor, "b f h w"]
+Level = float | Float[Tensor, ""]
 Coordinates = Float[np.ndarray, "n d"]
 Shape = tuple[int, int, int]
 
@@ -153,9 +154,9 @@ class Corruption(Part):
         """Draws the random field for a batch of shape (B, C, H, W), on the generator's device."""
 
     @abc.abstractmethod
-    def apply(self, x: Images, field: Field, level: float) -> tuple[Images, Visible | None]:
+    def apply(self, x: Images, field: Field, level: Level) -> tuple[Images, Visible | None]:
         """The corrupted images and, where pixels are hidden, the mask of those still visible. Pure; level 0 changes
-        nothing.
+        nothing. In an exported graph the level is a tensor, on whose value nothing can branch.
         """
 
     def corrupt(self, x: Images, generator: torch.Generator) -> tuple[Images, Visible | None]:

@@ -6,6 +6,7 @@ Pictures are float32 (N, C, H, W) in [0, 1]; codes float32 (N, K). Everything ra
 
 import dataclasses
 import functools
+import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ from aecore.files import read_arrays
 from aecore.filters import Filters, Inference, compare, draws, looks_for
 from aecore.intake import Intake
 from aecore.loading import load_data
-from aecore.model import build
+from aecore.model import Autoencoder, build
 from aecore.parts import Corruption, Data, Encoder, Sampler, Shape, SplitName
 from aecore.points import stratified
 from aecore.probe import IMAGES, STRENGTH, Probe
@@ -37,6 +38,13 @@ from aecore.store import RunFolder, RunInfo, RunStore, Status, check_weights
 Pictures = Float32[np.ndarray, "n c h w"]
 CodeArray = Float32[np.ndarray, "n k"]
 MAX_IMAGES = 10_000
+NEARNESS = (
+    (50, "in the midst of the data"),
+    (90, "as near as is usual within the data"),
+    (100, "at the edge of the data"),
+)
+"""Words for a `Distance` whose percentile is below the number."""
+FARTHEST = "farther out than any training image"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,11 +134,7 @@ class Distance:
     @property
     def words(self) -> str:
         """The percentile in plain words."""
-        if self.percentile < 50:
-            return "in the midst of the data"
-        if self.percentile < 90:
-            return "as near as is usual within the data"
-        return "at the edge of the data" if self.percentile < 100 else "farther out than any training image"
+        return next((words for below, words in NEARNESS if self.percentile < below), FARTHEST)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,6 +144,23 @@ class Scale:
     low: float
     high: float
     step: float
+
+    @classmethod
+    def over(cls, low: float, high: float) -> "Scale":
+        """From `low` to `high`, both moved outwards to a step, in 50 to 125 steps and at most two more."""
+        size = math.floor(math.log10((high - low) / 50))
+        step = max(m * 10.0**size for m in (1, 2, 5) if m * 10.0**size <= (high - low) / 50 * (1 + 1e-9))
+        return cls._of(step, math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9))
+
+    @classmethod
+    def _of(cls, step: float, below: int, above: int) -> "Scale":
+        places = max(0, -math.floor(math.log10(step) + 1e-9))
+        return cls(round(below * step, places), round(above * step, places), step)
+
+    def including(self, value: float) -> "Scale":
+        """The same steps, with an end moved outwards where `value` lies beyond it."""
+        below, above = math.floor(value / self.step + 1e-9), math.ceil(value / self.step - 1e-9)
+        return self._of(self.step, min(below, round(self.low / self.step)), max(above, round(self.high / self.step)))
 
     @property
     def decimals(self) -> int:
@@ -295,16 +316,31 @@ class Session:
         return torch.from_numpy(np.array(codes, np.float32))
 
     def _picture(self, mean: Tensor) -> Pictures:
-        return (mean.clamp(0, 1) if self.config.dataset.value_range == (0.0, 1.0) else mean).numpy()
+        return (mean.clamp(0, 1) if self.bounded else mean).numpy()
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the data are pictures in [0, 1], to which what is decoded is clipped."""
+        return self.config.dataset.value_range == (0.0, 1.0)
 
     @property
     def code_dim(self) -> int:
         return self.config.code_dim
 
     @property
+    def model(self) -> Autoencoder:
+        """The trained model itself, to be copied before anything is changed in it."""
+        return self._model
+
+    @property
     def encoder(self) -> Encoder:
         """The trained network f itself, to be copied before anything is changed in it."""
         return self._model.encoder
+
+    @functools.cached_property
+    def weights_hash(self) -> str:
+        """SHA-256 of the weights' file, in hex digits."""
+        return hashlib.sha256((self.folder / "weights.safetensors").read_bytes()).hexdigest()
 
     @property
     def parameters(self) -> int:
@@ -433,21 +469,18 @@ class Session:
 
     def scale(self, unit: int, value: float) -> Scale:
         """`unit_range` as a slider's scale of 50 to 125 steps, widened where `value` is outside. Raises `BadInput`."""
-        low, high = self.unit_range(self._checked_unit(unit))
-        low, high = min(low, value), max(high, value)
-        size = math.floor(math.log10((high - low) / 50))
-        step = max(m * 10.0**size for m in (1, 2, 5) if m * 10.0**size <= (high - low) / 50 * (1 + 1e-9))
-        below, above = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-        return Scale(round(below * step, max(0, -size)), round(above * step, max(0, -size)), step)
+        low, high = self.unit_range(self.checked_unit(unit))
+        return Scale.over(min(low, value), max(high, value))
 
     def moved(self, code: Float32[np.ndarray, "k"], values: Mapping[int, float]) -> Float32[np.ndarray, "k"]:
         """`code` with some units at other values. Raises `BadInput` for a unit that does not exist."""
         out = code.copy()
         for unit, value in values.items():
-            out[self._checked_unit(unit)] = value
+            out[self.checked_unit(unit)] = value
         return out
 
-    def _checked_unit(self, unit: int) -> int:
+    def checked_unit(self, unit: int) -> int:
+        """The unit. Raises `BadInput` where this code has none of that number."""
         if not 0 <= unit < self.code_dim:
             raise BadInput(f"unit {unit} does not exist; this code has units 0 to {self.code_dim - 1}")
         return unit
@@ -458,7 +491,7 @@ class Session:
         """The pictures when one unit moves over its quantiles and the others stay: (values, images). Raises
         `BadInput`.
         """
-        self._checked_unit(unit)
+        self.checked_unit(unit)
         self._checked_codes(code[None])
         along = np.linspace(*self.unit_range(unit), steps) if values is None else values
         codes = np.repeat(code[None].astype(np.float32), len(along), 0)
@@ -471,8 +504,8 @@ class Session:
         """The pictures over the plane of two units: (x values, y values from high to low, images row by row). Raises
         `BadInput`.
         """
-        self._checked_unit(unit_x)
-        self._checked_unit(unit_y)
+        self.checked_unit(unit_x)
+        self.checked_unit(unit_y)
         self._checked_codes(code[None])
         xs, ys = np.linspace(*self.unit_range(unit_x), steps), np.linspace(*self.unit_range(unit_y), steps)[::-1]
         codes = np.repeat(code[None].astype(np.float32), steps * steps, 0)
@@ -589,10 +622,20 @@ class Session:
         apart = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
         return scaled, np.sort(apart.amin(1).numpy() / np.sqrt(self.code_dim))
 
+    @property
+    def code_scale(self) -> Float32[np.ndarray, "k"]:
+        """What counts as one standard deviation of each unit in `distance`: units that hardly move get a little more
+        than their own, so that they do not decide.
+        """
+        return np.maximum(self.code_std, 1e-6 + 1e-3 * self.code_std.max()).astype(np.float32)
+
+    @property
+    def neighbour_distances(self) -> Float[np.ndarray, "n"]:
+        """Every training code's distance to its nearest other, sorted: what `Distance.percentile` counts in."""
+        return self._neighbours[1]
+
     def _scaled(self, codes: CodeArray) -> CodeArray:
-        return ((codes - self.code_mean) / np.maximum(self.code_std, 1e-6 + 1e-3 * self.code_std.max())).astype(
-            np.float32
-        )
+        return ((codes - self.code_mean) / self.code_scale).astype(np.float32)
 
     def distance(self, code: Float32[np.ndarray, "k"], nearest: int = 8) -> Distance:
         """How far `code` is from the training codes; see `Distance`. Raises `BadInput`."""

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -140,9 +141,12 @@ FILTERS = "filters"
 PLANE_X = "x"
 PLANE_Y = "y"
 _MOVED = re.compile(r"u(\d{1,4})")
+_ADDED = re.compile(r"[pa]\d{1,4}")
+"""Steps along a principal direction (p1) or an attribute (a1)."""
 _WALK_SEEN = "_walk_seen"
 _WALK_AHEAD = "_walk_ahead"
 _WALK_PAGE = "_walk_page"
+_WALK_HEARD = "_walk_heard"
 WALK_WIDGET = "_walk_"
 """Prefix of the keys of the page's own widgets."""
 _MOST = 1e6
@@ -200,8 +204,27 @@ def move_unit(unit: int, text: str | None) -> None:
     set_place_parameter(f"u{unit}", text)
 
 
+def added_directions() -> dict[str, float]:
+    """{direction: steps} of the `p1=0.4` in the URL."""
+    found = {name: number(name) for name in _names() if _ADDED.fullmatch(name)}
+    return {name: steps for name, steps in found.items() if steps is not None}
+
+
+def move_to(values: Mapping[str, str]) -> None:
+    """Moves units (`u3`) and directions (`p1`) to these texts, and puts all others back."""
+    for name in _names():
+        if _is_move(name) and name not in values:
+            set_place_parameter(name, None)
+    for name, text in values.items():
+        set_place_parameter(name, text)
+
+
+def _is_move(name: str) -> bool:
+    return bool(_MOVED.fullmatch(name) or _ADDED.fullmatch(name))
+
+
 def _place() -> dict[str, str | None]:
-    return {name: parameter(name) for name in _names() if _MOVED.fullmatch(name) or name in (DRAW, PICK, ALONG)}
+    return {name: parameter(name) for name in _names() if _is_move(name) or name in (DRAW, PICK, ALONG)}
 
 
 def leave_place() -> None:
@@ -219,6 +242,15 @@ def forget_place_of_another(start: str) -> None:
 
 def remember_place(start: str) -> None:
     st.session_state[_WALK_SEEN] = (start, _place())
+
+
+def heard_of_walk(token: str) -> int:
+    """The number of the last move that the browser told of this walk; an answer to an earlier one is late there."""
+    return st.session_state.get(_WALK_HEARD, {}).get(token, 0)
+
+
+def hear_walk(token: str, count: int) -> None:
+    st.session_state[_WALK_HEARD] = {token: count}
 
 
 def units_page(run_id: str) -> int:

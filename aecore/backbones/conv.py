@@ -26,7 +26,7 @@ class ConvEncoder(Encoder):
         a = x
         for layer in self.layers:
             a = ACTIVATIONS[self.activation][0](layer(a))
-        return self.code(a.flatten(1)).reshape(len(x), -1, self.params_per_code)
+        return self.code(a.flatten(1)).reshape(x.shape[0], -1, self.params_per_code)
 
 
 class ConvDecoder(Decoder):

@@ -26,7 +26,7 @@ class DictionaryEncoder(Encoder):
     def forward(self, x: Images, visible: Visible | None = None) -> CodeParams:
         a = self.layer(x.flatten(1))
         s = torch.tanh(a) if self.threshold is None else shrink(a, self.threshold.clamp(min=0))
-        return (self.gain * s).reshape(len(a), -1, self.params_per_code)
+        return (self.gain * s).reshape(a.shape[0], -1, self.params_per_code)
 
     def templates(self) -> Tensor:
         return self.layer.weight[:: self.params_per_code]

@@ -76,13 +76,13 @@ class RowDecoder(Decoder):
         c, h, w = self.shape
         state, condition = torch.tanh(self.start(z)), self.condition(z)
         row, out = z.new_zeros(z.shape[0], c * w), list[Tensor]()
+        given = () if prefix is None else prefix.split(1, 2)
         for step in range(h):
             state = self.cell(self.cell.read(row) + condition, state)
             out.append(self.write(state).reshape(z.shape[0], self.params_per_output, c, 1, w))
             mean = self.mean(out[-1])
-            if prefix is not None and step < prefix.shape[2]:
-                given = prefix[:, :, step : step + 1]
-                mean = torch.where(given.isnan(), mean, given)
+            if step < len(given):
+                mean = torch.where(given[step].isnan(), mean, given[step])
             row = mean.flatten(1)
         return torch.cat(out, 3)
 

@@ -30,16 +30,19 @@ class Block(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.part = (
+            heads,
+            width // heads,
+        )  # not read from a tensor's shape, so that it is a constant in a graph
         self.before_attention, self.before_dense = nn.LayerNorm(width), nn.LayerNorm(width)
         self.ask, self.answer = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
         self.widen, self.narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
 
     def forward(self, tokens: Tokens, seen: Seen | None = None) -> Tokens:
         b, n, d = tokens.shape
-        asked = self.ask(self.before_attention(tokens)).reshape(b, n, 3, self.heads, d // self.heads)
+        asked = self.ask(self.before_attention(tokens)).reshape(b, n, 3, self.heads, self.part)
         query, key, value = asked.permute(2, 0, 3, 1, 4).unbind(0)
-        scores = query @ key.transpose(-1, -2) / math.sqrt(d // self.heads)
+        scores = query @ key.transpose(-1, -2) / math.sqrt(self.part)
         if seen is not None:
             scores = scores.masked_fill(~seen[:, None, None], UNSEEN)
         tokens = tokens + self.answer((scores.softmax(-1) @ value).transpose(1, 2).reshape(b, n, d))

@@ -3,7 +3,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field as Setting
 
-from aecore.parts import Corruption, Field, Images, Visible
+from aecore.parts import Corruption, Field, Images, Level, Visible
 
 
 class GaussianNoise(Corruption):
@@ -27,5 +27,5 @@ class GaussianNoise(Corruption):
     def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:
         return torch.randn(shape, generator=generator, device=generator.device)
 
-    def apply(self, x: Images, field: Field, level: float) -> tuple[Images, Visible | None]:
+    def apply(self, x: Images, field: Field, level: Level) -> tuple[Images, Visible | None]:
         return x + level * field, None

@@ -4,7 +4,7 @@ import torch
 from pydantic import Field as Setting
 
 from aecore.corruptions._noise import uniform
-from aecore.parts import Corruption, Field, Images, Visible
+from aecore.parts import Corruption, Field, Images, Level, Visible
 
 
 class Masking(Corruption):
@@ -26,6 +26,6 @@ class Masking(Corruption):
         b, _, h, w = shape
         return uniform((b, 1, h, w), generator).mul_(0.5).add_(0.5)
 
-    def apply(self, x: Images, field: Field, level: float) -> tuple[Images, Visible | None]:
+    def apply(self, x: Images, field: Field, level: Level) -> tuple[Images, Visible | None]:
         visible = field >= level
         return x * visible, visible

@@ -3,7 +3,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field as Setting
 
-from aecore.parts import Corruption, Field, Images, Visible
+from aecore.parts import Corruption, Field, Images, Level, Visible
 
 
 class NoCorruption(Corruption):
@@ -21,5 +21,5 @@ class NoCorruption(Corruption):
         b, _, h, w = shape
         return torch.zeros((b, 1, h, w), device=generator.device)
 
-    def apply(self, x: Images, field: Field, level: float) -> tuple[Images, Visible | None]:
+    def apply(self, x: Images, field: Field, level: Level) -> tuple[Images, Visible | None]:
         return x, None

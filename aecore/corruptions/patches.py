@@ -3,7 +3,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field as Setting
 
-from aecore.parts import Corruption, Field, Images, Visible
+from aecore.parts import Corruption, Field, Images, Level, Visible
 
 
 class Patches(Corruption):
@@ -32,6 +32,6 @@ class Patches(Corruption):
         grid = ((order + 0.5) / n).reshape(b, 1, rows, columns)
         return grid.repeat_interleave(self.size, 2).repeat_interleave(self.size, 3)[:, :, :h, :w]
 
-    def apply(self, x: Images, field: Field, level: float) -> tuple[Images, Visible | None]:
+    def apply(self, x: Images, field: Field, level: Level) -> tuple[Images, Visible | None]:
         visible = field >= level
         return x * visible, visible

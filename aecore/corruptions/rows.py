@@ -3,14 +3,14 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field as Setting
 
-from aecore.parts import Corruption, Field, Images, Visible
+from aecore.parts import Corruption, Field, Images, Level, Visible
 
 
 class Rows(Corruption):
     """Sets the lower rows to zero, so that the picture has to be continued from its first ones.
 
-    Row t of H, counted from 0, is hidden where (t + ½) / H > 1 − level. Nothing is random: equal levels leave equally
-    many rows of every image.
+    The field of row t of H, counted from 0, is (H − t − ½) / H; the row is hidden where that is below the level.
+    Nothing is random: equal levels leave equally many rows of every image.
     Source: Srivastava et al., "Unsupervised learning of video representations using LSTMs", ICML 2015, section 2.3.
     """
 
@@ -25,9 +25,9 @@ class Rows(Corruption):
 
     def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:
         b, _, h, w = shape
-        rows = (torch.arange(h, device=generator.device) + 0.5) / h
+        rows = (torch.arange(h, 0, -1, device=generator.device) - 0.5) / h
         return rows[:, None].expand(b, 1, h, w)
 
-    def apply(self, x: Images, field: Field, level: float) -> tuple[Images, Visible | None]:
-        visible = field <= 1 - level
+    def apply(self, x: Images, field: Field, level: Level) -> tuple[Images, Visible | None]:
+        visible = field >= level
         return x * visible, visible

@@ -2,9 +2,10 @@ from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field as Setting
+from torch import Tensor
 
 from aecore.corruptions._noise import uniform
-from aecore.parts import Corruption, Field, Images, Visible
+from aecore.parts import Corruption, Field, Images, Level, Visible
 
 
 class SaltAndPepper(Corruption):
@@ -31,7 +32,9 @@ class SaltAndPepper(Corruption):
         b, _, h, w = shape
         return uniform((b, 1, h, w), generator)
 
-    def apply(self, x: Images, field: Field, level: float) -> tuple[Images, Visible | None]:
+    def apply(self, x: Images, field: Field, level: Level) -> tuple[Images, Visible | None]:
+        if isinstance(level, Tensor):
+            return torch.where(field.abs() < level, (field > 0).to(x.dtype), x), None
         if level == 0:
             return x, None
         # 1 where the pixel is kept, else 0. Comparisons and `where` would give the same in four times the time.

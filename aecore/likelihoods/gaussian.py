@@ -5,6 +5,7 @@ import torch
 from jaxtyping import Float
 from pydantic import Field as Setting
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from aecore.parts import Images, Likelihood, Outputs, Shape
 
@@ -24,8 +25,9 @@ class LearnedVariance(nn.Module):
         self.log_excess = nn.Parameter(torch.full((channels, 1, 1), start))
 
     def forward(self, out: Float[Tensor, "b 1 c h w"]) -> Float[Tensor, "b 2 c h w"]:
-        floor = torch.full_like(self.log_excess, math.log(LEAST_VARIANCE))
-        return torch.cat([out, torch.logaddexp(self.log_excess, floor).expand_as(out)], 1)
+        floor = math.log(LEAST_VARIANCE)
+        log_variance = floor + F.softplus(self.log_excess - floor)  # log(e^s + e^floor), in operations that export
+        return torch.cat([out, log_variance.expand_as(out)], 1)
 
 
 class Gaussian(Likelihood):

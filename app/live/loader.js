@@ -9,7 +9,7 @@ export default function (component) {
   const address = new URL(data.module, location.origin).href;
   import(address).then(
     (built) => built.default(component),
-    () => setStateValue("failed", "the page's own program could not be loaded"),
+    () => setStateValue("failed", { reason: "the page's own program could not be loaded" }),
   );
   return () => import(address).then((built) => built.unmount(parentElement), () => {});
 }

@@ -12,19 +12,18 @@ from aecore import pictures
 from aecore.errors import AecoreError
 from aecore.session import Gallery, Scale, Session
 from app import cache, state
+from app.live import walk as live_walk
 from app.widgets import walk_place
 from app.widgets.filmstrip import FRAMES, Film, Paging, films
 from app.widgets.filters import filters
 from app.widgets.image_source import GALLERY, image_source
-from app.widgets.picture import picture, picture_error, send_now
+from app.widgets.picture import picture_error, send_now
 from app.widgets.run_picker import header_with_run
 from app.widgets.walk_chain import chain_view
 from app.widgets.walk_place import Place
 from app.widgets.walk_tiles import tiles
 
 SHOWN = 6
-FULL = 0.5
-"""The difference, as a share of the pixel range, that gets the full colour."""
 ENLARGED = 8
 """Of exported pictures."""
 ALONG = Scale(0.0, 1.0, 0.02)
@@ -36,6 +35,8 @@ MODES = {
     "chain": "Chain",
     "filters": "Filters",
 }
+LIVE = {"units": "units"}
+"""Modes that the browser draws by itself, and its names for them."""
 
 
 def main() -> None:
@@ -59,6 +60,7 @@ def main() -> None:
         _view(session, gallery)
         with choice:
             _choose(gallery)
+    live_walk.library(session)
 
 
 def _start_name(session: Session, gallery: Gallery) -> str:
@@ -71,32 +73,22 @@ def _view(session: Session, gallery: Gallery) -> None:
     state.begin_place()
     try:
         place = walk_place.read(session, gallery)
-        _pictures(place)
+        live_walk.stage(place)
     except AecoreError as error:
         picture_error(str(error))
         return
     send_now()
     with st.container(key="walk_controls"):
         _controls(place)
-    _meter(place)
+    _words(place)
+    if live_walk.off(session) is not None:
+        _meter(place)
     _buttons(place)
     state.remember_place(_start_name(session, gallery))
     state.write_place()
 
 
 # --- the picture -----------------------------------------------------------------------------------------------------
-
-
-def _pictures(place: Place) -> None:
-    start, now = place.pictures[:1], place.pictures[1:]
-    sheet = pictures.filmstrip(pictures.against(start, now, FULL))
-    what = walk_place.image_label(place.gallery, place.image)
-    picture(
-        sheet,
-        f"Three pictures: the start ({what}), the picture of the code now, and their signed difference",
-        columns=("start", "now", "difference"),
-        most=40,
-    )
 
 
 def _buttons(place: Place) -> None:
@@ -123,12 +115,19 @@ def _where(place: Place) -> str:
     else:
         origin = f"The code of {walk_place.image_label(place.gallery, place.image)}"
     names = [str(unit) for unit in sorted(place.moved)]
-    if not names:
-        return origin
-    return f"{origin}, unit{'s' if len(names) > 1 else ''} {', '.join(names[:6])}{' …' if len(names) > 6 else ''} moved"
+    words = f", unit{'s' if len(names) > 1 else ''} {', '.join(names[:6])}{' …' if len(names) > 6 else ''} moved"
+    along_ = [walk_place.direction_name(place.session, name) for name in sorted(place.added)]
+    return origin + (words if names else "") + (f", moved along {', '.join(along_[:3])}" if along_ else "")
+
+
+def _words(place: Place) -> None:
+    st.html(
+        f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>'
+    )
 
 
 def _meter(place: Place) -> None:
+    """Where the browser measures nothing itself."""
     session = place.session
     found = session.distance(place.now)
     decoded = cache.gallery(str(session.folder), session.run_id, GALLERY).decoded
@@ -138,7 +137,6 @@ def _meter(place: Place) -> None:
         near = session.data.floats(session.code_indices[found.nearest])
     sheet = pictures.filmstrip(near)
     st.html(
-        f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>'
         '<div class="walk-meter"><div role="meter" aria-label="Distance from the data, percentile" aria-valuemin="0" '
         f'aria-valuemax="100" aria-valuenow="{found.percentile:.0f}"><i style="left:{found.percentile:.0f}%"></i></div>'
         f"This code is <b>{found.value:.2f} standard deviations</b> per unit from the nearest training code: "
@@ -179,6 +177,12 @@ def _controls(place: Place) -> None:
     draw = {
         "between": _between, "plane": _plane, "random": _random, "chain": chain_view, "filters": filters,
     }  # fmt: skip
+    reason = live_walk.off(place.session)
+    if reason is not None:
+        st.caption(f"Not live: {reason}. The picture follows when you let go.")
+    elif mode in LIVE:
+        live_walk.controls(place, LIVE[str(mode)])
+        return
     draw.get(str(mode), _units)(place)
 
 

@@ -21,6 +21,7 @@ const common = {
   charset: "utf8",
   logLevel: "warning",
   metafile: true,
+  loader: { ".css": "text" },
 };
 
 const hash = (bytes) => createHash("sha256").update(bytes).digest("hex").slice(0, 16);

@@ -1,1 +1,63 @@
-export { loadModel, workerModel, FrameLoop, paint } from "./engine";
+// The parts of the Walk page that follow the pointer. Each is mounted by itself; those of one page share one walk.
+import css from "./walk.css";
+import { styled, type Root } from "./dom";
+import { Sliders } from "./sliders";
+import { Stage } from "./stage";
+import { type LibraryData, type PlaceData, Walk } from "./state";
+
+interface Data {
+  part: "stage" | "library" | "units";
+  walk: string; // names the walk that the parts share
+  place?: PlaceData;
+  library?: LibraryData;
+}
+export interface Component {
+  data: Data;
+  parentElement: Root;
+  setStateValue(name: string, value: unknown): void;
+  setTriggerValue(name: string, value: unknown): void;
+}
+interface View {
+  close(): void;
+}
+interface Mounted {
+  walk: string;
+  part: Data["part"];
+  view: View | undefined;
+}
+
+const walks = new Map<string, Walk>();
+const mounted = new Map<Root, Mounted>();
+
+export default function mount({ data, parentElement: root, setStateValue, setTriggerValue }: Component): void {
+  const walk = walks.get(data.walk) ?? new Walk();
+  walks.set(data.walk, walk);
+  if (data.part === "stage") {
+    walk.send = (message) => setTriggerValue("place", message);
+    walk.report = (reason) => setStateValue("failed", { reason, run: walk.place?.run ?? "" });
+  }
+  const before = mounted.get(root);
+  if (before?.part !== data.part) {
+    before?.view?.close();
+    mounted.set(root, { walk: data.walk, part: data.part, view: viewed(data.part, walk, root) });
+  }
+  if (data.library) walk.meet(data.library);
+  if (data.place) walk.hear(data.place);
+}
+
+function viewed(part: Data["part"], walk: Walk, root: Root): View | undefined {
+  const host = root.querySelector<HTMLElement>(".host");
+  if (part === "library" || !host) return undefined;
+  styled(root, css);
+  return part === "stage" ? new Stage(walk, root) : new Sliders(walk, host);
+}
+
+export function unmount(root: Root): void {
+  const known = mounted.get(root);
+  if (!known) return;
+  known.view?.close();
+  mounted.delete(root);
+  if ([...mounted.values()].some(({ walk }) => walk === known.walk)) return;
+  walks.get(known.walk)?.forget();
+  walks.delete(known.walk);
+}

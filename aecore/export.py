@@ -1,0 +1,165 @@
+"""A run's model as an ONNX file, which a browser or any other program runs without this one; kept in a bounded cache.
+
+    AECORE_HOME/cache/graphs/<content>.onnx   a graph, named by the first 16 hex digits of its SHA-256
+    AECORE_HOME/cache/graphs/<wanted>.key     names the graph of a run's weights, part and corruption, once it is made
+
+onnx and the exporter are imported only when a graph has to be made.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+import aecore
+from aecore import graphs, metrics, points
+from aecore.errors import BadInput
+from aecore.files import prune, write_atomic
+from aecore.home import home
+from aecore.session import Session
+
+FORMAT = 1
+"""Number of the graphs' names and meaning, in their metadata; others are made anew."""
+CACHE_BYTES = 200 * 2**20
+"""The most that the cache holds; the files not used for longest go first."""
+MOST_FIELDS = 64
+"""Images for which a field is drawn at once."""
+EXAMPLES = 64
+"""Codes, and as many images of noise, on which is measured what 16-bit weights change."""
+NAME = re.compile(r"[0-9a-f]{16}\.onnx")
+_turn = threading.Lock()
+"""One graph is made at a time; see `aecore.graphs.onnx_bytes`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Graph:
+    """An ONNX file and its size in bytes. Equal names are equal files, so they can be kept for ever."""
+
+    path: Path
+    size: int
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+def decoder(session: Session) -> Graph:
+    """`Session.decode`: code (n, K) → picture (n, C, H, W), in [0, 1] where the data are.
+
+    All graphs: float32 in and out, any number of images n, within 1e-4 of the session. Made once for a run's weights.
+    Raises `AecoreError` for a model that cannot be exported, OSError when the cache cannot be written.
+    """
+    return _kept(session, graphs.Decoding(session.model, session.bounded))
+
+
+def encoder(session: Session) -> Graph:
+    """`Session.encode`: images (n, C, H, W) → code (n, K). Raises as `decoder` does."""
+    return _kept(session, graphs.Encoding(session.model, session.bounded))
+
+
+def denoiser(session: Session, kind: str | None = None) -> Graph:
+    """`Session.denoise` with the run's own corruption, or another kind.
+
+    In: images (n, C, H, W), field (n, F, H, W) as `field` draws it, level (). Out: corrupted and reconstruction
+    (n, C, H, W), visible (n, 1, H, W) (1 where a pixel was given, 0 where it is hidden), and per image sse_before,
+    sse_after, ssim_before, ssim_after (n,), of the corrupted images and of the reconstructions, as in `aecore.metrics`;
+    no SSIM for pictures with a side below 3 pixels. Raises as `decoder` does, and `BadInput` for an unknown kind.
+    """
+    return _kept(session, graphs.Denoising(session.model, session.bounded, session.corruption(kind), session.shape))
+
+
+def field(session: Session, kind: str | None, n: int, seed: int) -> Float32[np.ndarray, "n f h w"]:
+    """The field that `Session.denoise` draws with `seed` for `n` images. Raises `BadInput`."""
+    if not 1 <= n <= MOST_FIELDS:
+        raise BadInput(f"noise is drawn for 1 to {MOST_FIELDS} images at once, not {n}")
+    if not 0 <= seed < 2**63:
+        raise BadInput("a seed is a whole number from 0 to 2⁶³ − 1")
+    drawn = session.corruption(kind).field((n, *session.shape), torch.Generator().manual_seed(seed))
+    return np.ascontiguousarray(drawn.numpy(), np.float32)
+
+
+def find(name: str) -> Graph | None:
+    """The graph called `name`, if it is in the cache."""
+    path = folder() / name
+    with contextlib.suppress(OSError):
+        if NAME.fullmatch(name) and path.is_file():
+            return Graph(path, path.stat().st_size)
+    return None
+
+
+def folder() -> Path:
+    return home() / "cache" / "graphs"
+
+
+# --- making and keeping ----------------------------------------------------------------------------------------------
+
+
+def _kept(session: Session, network: graphs.Network) -> Graph:
+    """The graph from the cache, else made; of several threads that want one, the first makes it."""
+    said = [FORMAT, aecore.__version__, torch.__version__, network.about(), session.shape, session.weights_hash]
+    config = session.config.model_dump(mode="json")
+    key = hashlib.sha256(json.dumps([said, config], sort_keys=True).encode()).hexdigest()[:32]
+    pointer = folder() / f"{key}.key"
+    found = _pointed_at(pointer)
+    if found is None:
+        with _turn:
+            found = _pointed_at(pointer) or _made(session, network, pointer)
+    return found
+
+
+def _made(session: Session, network: graphs.Network, pointer: Path) -> Graph:
+    content = graphs.onnx_bytes(network, network.ports(*_examples(session)), _about(session, network))
+    path = folder() / f"{hashlib.sha256(content).hexdigest()[:16]}.onnx"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, content)
+    write_atomic(pointer, path.name.encode())
+    with contextlib.suppress(OSError):
+        prune(folder(), CACHE_BYTES)
+    return Graph(path, len(content))
+
+
+def _pointed_at(pointer: Path) -> Graph | None:
+    """The graph that a key names, if it is there and whole."""
+    try:
+        found = find(pointer.read_text("ascii"))
+        if found is None or not _whole(str(found.path), found.path.stat().st_ino, found.size):
+            return None
+    except (OSError, ValueError):
+        return None
+    for path in (pointer, found.path):
+        with contextlib.suppress(OSError):
+            os.utime(path)
+    return found
+
+
+def _about(session: Session, network: graphs.Network) -> dict[str, str]:
+    return {
+        **network.about(),
+        "format": str(FORMAT),
+        "recipe": session.config.recipe,
+        "shape": json.dumps(session.shape),
+        "code_dim": str(session.code_dim),
+    }
+
+
+def _examples(session: Session) -> tuple[Tensor, Tensor]:
+    """Images and codes of this model, the same on each machine, without its data: decoded codes, and as much noise."""
+    codes = session.codes[points.evenly(len(session.codes), EXAMPLES)]
+    images = [session.decode(codes), metrics.noise_images(session.shape, n=EXAMPLES)]
+    return torch.from_numpy(np.concatenate(images)), torch.from_numpy(codes.copy())
+
+
+@functools.lru_cache(maxsize=512)
+def _whole(path: str, inode: int, size: int) -> bool:
+    """Whether a graph's content is that of its name; read once, as long as nothing replaces the file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest().startswith(Path(path).stem)
