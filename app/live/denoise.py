@@ -80,7 +80,11 @@ def denoise(scene: Scene, on_view: Callable[[View], None]) -> None:
             on_view(found[0])
 
     def failed() -> None:
-        state.live_failed(str(st.session_state[key].get("failed"))[:200])
+        match st.session_state[key].get("failed"):  # from the client: anything may stand there
+            case {"reason": str(reason)}:
+                state.live_failed(reason[:200])
+            case _:
+                pass
 
     sheet = picture(scene.results)
     # The picture's size, known before the module that measures it is here: custom properties reach into the component.
@@ -187,11 +191,17 @@ def packed(images: Pictures) -> dict[str, Any]:
 def heard(sent: object, token: str, kinds: Mapping[str, object]) -> tuple[View, int] | None:
     """The view that the browser sent, and the count of its move; None for anything else that may stand there."""
     match sent:
-        case {"kind": str(kind), "level": int() | float() as level, "seed": int(seed), "count": int(count)}:
+        case {
+            "kind": str(kind),
+            "level": int() | float() as level,
+            "seed": int(seed),
+            "count": int(count),
+            "token": str(own),
+        }:
             pass
         case _:
             return None
-    if sent.get("token") != token or kind not in kinds or not 0 <= level <= 1 or not 0 <= seed < SEEDS:
+    if own != token or kind not in kinds or not 0 <= level <= 1 or not 0 <= seed < SEEDS:
         return None  # of another run, or nonsense: NaN compares false
     return View(kind, float(level), seed), count
 
