@@ -6,7 +6,7 @@ The component gets the server's picture, which stands until the model is here, a
 import base64
 import dataclasses
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -68,24 +68,28 @@ class Scene:
     curve: str
 
 
-def denoise(scene: Scene, on_view: Callable[[View], None]) -> None:
-    """Mounts the component; calls `on_view` before the next run when the visitor's hand has let go."""
+def moved(token: str, kinds: Mapping[str, object]) -> View | None:
+    """Where the visitor's hand has let go since the last run; None when it has not."""
+    found = heard(st.session_state.get(state.LIVE_DENOISE, {}).get("view"), token, kinds)
+    if found is None or found[1] <= state.heard(state.LIVE_DENOISE, token):
+        return None
+    state.hear(state.LIVE_DENOISE, token, found[1])
+    return found[0]
+
+
+def failure() -> str | None:
+    """Why the browser could not load the component; None while nothing failed."""
+    match st.session_state.get(state.LIVE_DENOISE, {}).get("failed"):  # from the client: anything may stand there
+        case {"reason": str(reason)}:
+            return reason[:200]
+        case _:
+            return None
+
+
+def denoise(scene: Scene) -> None:
+    """Mounts the component."""
     key = state.LIVE_DENOISE
     token = scene.sessions[0].run_id
-
-    def moved() -> None:
-        found = heard(st.session_state[key].get("view"), token, scene.kinds)
-        if found is not None:
-            state.hear(key, token, found[1])
-            on_view(found[0])
-
-    def failed() -> None:
-        match st.session_state[key].get("failed"):  # from the client: anything may stand there
-            case {"reason": str(reason)}:
-                state.live_failed(reason[:200])
-            case _:
-                pass
-
     sheet = picture(scene.results)
     # The picture's size, known before the module that measures it is here: custom properties reach into the component.
     st.html(f"<style>.st-key-denoise_live {{ --natural: {sheet.shape[1]}px }}</style>")
@@ -99,8 +103,8 @@ def denoise(scene: Scene, on_view: Callable[[View], None]) -> None:
             "pictures": {"sheet": pictures.data_uri(pictures.png(sheet))},
             **told(scene),
         },
-        on_view_change=moved,
-        on_failed_change=failed,
+        on_view_change=lambda: None,
+        on_failed_change=lambda: None,
     )
 
 

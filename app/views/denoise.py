@@ -18,11 +18,11 @@ from app.widgets.image_picker import pick_images
 from app.widgets.image_source import image_source
 from app.widgets.noise import noise_kinds
 from app.widgets.picture import picture, picture_error, send_now
-from app.widgets.run_picker import explorable_runs, header_with_run, run_labels
+from app.widgets.run_picker import explorable_runs, header_with_run, run_labels, run_name
 
 ROWS = ("Original", "Corrupted")
 ALONE = "Reconstruction"
-NOBODY = "Nobody"
+ALONE_RUN = "No second run"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +73,11 @@ def scene_of(chosen: Chosen) -> Scene:
 
 def titles_of(sessions: tuple[Session, ...]) -> tuple[str, ...]:
     """What the rows of the reconstructions are called."""
-    labels = run_labels([session.info for session in sessions])
-    return (ALONE,) if len(sessions) == 1 else tuple(labels[session.run_id] for session in sessions)
+    if len(sessions) == 1:
+        return (ALONE,)
+    infos = [session.info for session in sessions]
+    names, labels = [run_name(info) for info in infos], run_labels(infos)
+    return tuple(names) if len(set(names)) > 1 else tuple(labels[info.run_id] for info in infos)
 
 
 def _curve(chosen: Chosen, view: View) -> str:
@@ -111,22 +114,26 @@ def _shown(chosen: Chosen, show: Callable[[Scene], None]) -> None:
 @st.fragment
 def live_view(chosen: Chosen) -> None:
     """All that follows the hand; drawn again when it lets go. The URL goes last."""
-    if state.live_failure() is not None:
+    if (reason := live.failure()) is not None:
+        state.live_failed(reason)
         st.rerun()
     state.begin_place()
-
-    def moved(view: View) -> None:
-        before = view_of(chosen.session)
-        if view.kind != before.kind:
-            state.set_place_parameter(state.NOISE, view.kind)
-        if abs(view.level - level_of(chosen.session, view.kind)) > 1e-9:
-            state.set_place_parameter(state.LEVEL, f"{view.level:g}")
-        if view.seed != before.seed:
-            state.set_place_parameter(state.SEED, str(view.seed))
-
-    _shown(chosen, lambda scene: live.denoise(scene, moved))
+    _take(chosen.session)
+    _shown(chosen, live.denoise)
     send_now()
     state.write_place()
+
+
+def _take(session: Session) -> None:
+    """What the visitor's hand has let go of is in the URL from now on."""
+    before, kinds = view_of(session), noise_kinds(session)
+    view = live.moved(session.run_id, kinds) or before
+    if view.kind != before.kind:
+        state.set_place_parameter(state.NOISE, view.kind)
+    if abs(view.level - level_of(session, view.kind)) > 1e-9:
+        state.set_place_parameter(state.LEVEL, f"{view.level:g}")
+    if view.seed != before.seed:
+        state.set_place_parameter(state.SEED, str(view.seed))
 
 
 # --- the same page without its live part
@@ -177,30 +184,35 @@ def pick_second(session: Session) -> Session | None:
     labels = run_labels(infos)
     others = {run_id: name for run_id, name in labels.items() if run_id != session.run_id}
     asked = state.parameter(state.SECOND)
-    chosen = asked if asked in others else NOBODY
+    chosen = asked if asked in others else ALONE_RUN
     key = state.widget(state.SECOND)
     state.hold(key, chosen)
 
     def picked() -> None:
         found = st.session_state[key]
-        state.set_parameter(state.SECOND, None if found == NOBODY else found)
+        state.set_parameter(state.SECOND, None if found == ALONE_RUN else found)
 
     st.selectbox(
-        "Beside it, on the same noise", [NOBODY, *others], format_func=lambda name: others.get(str(name), NOBODY),
-        key=key, on_change=picked, disabled=not others,
-        help=None if others else "No other run takes pictures of this size.",
+        "Second run, on the same noise", [ALONE_RUN, *others], icon=":material/compare:", key=key, on_change=picked,
+        format_func=lambda name: f"Beside it: {others[name]}" if name in others else ALONE_RUN,
+        disabled=not others, label_visibility="collapsed",
     )  # fmt: skip
-    return None if chosen == NOBODY else cache.session(chosen)
+    return None if chosen == ALONE_RUN else cache.session(chosen)
 
 
-def choose(session: Session) -> Chosen:
-    gallery = image_source(session)
-    positions = tuple(pick_images(gallery))
-    try:
-        second = pick_second(session)
-    except AecoreError as error:
-        st.caption(f":material/info: {error}")
-        second = None
+def choose(session: Session, *places: DeltaGenerator) -> Chosen:
+    """Where the images come from, which of them, and the run beside this one, each in its place."""
+    source, images, beside = places
+    with source:
+        gallery = image_source(session)
+    with images:
+        positions = tuple(pick_images(gallery))
+    with beside:
+        try:
+            second = pick_second(session)
+        except AecoreError as error:
+            st.caption(f":material/info: {error}")
+            second = None
     return Chosen(session, second, gallery, positions)
 
 
@@ -222,9 +234,8 @@ def page() -> None:
         _plain_page(session, reason)
         return
     place = st.container()
-    with st.container(key="denoise_choice"):
-        hint(session)
-        chosen = choose(session)
+    hint(session)
+    chosen = choose(session, *st.columns(3, gap="medium"))
     with place:
         live_view(chosen)
 
@@ -239,7 +250,7 @@ def _plain_page(session: Session, reason: str) -> None:
         slider = st.container()
         noise.pick_seed(view.seed, live.SEEDS, kinds[view.kind].random)
         hint(session)
-        chosen = choose(session)
+        chosen = choose(session, st.container(), st.container(), st.container())
         st.caption(f"The picture follows when you let go: {reason}.")
     plain_view(chosen, Places(picture_place, slider, below))
 

@@ -4,7 +4,7 @@ import { Display } from "./denoise/display";
 import { Easel } from "./denoise/easel";
 import { Fields, fetchField } from "./denoise/fields";
 import { figure, type Scores } from "./denoise/figures";
-import { after, again, before, type Out, trail } from "./denoise/loop";
+import { after, again, before, type Out, steps } from "./denoise/loop";
 import { Models } from "./denoise/models";
 import { Panel } from "./denoise/panel";
 import { Paper } from "./denoise/paper";
@@ -193,8 +193,7 @@ class Denoise {
     if (this.errors.length === 0) this.errors = drawn.outs.map((out) => [error(before(drawn.corrupted)), error(after(out))]);
     outs.forEach((out, i) => this.errors[i]?.push(error(after(out))));
     this.display.show(told, this.sheet, { ...drawn, outs }, this.panel.kind);
-    const names = told.titles.length > 1 ? told.titles.map((title) => `${title}: `) : [""];
-    this.tools.looped(this.errors.map((steps, i) => `${names[i]}${trail(steps)}`).join("\n"));
+    this.tools.looped(steps(this.errors, told.titles));
   }
 
   // --- without a live model

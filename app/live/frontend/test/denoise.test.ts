@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fields } from "../src/denoise/fields";
 import { decibels, figure, reading, removed, text } from "../src/denoise/figures";
+import { again, steps } from "../src/denoise/loop";
+import { Paper } from "../src/denoise/paper";
 import { corner, draw, hit, layout, rowsGiven } from "../src/denoise/sheet";
 import { between, FAINTEST, scattered, Strokes } from "../src/denoise/strokes";
+import { type Told, unpacked } from "../src/denoise/told";
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
 
@@ -192,4 +195,48 @@ test("the reading says what became of the error", () => {
   assert.equal(reading(removed([4, 4], [1, 1]), words), "takes away 75%");
   assert.equal(reading(removed([1, 1], [2, 2]), words), "worse");
   assert.equal(reading(removed([0, 0], [2, 2]), words), "nothing");
+});
+
+// --- the loop and what is given
+
+test("what is fed back is what the graph is given, to be compared with the originals", async () => {
+  const originals = { data: Float32Array.of(0.25, 1), dims: [1, 1, 1, 2] };
+  const given = { data: Float32Array.of(0.5, 0.75), dims: [1, 1, 1, 2] };
+  const out = await again(
+    {
+      inputs: [],
+      release: () => {},
+      run: async ({ images, field, level }) => ({
+        images: images!,
+        corrupted: { data: images!.data.map((x, i) => x + level!.data[0]! * field!.data[i]!), dims: images!.dims },
+      }),
+    },
+    originals, given,
+  );
+  assert.deepEqual([...(out.corrupted?.data ?? [])], [0.5, 0.75]);
+  assert.equal(out.images, originals);
+});
+
+test("the loop is told in words, a line a run", () => {
+  assert.equal(steps([[52.34, 4.9, 0.25]], ["Reconstruction"]), "Fed back once; squared error:\n52.3 → 4.9 → 0.250");
+  assert.equal(steps([[1, 2, 3, 4], [1, 3, 4, 5]], ["A", "B"]).split("\n").at(-1), "B: 1.0 → 3.0 → 4.0 → 5.0");
+});
+
+test("images come as bytes or 16 bits; empty ones are added behind them, on paper that the ink stands out from", () => {
+  assert.deepEqual([...unpacked(btoa("\x00\xff"), 255)], [0, 1]);
+  assert.deepEqual([...unpacked(btoa("\xff\xff\x00\x00"), 65535)], [1, 0]);
+  const images = { values: btoa("\x00\xff\xff\x00"), depth: 255, dims: [1, 1, 2, 2] as [number, number, number, number] };
+  for (const ink of [0, 1]) {
+    const paper = new Paper({ images, ink } as Told);
+    for (let i = 0; i < 9; i += 1) paper.another();
+    assert.deepEqual([paper.full, paper.count], [true, 5]);
+    const { images: given, field, level } = paper.feeds(new Float32Array(5 * 4), 0.5, { black: -1, white: -1 });
+    assert.deepEqual([...given.data], [0, 1, 1, 0, ...Array.from({ length: 16 }, () => 1 - ink)]);
+    assert.deepEqual([given.dims, field.dims, level.dims, level.data[0]], [[5, 1, 2, 2], [5, 1, 2, 2], [], 0.5]);
+    paper.strokes.begin(3);
+    paper.strokes.touch(3, 0.5, 0.5, 1, "draw");
+    assert.equal(paper.feeds(new Float32Array(20), 0, { black: -1, white: -1 }).images.data[12], ink);
+    paper.clear();
+    assert.ok(paper.untouched && paper.count === 1);
+  }
 });

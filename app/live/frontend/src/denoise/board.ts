@@ -24,9 +24,8 @@ export class Board {
   private layEach(figures: Described[], images: number, table: HTMLElement): void {
     this.cells = [];
     const rows = figures.map(({ name, hint }) => {
-      const row = element("tr");
-      const head = Object.assign(element("th", name), { scope: "row", className: "unseen" });
-      row.title = hint;
+      const row = Object.assign(element("div"), { role: "row", title: hint });
+      const head = Object.assign(element("span", name), { role: "rowheader", className: "unseen" });
       row.append(head, ...Array.from({ length: images }, () => this.cell()));
       return row;
     });
@@ -34,7 +33,7 @@ export class Board {
   }
 
   private cell(): HTMLElement {
-    const cell = element("td");
+    const cell = Object.assign(element("div"), { role: "cell" });
     this.cells.push(cell);
     return cell;
   }

@@ -20,6 +20,7 @@ export class Display {
   private readonly image: HTMLImageElement;
   readonly canvas: HTMLCanvasElement;
   private pixels = new ImageData(1, 1);
+  private dressed = 0; // images that are named on the page
 
   constructor(private readonly root: HTMLElement, private readonly switched: (live: boolean) => void) {
     [this.image, this.canvas] = [this.find("img") as HTMLImageElement, this.find("canvas") as HTMLCanvasElement];
@@ -62,6 +63,7 @@ export class Display {
 
   // What names the rows and columns, and the curve.
   dress(told: Told, sheet: Layout): void {
+    this.dressed = sheet.images;
     this.root.style.setProperty("--natural", `${sheet.across}px`);
     const rows = ["Original", "Corrupted", ...told.titles];
     const names = Array.from({ length: sheet.lines }, () => rows).flat();
@@ -91,7 +93,7 @@ export class Display {
     if (corrupted) draw(sheet, 1, corrupted, this.pixels, visible, told.hidden);
     drawn.outs.forEach(({ reconstruction }, i) => reconstruction && draw(sheet, 2 + i, reconstruction, this.pixels));
     this.canvas.getContext("2d")?.putImageData(this.pixels, 0, 0);
-    this.dress(told, sheet);
+    if (this.state !== "yes" || this.dressed !== sheet.images) this.dress(told, sheet);
     const [put, left] = this.scores(drawn);
     this.board.show(told, put, left);
     const given = visible && kind?.given ? kind.given.replace("{rows}", String(rowsGiven(visible))) : "";

@@ -21,7 +21,10 @@ function scores(sse: Tensor | undefined, ssim: Tensor | undefined): Scores {
   return { sse: sse?.data ?? [], ...(ssim ? { ssim: ssim.data } : {}) };
 }
 
-// "corrupted 52.3 → 4.9 → 4.6", the mean squared error after every step.
-export function trail(errors: readonly number[]): string {
-  return errors.map((error) => error.toFixed(error < 1 ? 3 : 1)).join(" → ");
+// What was fed back how often, and the mean squared error of what each run (by `titles`) was first given and then drew.
+export function steps(errors: readonly number[][], titles: readonly string[]): string {
+  const times = (errors[0]?.length ?? 2) - 2;
+  const number = (error: number): string => error.toFixed(error < 1 ? 3 : 1);
+  const lines = errors.map((own, i) => `${titles.length > 1 ? `${titles[i]}: ` : ""}${own.map(number).join(" → ")}`);
+  return [`Fed back ${times === 1 ? "once" : `${times} times`}; squared error:`, ...lines].join("\n");
 }
