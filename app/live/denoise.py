@@ -92,7 +92,7 @@ def denoise(scene: Scene) -> None:
     token = scene.sessions[0].run_id
     sheet = picture(scene.results)
     # The picture's size, known before the module that measures it is here: custom properties reach into the component.
-    st.html(f"<style>.st-key-denoise_live {{ --natural: {sheet.shape[1]}px }}</style>")
+    st.html(f"<style>.st-key-{key} {{ --natural: {sheet.shape[1]}px; --shape: {sheet.shape[1]} / {sheet.shape[0]} }}</style>")
     _DENOISE(
         key=key,
         data={

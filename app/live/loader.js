@@ -2,6 +2,8 @@
 // Until then, and without it, pictures named by the server stand in the elements marked for them.
 export default function (component) {
   const { data, parentElement, setStateValue } = component;
+  const host = parentElement.querySelector(".host");
+  for (const [name, value] of Object.entries(data.style ?? {})) host?.style.setProperty(name, value);
   for (const image of parentElement.querySelectorAll("img[data-from]")) {
     const source = data.pictures?.[image.dataset.from];
     if (source && image.src !== source) image.src = source;

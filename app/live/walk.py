@@ -6,6 +6,7 @@ outside of the fragment that a move redraws, so it is sent once for a run; *stag
 
 import base64
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ HERE = Path(__file__).parent
 WALK = "walk"
 """Names the walk that the parts share in the browser."""
 STAGE_KEY = "walk_stage"
+CONTROLS_KEY = "walk_live_controls"
+DIRECTION = re.compile(r"[upa]\d{1,4}")
 FULL = 0.5
 """The difference, as a share of the pixel range, that gets the full colour."""
 MOST_MOVES = 2_000
@@ -59,6 +62,7 @@ def stage(place: Place) -> None:
             "module": live.module_address("walk"),
             "part": "stage",
             "walk": WALK,
+            "style": {"--w": f"{shown.shape[3]}px"},
             "pictures": {
                 name: pictures.data_uri(pictures.png(pictures.filmstrip(image[None])))
                 for name, image in zip(names, shown, strict=True)
@@ -70,12 +74,57 @@ def stage(place: Place) -> None:
     )
 
 
-def controls(place: Place, part: str, **more: Any) -> None:
-    """What moves the code, drawn by the browser: `part` "units"."""
+def units(_: Place) -> None:
+    """Sliders of units, principal directions and attributes."""
+    _controls("units")
+
+
+def pad(place: Place) -> None:
+    """The plane of two directions."""
+    x, y = plane(place)
+    _controls("pad", plane={"x": x, "y": y})
+
+
+def way(place: Place) -> None:
+    """The way to another image."""
+    other = walk_place.other_image(place.gallery)
+    ends = {name: walk_place.image_label(place.gallery, i) for name, i in (("from", place.image), ("to", other))}
+    if state.number(state.DRAW) is not None:
+        ends["from"] = "the random code"
+    _controls("way", ends=ends)
+
+
+def plane(place: Place) -> tuple[str, str]:
+    """Names of the plane's two directions: those of the URL, else the most effective units."""
+    order = [f"u{unit}" for unit in place.session.units_by_effect()]
+    known = {*order, *walk_place.further_directions(place.session)}
+    x = _asked(state.PLANE_X, known) or order[0]
+    y = _asked(state.PLANE_Y, known - {x}) or next((name for name in [*order, "p1", "p2"] if name != x), x)
+    return x, y
+
+
+def _asked(parameter: str, known: set[str]) -> str | None:
+    """The direction that the URL names; a unit by its bare number."""
+    asked = state.parameter(parameter) or ""
+    name = f"u{asked}" if asked.isdecimal() else asked
+    return name if name in known else None
+
+
+def _controls(part: str, **more: Any) -> None:
     _CONTROLS(
-        key="walk_live_controls",
+        key=CONTROLS_KEY,
         data={"module": live.module_address("walk"), "part": part, "walk": WALK, **more},
+        on_plane_change=_choose_plane,
     )
+
+
+def _choose_plane() -> None:
+    match st.session_state[CONTROLS_KEY].get("plane"):
+        case {"x": str(x), "y": str(y)} if x != y and DIRECTION.fullmatch(x) and DIRECTION.fullmatch(y):
+            state.set_place_parameter(state.PLANE_X, x.removeprefix("u"))
+            state.set_place_parameter(state.PLANE_Y, y.removeprefix("u"))
+        case _:
+            pass
 
 
 def library(session: Session) -> None:
@@ -98,6 +147,7 @@ def library(session: Session) -> None:
                 "codes": _floats(sample.codes),
                 "scale": _floats(sample.scale),
                 "typical": _floats(sample.typical),
+                "labels": None if sample.labels is None else sample.labels.tolist(),
                 "pictured": sample.pictured,
                 "columns": sample.columns,
                 "sprite": pictures.data_uri(pictures.png(sample.sprite)),

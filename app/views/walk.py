@@ -35,8 +35,8 @@ MODES = {
     "chain": "Chain",
     "filters": "Filters",
 }
-LIVE = {"units": "units"}
-"""Modes that the browser draws by itself, and its names for them."""
+LIVE = {"units": live_walk.units, "plane": live_walk.pad}
+"""What the browser draws by itself; the others, and these where it cannot, are drawn here and follow on release."""
 
 
 def main() -> None:
@@ -80,9 +80,7 @@ def _view(session: Session, gallery: Gallery) -> None:
     send_now()
     with st.container(key="walk_controls"):
         _controls(place)
-    _words(place)
-    if live_walk.off(session) is not None:
-        _meter(place)
+    _about(place)
     _buttons(place)
     state.remember_place(_start_name(session, gallery))
     state.write_place()
@@ -120,14 +118,15 @@ def _where(place: Place) -> str:
     return origin + (words if names else "") + (f", moved along {', '.join(along_[:3])}" if along_ else "")
 
 
-def _words(place: Place) -> None:
+def _about(place: Place) -> None:
+    """Where the code is; how far from the data too, where the browser does not measure that itself."""
+    meter = "" if live_walk.off(place.session) is None else _meter(place)
     st.html(
-        f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>'
+        f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>{meter}'
     )
 
 
-def _meter(place: Place) -> None:
-    """Where the browser measures nothing itself."""
+def _meter(place: Place) -> str:
     session = place.session
     found = session.distance(place.now)
     decoded = cache.gallery(str(session.folder), session.run_id, GALLERY).decoded
@@ -136,7 +135,7 @@ def _meter(place: Place) -> None:
     else:
         near = session.data.floats(session.code_indices[found.nearest])
     sheet = pictures.filmstrip(near)
-    st.html(
+    return (
         '<div class="walk-meter"><div role="meter" aria-label="Distance from the data, percentile" aria-valuemin="0" '
         f'aria-valuemax="100" aria-valuenow="{found.percentile:.0f}"><i style="left:{found.percentile:.0f}%"></i></div>'
         f"This code is <b>{found.value:.2f} standard deviations</b> per unit from the nearest training code: "
@@ -181,7 +180,7 @@ def _controls(place: Place) -> None:
     if reason is not None:
         st.caption(f"Not live: {reason}. The picture follows when you let go.")
     elif mode in LIVE:
-        live_walk.controls(place, LIVE[str(mode)])
+        LIVE[str(mode)](place)
         return
     draw.get(str(mode), _units)(place)
 
@@ -242,7 +241,18 @@ def _between(place: Place) -> None:
         help="Linear: the straight line. Spherical: along a circle, so that the code keeps its length.",
     )
     other = walk_place.other_image(gallery)
-    _, images = session.interpolate(place.start, walk_place.other_code(session, gallery), FRAMES, how)
+    if live_walk.off(session) is None:
+        live_walk.way(place)
+    else:
+        _way(place, other, how)
+    st.caption("The other image")
+    labels = [walk_place.image_label(gallery, i) for i in range(len(gallery.images))]
+    tiles(gallery.images, "Images to go to", labels, f"{state.WALK_WIDGET}other", walk_place.choose_other, chosen=other)
+
+
+def _way(place: Place, other: int, how: walk_place.How) -> None:
+    session, gallery = place.session, place.gallery
+    _, images = session.interpolate(place.origin, walk_place.other_code(session, gallery), FRAMES, how)
     first, last = (walk_place.image_label(gallery, i) for i in (place.image, other))
     way = Film("position", "on the way", images, ALONG, walk_place.along(), 0.0, (first, last))
     films(
@@ -251,9 +261,6 @@ def _between(place: Place) -> None:
         lambda _, value: walk_place.go_between(value),
         rounds=f"{session.run_id} {place.image} {other} {how}",
     )
-    st.caption("The other image")
-    labels = [walk_place.image_label(gallery, i) for i in range(len(gallery.images))]
-    tiles(gallery.images, "Images to go to", labels, f"{state.WALK_WIDGET}other", walk_place.choose_other, chosen=other)
 
 
 def _plane(place: Place) -> None:

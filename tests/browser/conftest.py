@@ -46,7 +46,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 def open_page(browser: Browser, site: tuple[str, Path]) -> Iterator[OpenPage]:
     """`open_page("walk?run=…", width=400, dark=True, beside=page)`: a page at rest, in a new browser.
 
-    With `beside` it is another tab of that page's browser. Whatever goes wrong on any of them fails the test: errors on
+    With `beside` it is another tab of that page's browser. Addresses with `blocked` in them are refused. Whatever goes wrong on any of them fails the test: errors on
     the console, exceptions in the page or the server, and requests that leave the machine.
     """
     url, log = site
@@ -54,7 +54,9 @@ def open_page(browser: Browser, site: tuple[str, Path]) -> Iterator[OpenPage]:
     wrong: list[str] = []
     contexts: list[BrowserContext] = []
 
-    def open_(path: str = "", *, width: int = 1280, dark: bool = False, beside: Page | None = None) -> Page:
+    def open_(
+        path: str = "", *, width: int = 1280, dark: bool = False, beside: Page | None = None, blocked: str | None = None
+    ) -> Page:
         if beside is None:
             context = browser.new_context(
                 viewport={"width": width, "height": 800}, reduced_motion="reduce",
@@ -63,8 +65,10 @@ def open_page(browser: Browser, site: tuple[str, Path]) -> Iterator[OpenPage]:
             contexts.append(context)
             context.set_default_timeout(WAIT)
             context.route(re.compile(f"^(?!{re.escape(url)}/|data:|blob:)"), lambda route: _refuse(route, wrong))
+            if blocked is not None:
+                context.route(f"**{blocked}**", lambda route: route.fulfill(status=404, body="blocked"))
         page = (beside.context if beside else contexts[-1]).new_page()
-        page.on("console", lambda message: _heard(message, wrong))
+        page.on("console", lambda message: _heard(message, wrong, blocked))
         page.on("pageerror", lambda error: wrong.append(f"error in the page: {error}"))
         page.goto(path if path.startswith("http") else f"{url}/{path}")
         at_rest(page)
@@ -87,8 +91,10 @@ def _refuse(route, wrong: list[str]) -> None:
     route.abort()
 
 
-def _heard(message: ConsoleMessage, wrong: list[str]) -> None:
+def _heard(message: ConsoleMessage, wrong: list[str], blocked: str | None) -> None:
     url = str(message.location.get("url", ""))
+    if blocked is not None and blocked in url:
+        return
     if message.type == "error" and not (GUESSED.search(url) and "404" in message.text):
         wrong.append(f"console: {message.text} ({url})")
 

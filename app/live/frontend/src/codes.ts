@@ -35,7 +35,7 @@ export interface Told {
 export class Direction {
   private kept: Code | undefined;
   private readonly shift: number; // v·m, so that a reading needs no difference
-  private readonly square: number;
+  readonly square: number; // |v|²
 
   constructor(
     readonly told: Told,
@@ -78,6 +78,12 @@ export class Direction {
   part(unit: number): number {
     if (this.told.unit !== null) return this.told.unit === unit ? 1 : 0;
     return this.vector[unit] ?? 0;
+  }
+
+  // v·w with another direction's vector
+  cross(other: Direction): number {
+    if (this.told.unit !== null) return other.part(this.told.unit);
+    return other.told.unit !== null ? this.part(other.told.unit) : dot(this.vector, other.vector);
   }
 
   moved(z: Code, to: number): Code {
@@ -152,6 +158,15 @@ export function unset(where: Where, direction: Direction): Where {
   if (direction.told.unit !== null) delete moved[direction.told.unit];
   delete added[direction.id];
   return { ...where, moved, added };
+}
+
+// How many steps along x, and then along y, change their readings by dx and dy: the directions need not be at right angles.
+// Undefined where they are (nearly) one.
+export function solved(x: Direction, y: Direction, dx: number, dy: number): [number, number] | undefined {
+  const cross = x.cross(y);
+  const rest = 1 - (cross * cross) / (x.square * y.square);
+  if (rest < 1e-6) return undefined;
+  return [(dx - (dy * cross) / x.square) / rest, (dy - (dx * cross) / y.square) / rest];
 }
 
 // The code at a share of the way from a to b: the straight line, or along a circle (Shoemake 1985; see Session.between).

@@ -50,7 +50,7 @@ class Denoise {
     });
     this.display = new Display(root, (live) => this.tools.enable(live));
     new Easel(this.display.canvas, find(".ring"), {
-      sheet: () => (this.display.state === "yes" ? this.sheet : undefined),
+      sheet: () => (this.display.state === "true" ? this.sheet : undefined),
       tool: () => this.tools.tool,
       size: () => this.tools.size,
       begin: (image) => this.paper.strokes.begin(image),
@@ -80,13 +80,13 @@ class Denoise {
     }
     const stays = !images && known?.runs.join() === data.runs.join();
     if (!stays) {
-      this.display.state = "no";
+      this.display.state = "false";
       this.display.say("");
     }
     const view = JSON.stringify(this.panel.view);
     this.panel.tell(data, adopt);
     if (adopt) this.sentView = JSON.stringify(this.panel.view);
-    if (this.display.state === "yes") this.display.dress(data, this.sheet);
+    if (this.display.state === "true") this.display.dress(data, this.sheet);
     else this.display.served(data);
     this.display.mark(this.panel.view.level);
     this.display.name(this.panel.view.level, this.paper.count);
@@ -115,7 +115,7 @@ class Denoise {
 
   // The kind under the pointer is likely the next one.
   private foresee(kind: string): void {
-    if (this.display.state !== "yes") return;
+    if (this.display.state !== "true") return;
     for (const run of this.told.runs) void this.models.load(graph(run, kind)).catch(() => {});
   }
 

@@ -50,3 +50,21 @@ export function settled(wait: number, then: () => void): () => void {
     timer = setTimeout(then, wait);
   };
 }
+
+// Calls `act` at once, and then at most every `wait` milliseconds, the last call never being lost.
+export function throttled(wait: number, act: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let asked = false;
+  const run = (): void => {
+    asked = false;
+    act();
+    timer = setTimeout(() => {
+      timer = undefined;
+      if (asked) run();
+    }, wait);
+  };
+  return () => {
+    asked = true;
+    if (timer === undefined) run();
+  };
+}

@@ -128,7 +128,7 @@ export class Film {
       this.handed.move(asked, performance.now());
       this.handed.release();
     }
-    this.show(this.shown);
+    this.number.value = this.handed.text(this.shown.value);
   }
 
   private putBack(stamp: number): void {
@@ -143,6 +143,8 @@ export class Film {
   }
 
   show(shown: Shown): void {
+    const known = this.shown;
+    if ((Object.keys(shown) as (keyof Shown)[]).every((name) => shown[name] === known[name])) return;
     this.shown = shown;
     const { value, least, most, low, high } = shown;
     const percent = (at: number): number => (100 * Math.min(Math.max((at - least) / (most - least), 0), 1));

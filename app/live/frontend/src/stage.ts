@@ -1,10 +1,11 @@
 // The picture of the code, the start beside it and their difference; below, how far the code is from the data.
 import { paint } from "./engine";
 import { difference, distance, apart, type Code } from "./codes";
-import { element, type Root } from "./dom";
+import { element, throttled, type Root } from "./dom";
 import type { Change, Walk } from "./state";
 
 const NEAREST = 8;
+const METER_RESTS = 80; // milliseconds between two readings of the meter: words that flicker cannot be read
 const FULL = 0.5; // the difference, as a share of the pixel range, that gets the full colour
 const ROUND_TRIP_RESTS = 120; // milliseconds between two round trips; they are made in the worker
 
@@ -17,6 +18,9 @@ export class Stage {
   private tripping = false;
   private tripped: Code | undefined;
   private nearest = "";
+  private readonly sheet = new Image();
+  private readonly near: HTMLCanvasElement;
+  private readonly measured = throttled(METER_RESTS, () => this.measure());
 
   constructor(
     private readonly walk: Walk,
@@ -30,6 +34,7 @@ export class Stage {
       this.canvases[name] = canvas;
     }
     this.meter = root.querySelector<HTMLElement>(".meter") ?? element("div");
+    this.near = root.querySelector<HTMLCanvasElement>("canvas.near") ?? element("canvas");
     this.stop = walk.listen((change) => this.heard(change));
     this.heard("place");
   }
@@ -37,7 +42,7 @@ export class Stage {
   private heard(change: Change): void {
     if (change === "drawn" && this.walk.live) this.draw();
     this.show(this.walk.live);
-    this.measure();
+    this.measured();
     if (!this.walk.dragging) void this.trip();
   }
 
@@ -73,7 +78,7 @@ export class Stage {
   private measure(): void {
     const { library, z } = this.walk;
     if (!library || z.length === 0) return;
-    const { pictured, columns, sprite, nearness, farthest } = library.data;
+    const { pictured, nearness, farthest } = library.data;
     const found = distance(z, library.sample, pictured, NEAREST);
     const words = nearness.find(([below]) => found.percentile < below)?.[1] ?? farthest;
     this.meter.querySelector<HTMLElement>("[role=meter] i")?.style.setProperty("left", `${found.percentile}%`);
@@ -83,8 +88,29 @@ export class Stage {
     const name = found.nearest.join(" ");
     if (name === this.nearest) return;
     this.nearest = name;
-    const tiles = found.nearest.map((i) => tile(sprite, i, columns, pictured, library.data.shape));
-    this.meter.querySelector(".near")?.replaceChildren(...tiles);
+    this.drawNearest(found.nearest);
+  }
+
+  // A data address as a style of each tile would be read again and again: they are drawn from one decoded image.
+  private drawNearest(nearest: number[]): void {
+    const { library } = this.walk;
+    if (!library) return;
+    const { sprite, columns, shape } = library.data;
+    if (this.sheet.src !== sprite) {
+      this.sheet.src = sprite;
+      void this.sheet.decode().then(() => this.drawNearest(nearest), () => undefined);
+      return;
+    }
+    const [, h, w] = shape;
+    const canvas = this.near;
+    canvas.width = nearest.length * (w + 1) - 1;
+    canvas.height = h;
+    canvas.style.setProperty("--natural", `${canvas.width}px`);
+    const context = canvas.getContext("2d");
+    nearest.forEach((i, at) => {
+      const [x, y] = [(i % columns) * w, Math.floor(i / columns) * h];
+      context?.drawImage(this.sheet, x, y, w, h, at * (w + 1), 0, w, h);
+    });
   }
 
   // decode → encode: how far the code comes back from where it was. Made in the worker, the latest only.
@@ -118,16 +144,4 @@ export class Stage {
 function text(root: Element, selector: string, words: string): void {
   const found = root.querySelector(selector);
   if (found && found.textContent !== words) found.textContent = words;
-}
-
-function tile(sprite: string, i: number, columns: number, count: number, [, h, w]: [number, number, number]): HTMLElement {
-  const made = element("span", { class: "tile" });
-  const rows = Math.ceil(count / columns);
-  const [x, y] = [i % columns, Math.floor(i / columns)];
-  made.style.backgroundImage = `url("${sprite}")`;
-  made.style.backgroundSize = `${columns * 100}% ${rows * 100}%`;
-  made.style.backgroundPosition = `${columns > 1 ? (100 * x) / (columns - 1) : 0}% ${rows > 1 ? (100 * y) / (rows - 1) : 0}%`;
-  made.style.setProperty("--w", `${w}px`);
-  made.style.setProperty("--ratio", String(h / w));
-  return made;
 }

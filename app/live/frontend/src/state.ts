@@ -1,6 +1,6 @@
 // One walk of the page: where it stands, the models that draw it, and the single message of a release.
 import { FrameLoop, LiveError, type Model, loadModel, workerModel } from "./engine";
-import { type Code, Direction, type Sample, type Told, type Where, between, composed, floats, set, unset } from "./codes";
+import { type Code, Direction, type Sample, type Told, type Where, between, composed, floats, set, solved, unset } from "./codes";
 
 // What the server says of a run; it stays the same as long as the run is shown.
 export interface LibraryData {
@@ -14,6 +14,7 @@ export interface LibraryData {
   codes: string;
   scale: string;
   typical: string;
+  labels: number[] | null;
   pictured: number;
   columns: number;
   sprite: string;
@@ -133,6 +134,24 @@ export class Walk {
       this.where = set(this.where, direction, z, direction.snapped(to, this.home(direction)), this.base, library.directions);
     }
     this.redraw(stamp);
+  }
+
+  // To these readings of two directions at once; what moves one may read on the other.
+  moveBoth(x: Direction, y: Direction, to: [number, number], stamp: number): void {
+    const { library } = this;
+    if (!library) return;
+    const [at, up] = [x.snapped(to[0], this.home(x)), y.snapped(to[1], this.home(y))];
+    for (const [direction, by] of this.steps(x, y, this.z, [at, up])) {
+      const z = composed(this.base, this.where, library.directions);
+      const there = direction.reading(z) + by;
+      this.where = set(this.where, direction, z, there, this.base, library.directions);
+    }
+    this.redraw(stamp);
+  }
+
+  steps(x: Direction, y: Direction, z: Code, to: [number, number]): [Direction, number][] {
+    const found = solved(x, y, to[0] - x.reading(z), to[1] - y.reading(z));
+    return found ? [[x, found[0]], [y, found[1]]] : [[x, to[0] - x.reading(z)]];
   }
 
   back(direction: Direction, stamp: number): void {

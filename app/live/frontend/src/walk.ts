@@ -1,15 +1,19 @@
 // The parts of the Walk page that follow the pointer. Each is mounted by itself; those of one page share one walk.
 import css from "./walk.css";
 import { styled, type Root } from "./dom";
+import { Pad, type Plane } from "./pad";
 import { Sliders } from "./sliders";
 import { Stage } from "./stage";
 import { type LibraryData, type PlaceData, Walk } from "./state";
+import { type Ends, Way } from "./way";
 
 interface Data {
-  part: "stage" | "library" | "units";
+  part: "stage" | "library" | "units" | "pad" | "way";
   walk: string; // names the walk that the parts share
   place?: PlaceData;
   library?: LibraryData;
+  plane?: Plane;
+  ends?: Ends;
 }
 export interface Component {
   data: Data;
@@ -39,17 +43,22 @@ export default function mount({ data, parentElement: root, setStateValue, setTri
   const before = mounted.get(root);
   if (before?.part !== data.part) {
     before?.view?.close();
-    mounted.set(root, { walk: data.walk, part: data.part, view: viewed(data.part, walk, root) });
+    mounted.set(root, { walk: data.walk, part: data.part, view: viewed(data.part, walk, root, setTriggerValue) });
   }
+  const view = mounted.get(root)?.view;
+  if (view instanceof Pad && data.plane) view.show(data.plane);
+  if (view instanceof Way && data.ends) view.name(data.ends);
   if (data.library) walk.meet(data.library);
   if (data.place) walk.hear(data.place);
 }
 
-function viewed(part: Data["part"], walk: Walk, root: Root): View | undefined {
+function viewed(part: Data["part"], walk: Walk, root: Root, tell: Component["setTriggerValue"]): View | undefined {
   const host = root.querySelector<HTMLElement>(".host");
   if (part === "library" || !host) return undefined;
   styled(root, css);
-  return part === "stage" ? new Stage(walk, root) : new Sliders(walk, host);
+  if (part === "stage") return new Stage(walk, root);
+  if (part === "pad") return new Pad(walk, host, (plane) => tell("plane", plane));
+  return part === "way" ? new Way(walk, host) : new Sliders(walk, host);
 }
 
 export function unmount(root: Root): void {

@@ -32,13 +32,14 @@ export class Display {
   }
 
   get state(): string {
-    return this.root.dataset.live ?? "no";
+    return this.root.dataset.live ?? "false";
   }
 
-  set state(state: "no" | "yes" | "failed") {
-    const live = state === "yes";
+  // The live picture lies over the server's, pixel on pixel, so that neither its coming nor its going is seen.
+  set state(state: "false" | "true" | "failed") {
+    const live = state === "true";
     this.root.dataset.live = state;
-    this.image.hidden = live;
+    this.image.ariaHidden = String(live);
     this.canvas.hidden = !live;
     if (!live) this.drawn = undefined;
     this.switched(live);
@@ -65,6 +66,8 @@ export class Display {
   dress(told: Told, sheet: Layout): void {
     this.dressed = sheet.images;
     this.root.style.setProperty("--natural", `${sheet.across}px`);
+    this.root.style.setProperty("--shape", `${sheet.across} / ${sheet.down}`);
+    this.image.style.visibility = sheet.images > told.images.dims[0] ? "hidden" : ""; // it lacks the empty images
     const rows = ["Original", "Corrupted", ...told.titles];
     const names = Array.from({ length: sheet.lines }, () => rows).flat();
     once(this.find(".rows"), names.join("\n"), (place) => place.replaceChildren(...names.map(named)));
@@ -93,12 +96,12 @@ export class Display {
     if (corrupted) draw(sheet, 1, corrupted, this.pixels, visible, told.hidden);
     drawn.outs.forEach(({ reconstruction }, i) => reconstruction && draw(sheet, 2 + i, reconstruction, this.pixels));
     this.canvas.getContext("2d")?.putImageData(this.pixels, 0, 0);
-    if (this.state !== "yes" || this.dressed !== sheet.images) this.dress(told, sheet);
+    if (this.state !== "true" || this.dressed !== sheet.images) this.dress(told, sheet);
     const [put, left] = this.scores(drawn);
     this.board.show(told, put, left);
     const given = visible && kind?.given ? kind.given.replace("{rows}", String(rowsGiven(visible))) : "";
     write(this.find(".given"), given);
-    if (this.state !== "yes") this.state = "yes";
+    if (this.state !== "true") this.state = "true";
     this.drawn = drawn;
     this.look(told, sheet, this.looked);
   }
