@@ -60,8 +60,8 @@ export class Board {
       if (this.cells.length === 0) return;
       for (let image = 0; image < images; image += 1) write(this.cells[i * images + image], values(image).join("\n"));
     });
-    const share = removed(before.sse, after[0]?.sse ?? []);
-    write(this.root.querySelector(".reading") as HTMLElement, reading(share, told.words));
+    const said = after.map(({ sse }, i) => `${after.length > 1 ? `${told.titles[i]}: ` : ""}${reading(removed(before.sse, sse), told.words)}`);
+    write(this.root.querySelector(".reading") as HTMLElement, said.join("\n"));
   }
 
   // The figures of one image in a line, for sheets too large to have them under every image.

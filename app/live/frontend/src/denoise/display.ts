@@ -20,6 +20,7 @@ export class Display {
   private readonly image: HTMLImageElement;
   readonly canvas: HTMLCanvasElement;
   private pixels = new ImageData(1, 1);
+  private originals: Float32Array | undefined; // those that are drawn
   private dressed = 0; // images that are named on the page
 
   constructor(private readonly root: HTMLElement, private readonly switched: (live: boolean) => void) {
@@ -90,9 +91,11 @@ export class Display {
     if (this.pixels.width !== sheet.across || this.pixels.height !== sheet.down) {
       this.pixels = new ImageData(sheet.across, sheet.down);
       Object.assign(this.canvas, { width: sheet.across, height: sheet.down });
+      this.originals = undefined;
     }
     const { corrupted, visible } = drawn.corrupted;
-    draw(sheet, 0, drawn.originals, this.pixels);
+    if (this.originals !== drawn.originals.data) draw(sheet, 0, drawn.originals, this.pixels);
+    this.originals = drawn.originals.data;
     if (corrupted) draw(sheet, 1, corrupted, this.pixels, visible, told.hidden);
     drawn.outs.forEach(({ reconstruction }, i) => reconstruction && draw(sheet, 2 + i, reconstruction, this.pixels));
     this.canvas.getContext("2d")?.putImageData(this.pixels, 0, 0);

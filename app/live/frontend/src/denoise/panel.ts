@@ -115,7 +115,10 @@ export class Panel {
     for (const input of [this.level, this.levelNumber]) this.hear(input, (value) => this.setLevel(value));
     for (const input of [this.seed, this.seedNumber]) this.hear(input, (value) => this.setSeed(value));
     this.kinds.onchange = (event) => this.setKind((event.target as HTMLInputElement).value);
-    this.level.ondblclick = () => this.kind && this.later(this.setLevel(this.kind.level));
+    this.level.ondblclick = () => {
+      if (this.kind) this.setLevel(this.kind.level);
+      this.settle();
+    };
     this.dice.onclick = () => {
       this.setSeed((this.view.seed + 1) % (this.told?.seeds ?? 1));
       this.show();
@@ -147,7 +150,8 @@ export class Panel {
     input.addEventListener("wheel", (event) => {
       if (!input.matches(":focus")) return; // the page scrolls, unless the slider was taken up
       event.preventDefault();
-      this.later(by(Math.sign(-event.deltaY) * (event.shiftKey ? COARSE : 1)));
+      by(Math.sign(-event.deltaY) * (event.shiftKey ? COARSE : 1));
+      this.later();
     }, { passive: false });
   }
 
@@ -175,13 +179,15 @@ export class Panel {
     this.hooks.moved(this.stamp);
   }
 
-  private later(_moved: unknown): void {
+  private later(): void {
+    this.pending = true;
     clearTimeout(this.calm);
     this.calm = setTimeout(() => this.settle(), CALM_MS);
   }
 
   private settle(): void {
     this.pending = false;
+    clearTimeout(this.calm);
     this.hooks.settled();
   }
 }

@@ -1,6 +1,6 @@
 // The picture: images side by side in lines, each line holding the same rows (original, corrupted, reconstruction), one
 // pixel apart. The same layout as the server's sheet, pixel for pixel, so that one can take the other's place unseen.
-import { rgba, type Tensor } from "../engine";
+import type { Tensor } from "../engine";
 
 export interface Layout {
   images: number;
@@ -50,31 +50,32 @@ export function hit(sheet: Layout, x: number, y: number): Spot | undefined {
 export type Colour = readonly [number, number, number];
 
 // Draws all images (n,C,H,W) into one row of the sheet; pixels that are not `visible` (n,1,H,W) get the colour `hidden`.
+// Clamped and rounded as the server's pictures are, by the array's own conversion; NaN becomes 0.
 export function draw(
   sheet: Layout, row: number, picture: Tensor, onto: ImageData, visible?: Tensor, hidden: Colour = [0, 0, 0],
 ): void {
+  const { height, width } = sheet;
   const channels = picture.dims[1] ?? 1;
-  const area = sheet.height * sheet.width;
-  const tile = new Uint8ClampedArray(4 * area);
+  const area = height * width;
+  const words = new Uint32Array(onto.data.buffer); // a pixel a word: a third of the time of four bytes
+  const bytes = new Uint8ClampedArray(channels * area);
+  const [green, blue] = channels === 3 ? [area, 2 * area] : [0, 0];
+  const mark = word(...hidden);
   for (let image = 0; image < sheet.images; image += 1) {
-    rgba(picture.data, image * channels * area, channels, area, tile);
-    if (visible) mark(visible.data.subarray(image * area, (image + 1) * area), hidden, tile);
+    for (let i = 0, from = image * channels * area; i < bytes.length; i += 1) bytes[i] = picture.data[from + i]! * 255;
     const { x, y } = corner(sheet, image, row);
-    for (let line = 0; line < sheet.height; line += 1) {
-      const from = 4 * line * sheet.width;
-      onto.data.set(tile.subarray(from, from + 4 * sheet.width), 4 * ((y + line) * sheet.across + x));
+    for (let line = 0, pixel = 0; line < height; line += 1) {
+      let at = (y + line) * sheet.across + x;
+      for (const end = pixel + width; pixel < end; pixel += 1, at += 1) {
+        const seen = !visible || visible.data[image * area + pixel]! >= 0.5;
+        words[at] = seen ? word(bytes[pixel]!, bytes[pixel + green]!, bytes[pixel + blue]!) : mark;
+      }
     }
   }
 }
 
-function mark(visible: Float32Array, [red, green, blue]: Colour, tile: Uint8ClampedArray): void {
-  visible.forEach((seen, i) => {
-    if (seen >= 0.5) return;
-    tile[4 * i] = red;
-    tile[4 * i + 1] = green;
-    tile[4 * i + 2] = blue;
-  });
-}
+// The bytes red, green, blue, opaque as a little-endian word.
+const word = (red: number, green: number, blue: number): number => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
 // Rows from the top of which nothing is hidden in any image.
 export function rowsGiven(visible: Tensor): number {
