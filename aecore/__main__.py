@@ -135,6 +135,13 @@ def _add_listing(add: _Add) -> None:
         "aecore show denoising --json",
     )
     show.add_argument("run", metavar="RUN")
+    directions = add(
+        "directions",
+        commands.directions,
+        "List what a code can be moved along. Where it is clear, words say what that changes in the picture.",
+        "aecore directions shapes-variational",
+    )
+    directions.add_argument("run", metavar="RUN")
     recipes = add(
         "recipes",
         commands.recipes,
@@ -147,7 +154,7 @@ def _add_listing(add: _Add) -> None:
         "List the datasets. Their sources and licences matter before you publish a picture.",
         "aecore datasets",
     )
-    for command in (listing, show, recipes, datasets):
+    for command in (listing, show, directions, recipes, datasets):
         _json(command)
     fetch = add(
         "fetch",
@@ -246,11 +253,17 @@ def _add_keeping(add: _Add) -> None:
     export = add(
         "export",
         commands.export,
-        "Pack a run into a zip file. It opens on any machine with aecore import.",
-        "aecore export denoising run.zip",
+        "Pack a run into a zip file, or its model into an ONNX file. A zip opens on any machine with aecore import, "
+        "a model in every program that runs ONNX.",
+        "aecore export denoising run.zip\n  aecore export variational decoder.onnx\n"
+        "  aecore export denoising repair.onnx --part denoiser --noise salt_and_pepper",
     )
     export.add_argument("run", metavar="RUN")
-    export.add_argument("out", metavar="OUT.zip")
+    export.add_argument("out", metavar="OUT", help="file to write: .zip for the run, .onnx for its model")
+    export.add_argument(
+        "--part", choices=("decoder", "encoder", "denoiser"), help="what an .onnx file does (default: decoder)"
+    )
+    export.add_argument("--noise", metavar="KIND", help="a denoiser's corruption (default: as in training)")
     export.add_argument("--with-images", action="store_true", help="also the pictures of your own it was trained on")
     bring = add(
         "import",

@@ -16,6 +16,8 @@ CODES_LIMIT = 2000
 CODES_BYTES = 1_500_000
 QUANTILES = np.linspace(0.01, 0.99, 41)
 BASES = 24
+DEAD = 0.02
+"""Share of the strongest unit's effect up to which a unit, or another direction, counts as dead."""
 COLLAPSED = 0.01
 """KL per unit in nats below which a unit has collapsed: q(h_k | x) is p(h_k) whatever x is, so it carries nothing."""
 

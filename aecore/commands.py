@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from aecore.config import RunConfig
+    from aecore.directions import Direction
     from aecore.kinds import Recipe
     from aecore.parts import Data, Dataset
     from aecore.session import Gallery, Session
@@ -36,6 +37,8 @@ PICTURE_SIDE = 96
 STRIP_STEPS = 11
 STRIPS = 8
 LOOP_STEPS = 24
+DIRECTIONS = 16
+"""Directions of each sort that are listed for people."""
 FRAME_MILLISECONDS = 60
 
 
@@ -186,6 +189,31 @@ def _units(store: "RunStore", info: "RunInfo") -> list[dict[str, Any]]:
     session = Session(store, info.run_id)
     order = [int(unit) for unit in session.units_by_effect()]
     return [{"rank": rank, "unit": unit, "effect": float(session.effects[unit])} for rank, unit in enumerate(order)]
+
+
+def directions(options: argparse.Namespace) -> None:
+    from aecore.directions import attributes, principal, units
+
+    session = _session(options.run)
+    found = [units(session), principal(session), attributes(session)]
+    if options.json:
+        return _say_json([_direction_values(direction) for some in found for direction in some])
+    shown = [direction for some in found for direction in some[:DIRECTIONS]]
+    _say_table(
+        ("DIRECTION", "EFFECT", "DATA", "MORE OF IT"),
+        [(d.name, f"{d.effect:.4f}", f"{d.low:.2f} to {d.high:.2f}", d.words or ("dead" if d.dead else ""))
+         for d in shown],
+    )  # fmt: skip
+    left = sum(map(len, found)) - len(shown)
+    print("\nEFFECT is the mean change of a pixel per standard deviation; DATA holds 96 % of the training codes."
+          + (f" {left} weaker ones: --json." if left else ""))  # fmt: skip
+
+
+def _direction_values(direction: "Direction") -> dict[str, Any]:
+    """What `--json` says of a direction; a unit's vector is 1 at the unit and left out."""
+    values = dataclasses.asdict(direction)
+    vector = values.pop("vector")
+    return values if direction.kind == "unit" else {**values, "vector": vector.tolist()}
 
 
 def _described(info: "RunInfo") -> Iterator[tuple[str, str]]:
@@ -621,9 +649,27 @@ def rename(options: argparse.Namespace) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
+    (_export_model if _out(options.out, ".zip", ".onnx") == ".onnx" else _export_run)(options)
+
+
+def _export_model(options: argparse.Namespace) -> None:
+    from aecore.export import exported, signature
+
+    if options.with_images:
+        raise UsageError("argument --with-images: an .onnx file holds no pictures; they travel in a .zip")
+    if options.noise and options.part != "denoiser":
+        raise UsageError("argument --noise: only a denoiser corrupts; add --part denoiser")
+    part = options.part or "decoder"
+    graph = exported(_session(options.run), part, options.noise)
+    _write(options.out, graph.path.read_bytes())
+    print(f"{options.out}: the {part}, {graph.size / 1e6:.2f} MB: {signature(graph)}")
+
+
+def _export_run(options: argparse.Namespace) -> None:
     from aecore.travel import IMAGES, export_zip
 
-    _out(options.out, ".zip")
+    if options.part or options.noise:
+        raise UsageError("argument --part/--noise: a .zip holds the whole run; for its model write to an .onnx file")
     store = _store()
     run_id = _find(store, options.run)
     _write(options.out, export_zip(store, run_id, options.with_images))

@@ -27,14 +27,16 @@ SMALLEST = 4
 """Pictures with a shorter side have no describable content (tables are pictures of one row)."""
 HAZE = 0.1
 """What differs from the ground by less than this share of the largest difference is none of the thing."""
-EVEN = 0.5
+EVEN = 0.7
 """A picture shows a thing where its border differs from the ground by less than this share of the picture's mean."""
 DIRECTED = 0.15
 """Elongation or coherence, 0 (round, no direction) to 1 (a line), from which an orientation is measurable."""
 COLOURS = ("redder", "yellower", "greener", "more cyan", "bluer", "pinker")
 """Towards the hues 0, 60, … 300 degrees."""
-COLOUR_LEAST = 0.02
+COLOUR_LEAST = 0.04
 """Smallest move of the mean colour that is named, in the units of `Seen.colour`."""
+COLOUR_AGREE = 0.8
+"""Length of the mean of the moves over the mean of their lengths, from which they go one way."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -95,9 +97,12 @@ def _border(planes: Planes) -> Float64[np.ndarray, "n b"]:
 
 
 def brightness(seen: Seen) -> Values:
-    """Mean luma of a texture; of a thing, the luma of its pixels, weighted: a larger sprite is no brighter one."""
-    inside = np.einsum("nhw,nhw->n", seen.weight, seen.luma)
-    return np.where(seen.thing, inside, seen.luma.mean((1, 2)))
+    """Mean luma of a texture; of a thing, the luma of its pixels by the square of `weight`, which hardly counts the
+    half covered ones at its outline: a larger sprite is no brighter one.
+    """
+    inside = np.square(seen.weight)
+    total = inside.sum((1, 2))
+    return np.where(seen.thing, np.einsum("nhw,nhw->n", inside, seen.luma) / total, seen.luma.mean((1, 2)))
 
 
 def saturation(seen: Seen) -> Values:
@@ -183,14 +188,14 @@ class Measure:
 
 
 MEASURES = (
-    Measure(brightness, "brighter", "darker", 0.03),
+    Measure(brightness, "brighter", "darker", 0.05),
     Measure(saturation, "more colourful", "paler", 0.03),
     Measure(contrast, "more contrast", "less contrast", 0.02, "texture"),
     Measure(fineness, "finer texture", "coarser texture", 0.15, "texture"),
     Measure(size, "larger", "smaller", 0.05, "thing"),
     Measure(thickness, "bolder", "thinner", 0.10, "thing"),
-    Measure(place_x, "moves right", "moves left", 0.02, "thing"),
-    Measure(place_y, "moves down", "moves up", 0.02, "thing"),
+    Measure(place_x, "moves right", "moves left", 0.04, "thing"),
+    Measure(place_y, "moves down", "moves up", 0.04, "thing"),
     Measure(tilt, "tilts right", "tilts left", 5.0, period=180.0),
 )
 
@@ -203,11 +208,9 @@ def words(before: Float32[np.ndarray, "n c h w"], after: Float32[np.ndarray, "n 
 
     A measure's word is said where the measure exists for at least `MEASURABLE` of the pairs, at least `AGREE` of those
     change the same way, and their median change is at least the measure's `least`. Of several, the `WORDS` whose median
-    is largest against that least. A colour is named where all this holds for the mean colour's move in the direction of
-    its mean, by the nearest of six hues. Raises ValueError when the two stacks differ in shape.
+    is largest against that least. A colour is named by the nearest of six hues to the mean move of the mean colour,
+    where the moves go one way (`COLOUR_AGREE`) and all this holds for their parts in its direction.
     """
-    if before.shape != after.shape:
-        raise ValueError(f"pictures of shape {before.shape} did not become pictures of shape {after.shape}")
     _, channels, height, width = before.shape
     if channels not in (1, 3) or min(height, width) < SMALLEST or len(before) == 0:
         return ""
@@ -240,9 +243,9 @@ def _clear(change: Float[np.ndarray, "n"], least: float) -> float | None:
 def _colour(a: Seen, b: Seen) -> tuple[float, str] | None:
     moves = b.colour - a.colour
     mean = moves.mean(1)
-    length = float(np.hypot(*mean))
+    length, usual = float(np.hypot(*mean)), float(np.hypot(*moves).mean())
     clear = _clear(mean @ moves / length, COLOUR_LEAST) if length > 0 else None
-    if clear is None:
+    if clear is None or length < COLOUR_AGREE * usual:
         return None
     hue = float(np.rad2deg(np.arctan2(mean[1], mean[0])))
     return clear, COLOURS[round(hue / 60) % 6]

@@ -12,21 +12,25 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float32, Float64
 
-from aecore import analysis, describe, pictures
-from aecore.errors import BadInput, DataUnavailable
-from aecore.points import evenly, principal_axes, stratified
-from aecore.session import Pictures, Session
+from aecore import analysis, describe
+from aecore.errors import BadInput
+from aecore.neighbourhood import Neighbourhood as Neighbourhood
+from aecore.neighbourhood import data_here
+from aecore.neighbourhood import neighbourhood as neighbourhood
+from aecore.parts import Data
+from aecore.points import evenly, principal_axes
+from aecore.session import Session
 
-Kind = Literal["unit", "principal", "class", "factor"]
+Kind = Literal["unit", "principal", "class", "factor", "own"]
 PRINCIPAL = 8
 """Principal directions that are offered; the session keeps them."""
 CLASSES = 24
 """At most so many classes become directions, those with the most codes."""
 CLASS_CODES = 3
 """A class with fewer stored codes has no mean worth going to."""
-FOLLOWS = 0.3
+FOLLOWS = 0.5
 """Correlation of a factor with the reading of its direction, from which the direction is offered."""
 LOW, HIGH = 0.02, 0.98
 """The quantiles between which most codes lie, as in `Session.unit_range`."""
@@ -38,11 +42,6 @@ BASES = 10
 """Training codes from which a direction is tried out to describe it."""
 AT_ONCE = 8
 """Directions that are decoded together."""
-NEIGHBOURS = 2000
-NEIGHBOUR_BYTES = 400_000
-"""At most so many bytes of codes go to a page for its meter."""
-THUMBNAIL_VALUES = 400_000
-"""At most so many pixels, times channels, are in the thumbnails beside them."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,26 +84,6 @@ class Direction:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Neighbourhood:
-    """Training codes for a page's dots and its meter, see `neighbourhood`.
-
-    `distance(z) = min over i of √(mean over k of ((z_k − codes_ik) / scale_k)²)`; its percentile is the share of
-    `typical` (sorted) that is not larger, times 100. `sprite` shows the first `pictured` codes line by line, `columns`
-    in each, without gaps.
-    """
-
-    codes: Float32[np.ndarray, "n k"]
-    indices: Int64[np.ndarray, "n"]
-    labels: Int64[np.ndarray, "n"] | None
-    scale: Float32[np.ndarray, "k"]
-    typical: Float32[np.ndarray, "m"]
-    pictured: int
-    columns: int
-    sprite: pictures.Sheet
-    note: str
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class _Line:
     """A direction before it is measured."""
 
@@ -142,35 +121,10 @@ def attributes(session: Session) -> list[Direction]:
     return _kept(session, "attributes", _attributes)
 
 
-def neighbourhood(session: Session, n: int = NEIGHBOURS, seed: int = 0) -> Neighbourhood:
-    """At most `n` training codes (`NEIGHBOUR_BYTES` at most), the classes in their proportions, equal for equal seeds.
-
-    Those with a thumbnail (`THUMBNAIL_VALUES`) come first. Thumbnails are the images themselves, or decoded codes where
-    the data is not here. `Session.distance` asks all codes; over a part of them distances can only be larger. Raises
-    `BadInput` unless n is 1 to `NEIGHBOURS`.
-    """
-    if not 1 <= n <= NEIGHBOURS:
-        raise BadInput(f"1 to {NEIGHBOURS} training codes can be neighbours, not {n}")
-    n = min(n, max(1, NEIGHBOUR_BYTES // (4 * session.code_dim)))
-    labels = session.code_labels
-    chosen = stratified(labels, np.arange(len(session.codes)), n, seed)
-    shown = stratified(labels, chosen, max(1, THUMBNAIL_VALUES // int(np.prod(session.shape))), seed)
-    chosen = np.concatenate([shown, np.setdiff1d(chosen, shown)])
-    images, what = _thumbnails(session, shown)
-    columns = int(np.ceil(np.sqrt(len(shown))))
-    return Neighbourhood(
-        session.codes[chosen], session.code_indices[chosen], None if labels is None else labels[chosen],
-        session.code_scale, session.neighbour_distances.astype(np.float32), len(shown), columns,
-        pictures.grid(images, columns, gap=0, background=pictures.WHITE),
-        f"{len(chosen)} of {len(session.codes)} training codes, stratified, seed {seed}; {what} of {len(shown)}",
-    )  # fmt: skip
-
-
-def _thumbnails(session: Session, chosen: Int64[np.ndarray, "n"]) -> tuple[Pictures, str]:
-    try:
-        return session.data.floats(session.code_indices[chosen]), "images"
-    except DataUnavailable:
-        return session.decode(session.codes[chosen]), "decoded codes"
+def towards(session: Session, name: str, a: Float32[np.ndarray, "k"], b: Float32[np.ndarray, "k"]) -> Direction | None:
+    """The direction from code a to code b, called `name`; b reads one more than a. None where a and b are the same."""
+    found = list(_line(session, name, "own", (b - a).astype(np.float32)))
+    return _measured(session, found)[0] if found else None
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------
@@ -206,34 +160,29 @@ def _attributes(session: Session) -> list[Direction]:
 
 
 def _classes(session: Session) -> Iterator[_Line]:
-    labels = session.code_labels
+    labels, data = session.code_labels, data_here(session)
     if labels is None:
         return
     classes, counts = np.unique(labels, return_counts=True)
-    largest = np.sort(np.argsort(-counts, kind="stable")[:CLASSES])
-    names = _class_names(session)
-    for label, count in zip(classes[largest].tolist(), counts[largest].tolist(), strict=True):
-        if CLASS_CODES <= count < len(labels):
-            name = names[label] if 0 <= label < len(names) else str(label)
-            shown = f"class {name} − mean" if name.isdigit() else f"{name} − mean"
-            vector = session.codes[labels == label].mean(0) - session.code_mean
-            yield from _line(session, shown, "class", vector)
+    for i in np.sort(np.argsort(-counts, kind="stable")[:CLASSES]):
+        if CLASS_CODES <= counts[i] < len(labels):
+            vector = session.codes[labels == classes[i]].mean(0) - session.code_mean
+            yield from _line(session, _class_name(data, int(classes[i])), "class", vector)
 
 
-def _class_names(session: Session) -> tuple[str, ...]:
-    try:
-        return session.data.label_names
-    except DataUnavailable:
-        return ()
+def _class_name(data: Data | None, label: int) -> str:
+    """Digits are called classes; where the data is not here, so are all."""
+    names = () if data is None else data.label_names
+    name = names[label] if 0 <= label < len(names) else str(label)
+    return f"class {name} − mean" if name.isdigit() else f"{name} − mean"
 
 
 def _factors(session: Session) -> Iterator[_Line]:
-    try:
-        factors, labels = session.data.factors, session.data.labels
-    except DataUnavailable:
+    data = data_here(session)
+    if data is None:
         return
-    for name, every in factors.items():
-        if labels is not None and np.array_equal(every, labels):
+    for name, every in data.factors.items():
+        if data.labels is not None and np.array_equal(every, data.labels):
             continue  # the classes under another name
         values = every[session.code_indices].astype(np.float64)
         above = values > np.median(values)
@@ -261,7 +210,7 @@ def _measured(session: Session, lines: list[_Line]) -> list[Direction]:
     readings = [_readings(session, line.vector) for line in lines]
     steps = [torch.from_numpy(line.vector) * float(t.std()) for line, t in zip(lines, readings, strict=True)]
     effects = analysis.effects(decode, torch.from_numpy(np.array(session.codes)), steps).tolist()
-    alive = [effect > 0.02 * float(session.effects.max()) for effect in effects]
+    alive = [effect > analysis.DEAD * float(session.effects.max()) for effect in effects]
     said = _words(session, [line for line, lives in zip(lines, alive, strict=True) if lives])
     found: list[Direction] = []
     for line, t, effect, lives in zip(lines, readings, effects, alive, strict=True):

@@ -9,12 +9,14 @@ onnx and the exporter are imported only when a graph has to be made.
 import contextlib
 import dataclasses
 import functools
+import gzip
 import hashlib
 import json
 import os
 import re
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,8 +36,9 @@ CACHE_BYTES = 200 * 2**20
 """The most that the cache holds; the files not used for longest go first."""
 MOST_FIELDS = 64
 """Images for which a field is drawn at once."""
-EXAMPLES = 64
-"""Codes, and as many images of noise, on which is measured what 16-bit weights change."""
+PARTS = ("decoder", "encoder", "denoiser")
+EXAMPLES = 32
+"""Of each kind, on which is measured what 16-bit weights change."""
 NAME = re.compile(r"[0-9a-f]{16}\.onnx")
 _turn = threading.Lock()
 """One graph is made at a time; see `aecore.graphs.onnx_bytes`."""
@@ -78,6 +81,19 @@ def denoiser(session: Session, kind: str | None = None) -> Graph:
     return _kept(session, graphs.Denoising(session.model, session.bounded, session.corruption(kind), session.shape))
 
 
+def exported(session: Session, part: str, kind: str | None = None) -> Graph:
+    """The graph of a part by its name, one of `PARTS`; `kind` is a denoiser's corruption. Raises as the part does."""
+    match part:
+        case "decoder":
+            return decoder(session)
+        case "encoder":
+            return encoder(session)
+        case "denoiser":
+            return denoiser(session, kind)
+        case _:
+            raise BadInput(f"there is no part {part!r} to export; there are: {', '.join(PARTS)}")
+
+
 def field(session: Session, kind: str | None, n: int, seed: int) -> Float32[np.ndarray, "n f h w"]:
     """The field that `Session.denoise` draws with `seed` for `n` images. Raises `BadInput`."""
     if not 1 <= n <= MOST_FIELDS:
@@ -95,6 +111,28 @@ def find(name: str) -> Graph | None:
         if NAME.fullmatch(name) and path.is_file():
             return Graph(path, path.stat().st_size)
     return None
+
+
+def compressed(graph: Graph) -> Path:
+    """The same file compressed by gzip, made beside it at the first wish."""
+    path = graph.path.with_suffix(".onnx.gz")
+    if not path.is_file():
+        with _turn:
+            write_atomic(path, gzip.compress(graph.path.read_bytes(), mtime=0))
+    return path
+
+
+def signature(graph: Graph) -> str:
+    """Names and sizes of what goes in and comes out, such as `code (n, 16) → picture (n, 1, 28, 28)`."""
+    import onnx
+
+    network = onnx.load(graph.path).graph
+
+    def said(values: Any) -> str:
+        sizes = [[str(d.dim_param or d.dim_value) for d in value.type.tensor_type.shape.dim] for value in values]
+        return ", ".join(f"{value.name} ({', '.join(size)})" for value, size in zip(values, sizes, strict=True))
+
+    return f"{said(network.input)} → {said(network.output)}"
 
 
 def folder() -> Path:
@@ -153,10 +191,16 @@ def _about(session: Session, network: graphs.Network) -> dict[str, str]:
 
 
 def _examples(session: Session) -> tuple[Tensor, Tensor]:
-    """Images and codes of this model, the same on each machine, without its data: decoded codes, and as much noise."""
-    codes = session.codes[points.evenly(len(session.codes), EXAMPLES)]
-    images = [session.decode(codes), metrics.noise_images(session.shape, n=EXAMPLES)]
-    return torch.from_numpy(np.concatenate(images)), torch.from_numpy(codes.copy())
+    """Images and codes, the same on each machine: stored codes, those of pure noise, and draws of twice their spread;
+    noise, and what those codes are decoded to.
+    """
+    noise = metrics.noise_images(session.shape, n=EXAMPLES)
+    stored = session.codes[list(points.evenly(len(session.codes), EXAMPLES))]
+    codes = np.concatenate([stored, session.encode(noise)])
+    drawn = np.random.default_rng(0).normal(codes.mean(0), 2 * codes.std(0), (EXAMPLES, session.code_dim))
+    codes = np.concatenate([codes, drawn.astype(np.float32)])
+    images = np.concatenate([noise, session.decode(codes[::3])])
+    return torch.from_numpy(images), torch.from_numpy(codes)
 
 
 @functools.lru_cache(maxsize=512)

@@ -48,7 +48,7 @@ class Network(nn.Module, abc.ABC):
         return mean.clamp(0, 1) if self.clip else mean
 
     @abc.abstractmethod
-    def ports(self, images: Images, codes: Codes) -> Ports:
+    def ports(self, images: Images, codes: Float[Tensor, "m k"]) -> Ports:
         """Names of inputs and outputs, with examples made of such images and codes."""
 
     def about(self) -> dict[str, str]:
@@ -61,7 +61,7 @@ class Decoding(Network):
 
     part = "decoder"
 
-    def ports(self, images: Images, codes: Codes) -> Ports:
+    def ports(self, images: Images, codes: Float[Tensor, "m k"]) -> Ports:
         return Ports({"code": codes}, ("picture",))
 
     def forward(self, code: Codes) -> Images:
@@ -73,7 +73,7 @@ class Encoding(Network):
 
     part = "encoder"
 
-    def ports(self, images: Images, codes: Codes) -> Ports:
+    def ports(self, images: Images, codes: Float[Tensor, "m k"]) -> Ports:
         return Ports({"images": images}, ("code",))
 
     def forward(self, images: Images) -> Codes:
@@ -93,7 +93,7 @@ class Denoising(Network):
     def about(self) -> dict[str, str]:
         return {**super().about(), "kind": self.corruption.kind, "corruption": self.corruption.model_dump_json()}
 
-    def ports(self, images: Images, codes: Codes) -> Ports:
+    def ports(self, images: Images, codes: Float[Tensor, "m k"]) -> Ports:
         n, c, h, w = images.shape
         field = self.corruption.field((n, c, h, w), torch.Generator().manual_seed(0))
         inputs = {"images": images, "field": field, "level": torch.tensor(self.corruption.level)}
@@ -145,12 +145,13 @@ def onnx_bytes(network: Network, ports: Ports, about: Mapping[str, str]) -> byte
     import onnx
 
     network = copy.deepcopy(network).eval()  # the exporter touches the module it is given
-    with torch.inference_mode():
-        halved = halves(network, tuple(ports.inputs.values()))
+    shown = _shown(network, ports)
+    halved = halves(network, ports, shown)
     model = onnx.load_from_string(_traced(network, ports))
     if halved:
         _store_in_16_bits(model)
-    _with_all_inputs(model, ports)
+    _declare(model.graph.input, ports.inputs)
+    _declare(model.graph.output, dict(zip(ports.outputs, shown, strict=True)))
     for node in model.graph.node:
         node.doc_string = ""
     about = {**about, "weights": "float16" if halved else "float32"}
@@ -158,15 +159,16 @@ def onnx_bytes(network: Network, ports: Ports, about: Mapping[str, str]) -> byte
     return model.SerializeToString(deterministic=True)
 
 
-def _traced(network: nn.Module, ports: Ports) -> bytes:
+def _traced(network: Network, ports: Ports) -> bytes:
     names = [*ports.inputs, *ports.outputs]
     free = {name: {0: "n"} for name in names if name not in ports.inputs or ports.inputs[name].ndim}
+    two = tuple(value[:2] if value.ndim else value for value in ports.inputs.values())
     out = io.BytesIO()
     for notice in NOTICES:
         warnings.filterwarnings("ignore", notice, DeprecationWarning)
     try:
         torch.onnx.export(
-            network, tuple(ports.inputs.values()), out,  # pyright: ignore[reportArgumentType] (a file will do as well)
+            network, two, out,  # pyright: ignore[reportArgumentType] (a file will do as well)
             dynamo=False, opset_version=OPSET, dynamic_axes=free,
             input_names=list(ports.inputs), output_names=list(ports.outputs),
             do_constant_folding=False,  # which would store a tied matrix a second time, transposed
@@ -176,22 +178,26 @@ def _traced(network: nn.Module, ports: Ports) -> bytes:
     return out.getvalue()
 
 
-def halves(network: nn.Module, inputs: tuple[Tensor, ...]) -> bool:
-    """Whether the weights may be kept as float16: on `inputs` each output stays within `CLOSE`, times its largest
-    number where that is above 1.
+@torch.inference_mode()
+def _shown(network: Network, ports: Ports) -> tuple[Tensor, ...]:
+    """What comes out for the examples."""
+    found = network(*ports.inputs.values())
+    return found if isinstance(found, tuple) else (found,)
+
+
+@torch.inference_mode()
+def halves(network: Network, ports: Ports, shown: tuple[Tensor, ...]) -> bool:
+    """Whether the weights may be kept as float16: for the examples each output stays within `CLOSE` of the `shown`,
+    times its largest number where that is above 1.
     """
     rounded = copy.deepcopy(network)
     for parameter in rounded.parameters():
         if parameter.numel() >= SMALL:
             parameter.copy_(parameter.half().float())
-    wanted, found = (_several(net(*inputs)) for net in (network, rounded))
     return all(
-        bool((a - b).abs().max() <= CLOSE * a.abs().max().clamp(min=1)) for a, b in zip(wanted, found, strict=True)
+        bool((a - b).abs().max() <= CLOSE * a.abs().max().clamp(min=1))
+        for a, b in zip(shown, _shown(rounded, ports), strict=True)
     )
-
-
-def _several(found: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return found if isinstance(found, tuple) else (found,)
 
 
 def _store_in_16_bits(model: Any) -> None:
@@ -211,12 +217,13 @@ def _store_in_16_bits(model: Any) -> None:
     graph.node.extend(nodes)
 
 
-def _with_all_inputs(model: Any, ports: Ports) -> None:
-    """Those that this kind does not read (the field, where nothing is random) as well, so that all are fed alike."""
+def _declare(values: Any, examples: Mapping[str, Tensor]) -> None:
+    """Names, sizes and float32 of all inputs or outputs: the exporter leaves out inputs that this kind does not read,
+    the field where nothing is random, and most of the outputs' sizes.
+    """
     import onnx
 
-    there = {value.name for value in model.graph.input}
-    for name, example in ports.inputs.items():
-        if name not in there:
-            shape = ["n", *example.shape[1:]] if example.ndim else []
-            model.graph.input.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+    del values[:]
+    for name, example in examples.items():
+        sizes = ["n", *example.shape[1:]] if example.ndim else []
+        values.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes))

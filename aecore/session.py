@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor
 
 from aecore import activity, metrics, pictures, stochastic
-from aecore.analysis import COLLAPSED, QUANTILES, analyse, belongs
+from aecore.analysis import COLLAPSED, DEAD, QUANTILES, analyse, belongs
 from aecore.config import RunConfig
 from aecore.errors import AecoreError, BadInput, DataUnavailable, RunUnavailable
 from aecore.files import read_arrays
@@ -460,7 +460,7 @@ class Session:
     @functools.cached_property
     def dead(self) -> Bool[np.ndarray, "k"]:
         """Units that hardly change the picture: an effect below 2 % of the strongest unit's (or none at all)."""
-        return self.effects <= 0.02 * self.effects.max()
+        return self.effects <= DEAD * self.effects.max()
 
     @functools.cached_property
     def collapsed(self) -> Bool[np.ndarray, "k"]:

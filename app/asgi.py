@@ -14,6 +14,7 @@ import torch
 
 from aecore.jobs import Runner
 from app import cache, preload
+from app.live.routes import routes
 
 HERE = Path(__file__).parent
 
@@ -30,4 +31,4 @@ async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
         runner.close()
 
 
-app = st.App(HERE / "main.py", lifespan=lifespan)
+app = st.App(HERE / "main.py", lifespan=lifespan, routes=routes(st.get_option("server.baseUrlPath")))

@@ -1,9 +1,11 @@
 """The only file that spells session-state keys and URL parameters: what a link restores, and what a visitor keeps."""
 
+import contextlib
 import dataclasses
 import re
 import secrets
-from collections.abc import Mapping
+import zlib
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -93,6 +95,8 @@ def value(key: str, default: Any) -> Any:
 
 def parameter(name: str) -> str | None:
     """What the URL says, or is about to say."""
+    if _INSTEAD in st.session_state:
+        return st.session_state[_INSTEAD].get(name)
     return _ahead()[name][0] if name in _ahead() else st.query_params.get(name)
 
 
@@ -141,8 +145,16 @@ FILTERS = "filters"
 PLANE_X = "x"
 PLANE_Y = "y"
 _MOVED = re.compile(r"u(\d{1,4})")
-_ADDED = re.compile(r"[pa]\d{1,4}")
-"""Steps along a principal direction (p1) or an attribute (a1)."""
+_ADDED = re.compile(r"[pa]\d{1,4}|n[0-9a-f]{8}")
+"""Steps along a principal direction (p1), an attribute (a1) or a direction that the visitor named (n and its hash)."""
+KEPT = "kept"
+"""Places kept in the tray: `name*image=3~u2=0.5`, joined by "|"; see `Kept`."""
+MOST_KEPT = 8
+MOST_NAME = 24
+MOST_PLACE = 1_000
+"""Letters of one kept place; a code of very many moved units is too long for a link."""
+_INSTEAD = "_walk_instead"
+_OF_A_PLACE = ("image", "to", "how", "at", "sampler", "draw", "pick")
 _WALK_SEEN = "_walk_seen"
 _WALK_AHEAD = "_walk_ahead"
 _WALK_PAGE = "_walk_page"
@@ -182,7 +194,19 @@ def write_place() -> None:
         st.query_params.update(new)
 
 
+@contextlib.contextmanager
+def instead(parameters: Mapping[str, str]) -> Generator[None]:
+    """Reads places as if the URL said this, and nothing else."""
+    st.session_state[_INSTEAD] = parameters
+    try:
+        yield
+    finally:
+        del st.session_state[_INSTEAD]
+
+
 def _names() -> list[str]:
+    if _INSTEAD in st.session_state:
+        return list(st.session_state[_INSTEAD])
     return [name for name in {**dict.fromkeys(st.query_params), **_ahead()} if parameter(name) is not None]
 
 
@@ -231,6 +255,57 @@ def leave_place() -> None:
     """Forgets moved units, random code and interpolation: the code is the start image's own again."""
     for name in _place():
         set_place_parameter(name, None)
+
+
+# --- Walk's tray
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """A place in the tray: the URL's parameters of a place, and a name once the visitor gave it one."""
+
+    name: str
+    place: str
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        pairs = (pair.partition("=") for pair in self.place.split("~"))
+        return {key: value for key, _, value in pairs if key in _OF_A_PLACE or _is_move(key)}
+
+    @property
+    def direction(self) -> str:
+        """What the URL calls the direction from the place's start to it."""
+        return f"n{zlib.crc32(self.place.encode()):08x}"
+
+
+def kept() -> list[Kept]:
+    texts = (parameter(KEPT) or "").split("|")[:MOST_KEPT]
+    found = (text[:MOST_PLACE].partition("*") for text in texts if text)
+    return [Kept(name[:MOST_NAME], place) for name, _, place in found]
+
+
+def keep(places: Sequence[Kept]) -> None:
+    text = "|".join(f"{_plain(place.name)}*{place.place}" for place in places[:MOST_KEPT])
+    set_place_parameter(KEPT, text or None)
+
+
+def _plain(name: str) -> str:
+    return "".join(" " if letter in "*|~=" else letter for letter in name).strip()[:MOST_NAME]
+
+
+def place_here() -> str:
+    """The place that the URL names, to be kept."""
+    here = {name: parameter(name) for name in _names() if name in _OF_A_PLACE or _is_move(name)}
+    return "~".join(f"{name}={value}" for name, value in here.items())
+
+
+def go_to(place: Kept) -> None:
+    """Goes to a kept place: the URL says again what it said there."""
+    for name in _names():
+        if name in _OF_A_PLACE or _is_move(name):
+            set_place_parameter(name, None)
+    for name, value in place.parameters.items():
+        set_place_parameter(name, value)
 
 
 def forget_place_of_another(start: str) -> None:

@@ -4,8 +4,10 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 
 # Before numpy and torch are loaded: tiny models gain nothing from threads, and waiting for a busy processor costs much.
@@ -33,3 +35,24 @@ def chromium() -> str:
             pytest.fail(why)
         pytest.skip(why)
     return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unchecked_while_traced() -> Iterator[None]:
+    """Annotated shapes are not checked while torch traces a graph: sizes are then tensors, whose values it must not
+    depend on.
+    """
+    from aecore import graphs
+
+    traced = graphs._traced
+
+    def unchecked(network: graphs.Network, ports: graphs.Ports) -> bytes:
+        jaxtyping.config.update("jaxtyping_disable", True)
+        try:
+            return traced(network, ports)
+        finally:
+            jaxtyping.config.update("jaxtyping_disable", False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graphs, "_traced", unchecked)
+        yield

@@ -11,7 +11,9 @@ export default function (component) {
   const address = new URL(data.module, location.origin).href;
   import(address).then(
     (built) => built.default(component),
-    () => setStateValue("failed", { reason: "the page's own program could not be loaded" }),
+    () => {
+      if (!data.off) setStateValue("failed", { reason: "the page's own program could not be loaded" });
+    },
   );
   return () => import(address).then((built) => built.unmount(parentElement), () => {});
 }

@@ -16,7 +16,7 @@ import streamlit as st
 
 from aecore import directions, pictures
 from aecore.directions import Direction
-from aecore.session import FARTHEST, NEARNESS, Session
+from aecore.session import FARTHEST, NEARNESS, Gallery, Session
 from app import live, state
 from app.widgets import walk_place
 from app.widgets.walk_place import Place
@@ -40,11 +40,11 @@ _CONTROLS = live.component("walk_controls", html='<div class="host"></div>', css
 _LIBRARY = live.component("walk_library", html="<div hidden></div>", css="")
 
 
-def off(session: Session) -> str | None:
+def off(run_id: str) -> str | None:
     """Why the run is not live in this visitor's browser, in words; None while nothing failed."""
     failed = st.session_state.get(STAGE_KEY, {}).get("failed")  # from the client: anything may stand there
     match failed:
-        case {"reason": str(reason), "run": str(run)} if run == session.run_id:
+        case {"reason": str(reason), "run": str(run)} if run == run_id:
             return reason[:200]
         case {"reason": str(reason)} if "run" not in failed:
             return reason[:200]
@@ -62,14 +62,15 @@ def stage(place: Place) -> None:
             "module": live.module_address("walk"),
             "part": "stage",
             "walk": WALK,
+            "off": off(place.session.run_id) is not None,
             "style": {"--w": f"{shown.shape[3]}px"},
             "pictures": {
                 name: pictures.data_uri(pictures.png(pictures.filmstrip(image[None])))
                 for name, image in zip(names, shown, strict=True)
             },
-            "place": _described(place),
+            "place": described(place),
         },
-        on_place_change=lambda: _hear(place),
+        on_place_change=lambda: hear(place),
         on_failed_change=lambda: None,
     )
 
@@ -114,11 +115,11 @@ def _controls(part: str, **more: Any) -> None:
     _CONTROLS(
         key=CONTROLS_KEY,
         data={"module": live.module_address("walk"), "part": part, "walk": WALK, **more},
-        on_plane_change=_choose_plane,
+        on_plane_change=choose_plane,
     )
 
 
-def _choose_plane() -> None:
+def choose_plane() -> None:
     match st.session_state[CONTROLS_KEY].get("plane"):
         case {"x": str(x), "y": str(y)} if x != y and DIRECTION.fullmatch(x) and DIRECTION.fullmatch(y):
             state.set_place_parameter(state.PLANE_X, x.removeprefix("u"))
@@ -127,7 +128,7 @@ def _choose_plane() -> None:
             pass
 
 
-def library(session: Session) -> None:
+def library(session: Session, gallery: Gallery) -> None:
     """All that the browser needs of a run to walk by itself."""
     sample = directions.neighbourhood(session)
     _LIBRARY(
@@ -143,7 +144,7 @@ def library(session: Session) -> None:
                 "encoder": f"/live/model/{session.run_id}/encoder.json",
                 "shape": list(session.shape),
                 "mean": _floats(session.code_mean),
-                "directions": _directions(session),
+                "directions": [*directions_of(session), *_named(session, gallery)],
                 "codes": _floats(sample.codes),
                 "scale": _floats(sample.scale),
                 "typical": _floats(sample.typical),
@@ -163,7 +164,7 @@ def _floats(values: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")
 
 
-def _described(place: Place) -> dict[str, object]:
+def described(place: Place) -> dict[str, object]:
     other = None
     if place.gallery.images.size:
         other = _floats(walk_place.other_code(place.session, place.gallery))
@@ -175,18 +176,23 @@ def _described(place: Place) -> dict[str, object]:
         "origin": _floats(place.origin),
         "other": other,
         "spherical": walk_place.how() == "spherical",
+        "off": off(place.session.run_id) is not None,
         "along": walk_place.along(),
         "moved": {str(unit): value for unit, value in place.moved.items()},
         "added": place.added,
     }
 
 
-def _directions(session: Session) -> list[dict[str, object]]:
+def directions_of(session: Session) -> list[dict[str, object]]:
     order = [int(unit) for unit in session.units_by_effect()]
     found = [
         _line(f"u{unit}", direction, unit) for unit, direction in zip(order, directions.units(session), strict=True)
     ]
     return found + [_line(name, line) for name, line in walk_place.further_directions(session).items()]
+
+
+def _named(session: Session, gallery: Gallery) -> list[dict[str, object]]:
+    return [_line(name, line) for name, line in walk_place.named_directions(session, gallery).items()]
 
 
 def _line(name: str, direction: Direction, unit: int | None = None) -> dict[str, object]:
@@ -213,7 +219,7 @@ def _line(name: str, direction: Direction, unit: int | None = None) -> dict[str,
 # --- what comes from the browser
 
 
-def _hear(place: Place) -> None:
+def hear(place: Place) -> None:
     """Goes where the visitor went, if the message is of this walk and makes sense; else nothing moves."""
     match st.session_state[STAGE_KEY].get("place"):
         case {"count": int(count), "token": str(token), "moved": dict(moved), "added": dict(added), "along": along}:

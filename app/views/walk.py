@@ -13,7 +13,7 @@ from aecore.errors import AecoreError
 from aecore.session import Gallery, Scale, Session
 from app import cache, state
 from app.live import walk as live_walk
-from app.widgets import walk_place
+from app.widgets import walk_place, walk_tray
 from app.widgets.filmstrip import FRAMES, Film, Paging, films
 from app.widgets.filters import filters
 from app.widgets.image_source import GALLERY, image_source
@@ -60,7 +60,7 @@ def main() -> None:
         _view(session, gallery)
         with choice:
             _choose(gallery)
-    live_walk.library(session)
+    live_walk.library(session, gallery)
 
 
 def _start_name(session: Session, gallery: Gallery) -> str:
@@ -82,6 +82,7 @@ def _view(session: Session, gallery: Gallery) -> None:
         _controls(place)
     _about(place)
     _buttons(place)
+    walk_tray.tray(place)
     state.remember_place(_start_name(session, gallery))
     state.write_place()
 
@@ -92,6 +93,7 @@ def _view(session: Session, gallery: Gallery) -> None:
 def _buttons(place: Place) -> None:
     with st.container(horizontal=True, key="walk_buttons"):
         here = np.array_equal(place.now, place.start)
+        walk_tray.keep_button(place)
         st.button("Reset", icon=":material/restart_alt:", on_click=state.leave_place, disabled=here)
         export = st.popover("Export", icon=":material/download:", on_change="rerun", key=f"{state.WALK_WIDGET}export")
     if export.open:
@@ -114,16 +116,14 @@ def _where(place: Place) -> str:
         origin = f"The code of {walk_place.image_label(place.gallery, place.image)}"
     names = [str(unit) for unit in sorted(place.moved)]
     words = f", unit{'s' if len(names) > 1 else ''} {', '.join(names[:6])}{' …' if len(names) > 6 else ''} moved"
-    along_ = [walk_place.direction_name(place.session, name) for name in sorted(place.added)]
+    along_ = [walk_place.direction_name(place, name) for name in sorted(place.added)]
     return origin + (words if names else "") + (f", moved along {', '.join(along_[:3])}" if along_ else "")
 
 
 def _about(place: Place) -> None:
     """Where the code is; how far from the data too, where the browser does not measure that itself."""
-    meter = "" if live_walk.off(place.session) is None else _meter(place)
-    st.html(
-        f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>{meter}'
-    )
+    meter = "" if live_walk.off(place.session.run_id) is None else _meter(place)
+    st.html(f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>{meter}')
 
 
 def _meter(place: Place) -> str:
@@ -176,7 +176,7 @@ def _controls(place: Place) -> None:
     draw = {
         "between": _between, "plane": _plane, "random": _random, "chain": chain_view, "filters": filters,
     }  # fmt: skip
-    reason = live_walk.off(place.session)
+    reason = live_walk.off(place.session.run_id)
     if reason is not None:
         st.caption(f"Not live: {reason}. The picture follows when you let go.")
     elif mode in LIVE:
@@ -241,7 +241,7 @@ def _between(place: Place) -> None:
         help="Linear: the straight line. Spherical: along a circle, so that the code keeps its length.",
     )
     other = walk_place.other_image(gallery)
-    if live_walk.off(session) is None:
+    if live_walk.off(session.run_id) is None:
         live_walk.way(place)
     else:
         _way(place, other, how)

@@ -14,6 +14,7 @@ from aecore.parts import Sampler
 from aecore.registry import members
 from aecore.session import Gallery, Pictures, Scale, Session
 from app import cache, state
+from app.state import Kept
 
 DRAWN = 12
 """Random codes on one shelf."""
@@ -86,7 +87,7 @@ def _moved(place: Place) -> Place:
     now = session.moved(place.base, moved)
     added: dict[str, float] = {}
     for name, steps in state.added_directions().items():
-        direction = further_directions(session).get(name)
+        direction = further_directions(session).get(name) or named_directions(session, place.gallery).get(name)
         if direction is not None:
             most = MOST_ROUNDS * (direction.most - direction.least)
             added[name] = min(max(steps, -most), most)
@@ -123,10 +124,33 @@ def further_directions(session: Session) -> dict[str, Direction]:
     }
 
 
-def direction_name(session: Session, name: str) -> str:
-    """What a page calls the direction that the URL calls `name`."""
-    found = further_directions(session).get(name)
-    return found.name if found else f"unit {name[1:]}"
+def named_directions(session: Session, gallery: Gallery) -> dict[str, Direction]:
+    """Those from the start of a kept place to it, which the visitor named."""
+    found: dict[str, Direction] = {}
+    for kept in state.kept():
+        if kept.name:
+            direction = _named(session, gallery, kept)
+            if direction is not None:
+                found[kept.direction] = direction
+    return found
+
+
+def _named(session: Session, gallery: Gallery, kept: Kept) -> Direction | None:
+    there = read_kept(session, gallery, kept)
+    codes = f"{zlib.crc32(there.start.tobytes() + there.now.tobytes()):08x}"
+    return cache.own_direction(str(session.folder), session.run_id, kept.name, there.start, there.now, codes)
+
+
+def read_kept(session: Session, gallery: Gallery, kept: Kept) -> Place:
+    """A kept place, read like a link's. Directions named by the visitor are none to build others from."""
+    with state.instead(kept.parameters):
+        return read(session, gallery)
+
+
+def direction_name(place: Place, name: str) -> str:
+    """What a page calls the direction, no unit, that the URL calls `name`."""
+    found = further_directions(place.session).get(name) or named_directions(place.session, place.gallery).get(name)
+    return found.name if found else name
 
 
 def shelf(session: Session, draw: int) -> tuple[np.ndarray, np.ndarray]:
@@ -204,8 +228,10 @@ def go_between(along: float) -> None:
 
 
 def go_live(place: Place, moved: Mapping[str, float], added: Mapping[str, float], along: float) -> None:
-    """Where the browser went to by itself: units and directions by name, and the share of the way. All else is put back;
-    what does not exist is left out."""
+    """Where the browser went by itself: units and directions by name, and the share of the way.
+
+    All else is put back; what does not exist is left out.
+    """
     session = place.session
     state.set_place_parameter(state.ALONG, f"{min(along, 1.0):.2f}" if along > 0 else None)
     here = dataclasses.replace(place, base=base_of(session, place.gallery, place.origin))
@@ -215,7 +241,7 @@ def go_live(place: Place, moved: Mapping[str, float], added: Mapping[str, float]
             scale = here.scale(int(name))
             texts[f"u{name}"] = _text(scale.clipped(value), scale)
     for name, steps in added.items():
-        direction = further_directions(session).get(name)
+        direction = further_directions(session).get(name) or named_directions(session, place.gallery).get(name)
         if direction is not None:
             texts[name] = _text(steps, scale_of(direction))
     state.move_to(texts)
@@ -223,9 +249,8 @@ def go_live(place: Place, moved: Mapping[str, float], added: Mapping[str, float]
 
 def _text(value: float, scale: Scale) -> str:
     """As short as the browser's own number; that of a unit with directions on top of it lies between two steps."""
-    exact = f"{value:.{scale.decimals + FINER}f}"
-    short = scale.text(value)
-    return short if float(exact) == float(short) else exact
+    exact, short = f"{value:.{scale.decimals + FINER}f}", scale.text(value)
+    return short if float(exact) == float(short) else exact.rstrip("0")
 
 
 def choose_other(other: int) -> None:

@@ -46,8 +46,9 @@ def browser(chromium: str) -> Iterator[Browser]:
 def open_page(browser: Browser, site: tuple[str, Path]) -> Iterator[OpenPage]:
     """`open_page("walk?run=…", width=400, dark=True, beside=page)`: a page at rest, in a new browser.
 
-    With `beside` it is another tab of that page's browser. Addresses with `blocked` in them are refused. Whatever goes wrong on any of them fails the test: errors on
-    the console, exceptions in the page or the server, and requests that leave the machine.
+    With `beside` it is another tab of that page's browser. Addresses with `blocked` in them are refused.
+    Whatever goes wrong on any of them fails the test: errors on the console, exceptions in the page or the server, and
+    requests that leave the machine.
     """
     url, log = site
     said_before = len(log.read_bytes())
@@ -105,23 +106,47 @@ def at_rest(page: Page) -> None:
 
 
 def picture_of(page: Page) -> Locator:
-    """The page's main picture."""
-    return page.locator("[data-testid=stMain] .picture img").first
+    """The page's main picture; where a model runs in the browser, its canvas once that has taken over."""
+    live = page.locator("[data-testid=stMain] .stage[data-live=true] .now canvas")
+    return live.or_(page.locator("[data-testid=stMain] .picture img")).first
+
+
+SOURCE = """async shown => {
+  if (shown.tagName === 'CANVAS') return shown.toDataURL();
+  await shown.decode();
+  return shown.src;
+}"""
 
 
 def source_of(picture: Locator) -> str:
-    """The picture itself, since it comes within the page; only once it is drawn."""
+    """The picture itself, since it comes within the page or is drawn there; only once it is seen."""
     expect(picture).to_be_visible()
-    picture.evaluate("image => image.decode()")
-    found = picture.get_attribute("src")
+    found = picture.evaluate(SOURCE)
     assert found
     return found
 
 
 def changed(picture: Locator, before: str) -> str:
     """Waits until the picture is another one than `before`, and returns it."""
-    expect(picture).not_to_have_attribute("src", before)
+    wait_for_source(picture, before, same=False)
     return source_of(picture)
+
+
+def becomes(picture: Locator, wanted: str) -> None:
+    """Waits until the picture is `wanted`."""
+    wait_for_source(picture, wanted, same=True)
+
+
+def wait_for_source(picture: Locator, other: str, *, same: bool) -> None:
+    expect(picture).to_be_visible()
+    if picture.evaluate("shown => shown.tagName") == "IMG":
+        told = expect(picture)
+        told.to_have_attribute("src", other) if same else told.not_to_have_attribute("src", other)
+        return
+    picture.page.wait_for_function(
+        "([canvas, other, same]) => (canvas.toDataURL() === other) === same",
+        arg=[picture.element_handle(), other, same],
+    )
 
 
 @pytest.fixture

@@ -3,36 +3,17 @@
 import re
 
 import pytest
-from conftest import OpenPage, at_rest
+from conftest import OpenPage, at_rest, becomes, changed, source_of
 from playwright.sync_api import Locator, Page, expect
 
 RUN = "digits-variational"
 OTHER = "digits-undercomplete"
-PIXELS = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).join()"
 
 
 def live(page: Page) -> Locator:
     """The canvas with the picture of the code, once the model runs in the browser."""
     expect(page.locator(".stage[data-live=true]")).to_be_visible()
     return page.locator(".now canvas")
-
-
-def pixels(canvas: Locator) -> str:
-    return canvas.evaluate(PIXELS)
-
-
-def changed(canvas: Locator, before: str) -> str:
-    """Waits for other pixels, and returns them."""
-    canvas.page.wait_for_function(
-        f"([canvas, before]) => ({PIXELS})(canvas) !== before", arg=[canvas.element_handle(), before]
-    )
-    return pixels(canvas)
-
-
-def becomes(canvas: Locator, wanted: str) -> None:
-    canvas.page.wait_for_function(
-        f"([canvas, wanted]) => ({PIXELS})(canvas) === wanted", arg=[canvas.element_handle(), wanted]
-    )
 
 
 def sliders(page: Page) -> Locator:
@@ -60,7 +41,7 @@ def test_a_drag_is_drawn_in_the_browser_and_told_once(open_page: OpenPage) -> No
     page = open_page(f"walk?run={RUN}")
     sent = frames_sent(page)
     canvas, track = live(page), sliders(page).first
-    begin, told, url = pixels(canvas), len(sent), page.url
+    begin, told, url = source_of(canvas), len(sent), page.url
     page.mouse.move(*centre(track, 0.2))
     page.mouse.down()
     seen = {changed(canvas, begin)}
@@ -86,12 +67,14 @@ def test_the_live_picture_is_the_servers(open_page: OpenPage) -> None:
         """async () => {
           const most = [];
           for (const name of ['now', 'start', 'difference']) {
-            const root = [...document.querySelectorAll('*')].find(e => e.shadowRoot?.querySelector('.stage')).shadowRoot;
+            const host = [...document.querySelectorAll('*')].find(e => e.shadowRoot?.querySelector('.stage'));
+            const root = host.shadowRoot;
             const image = root.querySelector(`img[data-from=${name}]`), canvas = image.nextElementSibling;
             await image.decode();
             const copy = new OffscreenCanvas(image.naturalWidth, image.naturalHeight).getContext('2d');
             copy.drawImage(image, 0, 0);
-            const [a, b] = [copy, canvas.getContext('2d')].map(c => c.getImageData(0, 0, canvas.width, canvas.height).data);
+            const { width, height } = canvas;
+            const [a, b] = [copy, canvas.getContext('2d')].map(c => c.getImageData(0, 0, width, height).data);
             most.push(Math.max(...a.map((value, i) => Math.abs(value - b[i]))));
           }
           return most;
@@ -103,7 +86,7 @@ def test_the_live_picture_is_the_servers(open_page: OpenPage) -> None:
 def test_reload_restores_what_was_walked_to(open_page: OpenPage) -> None:
     page = open_page(f"walk?run={RUN}")
     canvas = live(page)
-    begin = pixels(canvas)
+    begin = source_of(canvas)
     sliders(page).first.press("End")
     moved = changed(canvas, begin)
     expect(page).to_have_url(re.compile(r"[?&]u\d+="))
@@ -122,7 +105,7 @@ def test_reload_restores_what_was_walked_to(open_page: OpenPage) -> None:
 def test_keys_move_fine_and_coarse_and_put_back(open_page: OpenPage) -> None:
     page = open_page(f"walk?run={RUN}")
     canvas, track = live(page), sliders(page).first
-    begin = pixels(canvas)
+    begin = source_of(canvas)
 
     def value() -> float:
         return float(track.get_attribute("aria-valuenow") or "nan")
@@ -145,7 +128,7 @@ def test_keys_move_fine_and_coarse_and_put_back(open_page: OpenPage) -> None:
 def test_a_number_can_be_typed_and_a_double_click_puts_back(open_page: OpenPage) -> None:
     page = open_page(f"walk?run={RUN}")
     canvas, track = live(page), sliders(page).first
-    begin = pixels(canvas)
+    begin = source_of(canvas)
     field = page.locator(".film .number").first
     field.fill("-1")
     field.press("Enter")
@@ -161,7 +144,7 @@ def test_films_follow_a_release(open_page: OpenPage) -> None:
     live(page)
     other = page.locator(".film").nth(1)
     expect(other).to_have_attribute("data-filmed", re.compile(r"\d"))
-    before = pixels(other.locator("canvas"))
+    before = source_of(other.locator("canvas"))
     sliders(page).first.press("End")
     changed(other.locator("canvas"), before)
 
@@ -170,7 +153,7 @@ def test_the_pad_moves_two_units_at_once(open_page: OpenPage) -> None:
     page = open_page(f"walk?run={RUN}&mode=Plane")
     sent = frames_sent(page)
     canvas, pad = live(page), page.locator(".pad[data-gridded]")
-    begin, told = pixels(canvas), len(sent)
+    begin, told = source_of(canvas), len(sent)
     page.mouse.move(*centre(pad, 0.3, 0.3))
     page.mouse.down()
     first = changed(canvas, begin)
@@ -192,7 +175,7 @@ def test_the_way_to_another_image_plays_and_stops(open_page: OpenPage) -> None:
     page = open_page(f"walk?run={RUN}&mode=Interpolate")
     sent = frames_sent(page)
     canvas = live(page)
-    begin, told = pixels(canvas), len(sent)
+    begin, told = source_of(canvas), len(sent)
     page.get_by_role("button", name="Play").click()
     seen = changed(canvas, begin)
     changed(canvas, seen)
@@ -200,7 +183,7 @@ def test_the_way_to_another_image_plays_and_stops(open_page: OpenPage) -> None:
     page.get_by_role("button", name="Pause").click()
     expect(page).to_have_url(re.compile(r"[?&]at=0\.\d+"))
     at_rest(page)
-    stood = pixels(canvas)
+    stood = source_of(canvas)
     page.reload()
     becomes(live(page), stood)
 
@@ -212,8 +195,8 @@ def test_another_run_in_the_middle_of_a_drag(open_page: OpenPage) -> None:
     page.get_by_role("option", name=re.compile("Digits, variational")).first.click()
     expect(page).to_have_url(re.compile(rf"run={RUN}"))
     canvas = live(page)
-    wanted = pixels(live(open_page(f"walk?run={OTHER}")))
-    begin = pixels(canvas)
+    wanted = source_of(live(open_page(f"walk?run={OTHER}")))
+    begin = source_of(canvas)
     page.mouse.move(*centre(sliders(page).first, 0.1))
     page.mouse.down()
     changed(canvas, begin)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import aecore
+from aecore import ready_made
 from aecore.config import RunConfig, parse
 from aecore.parts import Data, Dataset
 from aecore.store import RunStore
@@ -104,3 +105,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, str]:
 @pytest.fixture
 def session(trained: tuple[RunStore, str]) -> aecore.Session:
     return aecore.Session(*trained)
+
+
+RUNS = Path(ready_made.__file__).parents[1] / "assets" / "runs"
+
+
+@pytest.fixture(scope="session")
+def opened() -> Callable[[str], aecore.Session]:
+    """`opened(run_id)`: a ready-made run, opened once."""
+    held: dict[str, aecore.Session] = {}
+
+    def open_once(run_id: str) -> aecore.Session:
+        if run_id not in held:
+            held[run_id] = aecore.Session(RunStore(Path("none"), RUNS), run_id)
+        return held[run_id]
+
+    return open_once

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 
@@ -95,6 +96,17 @@ def test_lists_and_shows_what_was_trained(home: Path, capsys: Capture) -> None:
     assert "test_sse" not in words, "figures go by their names for people"
 
 
+def test_directions_are_listed_with_what_they_change(home: Path, capsys: Capture) -> None:
+    found = {value["name"]: value for value in said(capsys, "directions", "shapes-variational")}
+    assert found["scale: high − low"]["words"] == "larger"
+    assert len(found["scale: high − low"]["vector"]) == 10
+    assert "vector" not in found["unit 0"]
+    assert main(["directions", "digits-overcomplete"]) == 0
+    words = capsys.readouterr().out
+    assert "principal direction 8" in words
+    assert "80 weaker ones: --json" in words
+
+
 def test_a_run_is_found_by_the_beginning_of_its_id(home: Path, capsys: Capture) -> None:
     run_id = own_run()
     assert said(capsys, "show", run_id[:-2])["run_id"] == run_id
@@ -129,10 +141,12 @@ def test_recipes_and_datasets(home: Path, capsys: Capture) -> None:
 
 
 MAKING = ["", "app", "train", "fetch", "export", "import", "delete", "restore", "rename"]
+LISTING = ["list", "show", "directions", "recipes", "datasets"]
 
 
 @pytest.mark.parametrize(
-    "command", [*MAKING, "list", "show", "recipes", "datasets", "reconstruct", "walk", "embed", "likelihood"]
+    "command",
+    [*MAKING, "list", "show", "directions", "recipes", "datasets", "reconstruct", "walk", "embed", "likelihood"],
 )
 def test_help_has_an_example_and_a_reason(command: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -325,6 +339,36 @@ def test_delete_restore_rename_export_import(home: Path, capsys: Capture) -> Non
     assert names == ["small", "small"]
     Path("run.zip").write_bytes(b"nonsense")
     assert "not a whole zip" in failure(capsys, "import", "run.zip")
+
+
+def test_export_writes_a_model_that_runs_alone(home: Path, capsys: Capture) -> None:
+    assert main(["export", "tiny", "decoder.onnx"]) == 0
+    assert "code (n, 3) → picture (n, 1, 8, 8)" in capsys.readouterr().out
+    session, codes = Session(RunStore(), own_run()), np.ones((2, 3), np.float32)
+    (pictures,) = onnxruntime.InferenceSession("decoder.onnx").run(None, {"code": codes})
+    assert np.allclose(pictures, session.decode(codes), atol=1e-4)
+    assert main(["export", "tiny", "encoder.onnx", "--part", "encoder"]) == 0
+    assert main(["export", "tiny", "repair.onnx", "--part", "denoiser", "--noise", "gaussian"]) == 0
+    assert "field (n, 1, 8, 8), level () → corrupted (n, 1, 8, 8)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["run.txt"], ".zip or .onnx"),
+        (["run.zip", "--part", "decoder"], "--part/--noise"),
+        (["run.zip", "--noise", "masking"], "--part/--noise"),
+        (["a.onnx", "--noise", "masking"], "--part denoiser"),
+        (["a.onnx", "--with-images"], "--with-images"),
+        (["a.onnx", "--part", "eye"], "invalid choice: 'eye'"),
+    ],
+)
+def test_what_cannot_be_exported_together_is_wrong_usage(
+    home: Path, capsys: Capture, words: list[str], why: str
+) -> None:
+    assert why in wrong_usage(capsys, "export", "tiny", *words)
+    assert "unknown kind 'fog'" in failure(capsys, "export", "tiny", "a.onnx", "--part", "denoiser", "--noise", "fog")
+    assert not list(Path.cwd().iterdir())
 
 
 # --- the app's server ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aecore.__main__ import _parser
+from aecore.__main__ import _parser, main
 from aecore.kinds import RECIPES
 
 ROOT = Path(__file__).parents[2]
@@ -50,13 +50,24 @@ assert len(values) == len(images) and images.shape[1:] == session.shape
 assert abs(images[0] - images[-1]).max() > 0.1, "the most effective unit changes the picture"
 """,
     "from sklearn": "assert accuracy > 0.9",
+    "import numpy": """
+import sys
+assert pictures.shape == (8, 1, 8, 8) and 0 <= pictures.min() < pictures.max() <= 1
+assert not {"aecore", "torch"} & set(sys.modules)
+""",
 }
 """What holds after each block of Python, by how the block begins."""
+BEFORE = {"import numpy": ["export", "digits-variational", "decoder.onnx"]}
+"""The command, one of README's own, that makes what a block reads."""
 
 
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.split("\n")[0])
-def test_the_python_block_runs_as_it_stands(tmp_path, code):
+def test_the_python_block_runs_as_it_stands(tmp_path, monkeypatch, code):
     (check,) = (check for beginning, check in CHECKS.items() if code.startswith(beginning))
+    for words in (words for beginning, words in BEFORE.items() if code.startswith(beginning)):
+        assert words in command_lines()
+        monkeypatch.chdir(tmp_path)
+        assert main(words) == 0
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code + check],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300,

@@ -31,6 +31,7 @@ export interface PlaceData extends Where {
   origin: string;
   other: string | null;
   spherical: boolean;
+  off: boolean; // the server knows that this walk is not live, and draws the controls itself
 }
 
 export interface Library {
@@ -39,6 +40,9 @@ export interface Library {
   directions: Map<string, Direction>;
   sample: Sample;
 }
+
+const INSISTED = 5;
+const INSISTS_AFTER = 1500;
 
 export type Change = "library" | "place" | "where" | "drawn" | "live";
 type Listener = (change: Change) => void;
@@ -78,15 +82,17 @@ export class Walk {
   // --- what the server says
 
   meet(data: LibraryData): void {
-    if (this.library?.data.run === data.run) return;
-    this.forget();
+    const known = this.library;
+    const same = known?.data.run === data.run;
+    if (known && same && known.data.directions.length === data.directions.length) return;
+    if (!same) this.forget();
     const mean = floats(data.mean);
     const directions = new Map(data.directions.map((told) => [told.id, new Direction(told, mean)]));
     const sample = { codes: floats(data.codes), scale: floats(data.scale), typical: floats(data.typical) };
     this.library = { data, mean, directions, sample };
     this.tell("library");
     if (this.place) this.adopt(this.place);
-    void this.load(data);
+    if (!same) void this.load(data);
   }
 
   hear(data: PlaceData): void {
@@ -241,7 +247,17 @@ export class Walk {
     this.decoder?.release();
     this.decoder = undefined;
     this.tell("live");
-    this.report(this.off);
+    this.insist(INSISTED);
+  }
+
+  // A message of a page that is still being drawn can be lost: it is said again until the server has heard of it.
+  private insist(times: number): void {
+    const { off, library } = this;
+    if (off === undefined || this.place?.off || times === 0) return;
+    this.report(off);
+    setTimeout(() => {
+      if (this.library?.data.run === library?.data.run) this.insist(times - 1);
+    }, INSISTS_AFTER);
   }
 
   forget(): void {

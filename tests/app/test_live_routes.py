@@ -1,0 +1,310 @@
+"""What a live page fetches: models and noise that equal the session's, and nothing that it must not."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import numpy as np
+import onnxruntime
+import pytest
+from server import END_SECONDS, ROOT, await_health, free_port
+from starlette.applications import Starlette
+
+from aecore import export, graphs
+from aecore.errors import AecoreError
+from app import cache
+from app.live import routes
+
+FOREVER = "public, max-age=31536000, immutable"
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def said(self) -> str:
+        """A refusal: one line, which no browser keeps."""
+        assert self.headers["cache-control"] == "no-store"
+        assert self.headers["content-type"].startswith("text/plain")
+        (line,) = self.body.decode().splitlines()
+        return line
+
+
+def get(path: str, accept: str = "gzip, br", base: str = "") -> Answer:
+    """What the routes answer, byte for byte: no client that would unpack or follow anything."""
+    return anyio.run(asked, Starlette(routes=routes.routes(base)), path, accept)
+
+
+async def asked(app: Starlette, path: str, accept: str) -> Answer:
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+        "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"",
+        "headers": [(b"accept-encoding", accept.encode())] if accept else [],
+    }  # fmt: skip
+    sent: list[dict] = []
+
+    async def receive() -> dict:
+        return await anyio.sleep_forever()
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Answer(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+def where(run_id: str, part: str) -> dict:
+    answer = get(f"/live/model/{run_id}/{part}.json")
+    assert answer.status == 200, answer.body
+    assert answer.headers["cache-control"] == "no-store", "a run's next graph may be another"
+    return json.loads(answer.body)
+
+
+# --- models
+
+
+@pytest.mark.parametrize("part", ["decoder", "encoder", "denoiser", "denoiser-gaussian"])
+def test_a_model_comes_by_its_content_and_is_what_the_core_exports(run_ids, part):
+    about = where(run_ids["denoising"], part)
+    session = cache.session(run_ids["denoising"])
+    name, _, kind = part.partition("-")
+    graph = export.exported(session, name, kind or None)
+    assert about["url"] == f"/live/model/{graph.name}"
+    assert about["size"] == graph.size
+    assert about["part"] == name
+    assert about["shape"] == [1, 8, 8]
+    assert about["code_dim"] == session.code_dim
+    packed, plain = get(about["url"]), get(about["url"], accept="")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert gzip.decompress(packed.body) == plain.body == graph.path.read_bytes()
+    assert len(packed.body) == int(packed.headers["content-length"]) < len(plain.body)
+    for answer in (packed, plain):
+        assert answer.headers["cache-control"] == FOREVER
+        assert answer.headers["vary"] == "Accept-Encoding"
+
+
+def test_a_denoiser_plays_the_seed_s_own_noise(run_ids):
+    about = where(run_ids["denoising"], "denoiser-salt_and_pepper")
+    assert about["kind"] == "salt_and_pepper"
+    assert about["level"] == 0.4
+    assert about["random"] is True
+    field = get(about["field"] + "/3/11")
+    assert field.headers["cache-control"] == FOREVER
+    session = cache.session(run_ids["denoising"])
+    images = session.gallery(3).images
+    drawn = np.frombuffer(field.body, "<f4").reshape(3, 1, 8, 8)
+    player = onnxruntime.InferenceSession(get(about["url"], accept="").body)
+    feeds = {"images": images, "field": drawn, "level": np.array(0.25, np.float32)}
+    found = dict(zip([out.name for out in player.get_outputs()], player.run(None, feeds), strict=True))
+    wanted = session.denoise(images, "salt_and_pepper", 0.25, seed=11)
+    assert np.array_equal(found["corrupted"], wanted.corrupted)
+    assert np.allclose(found["reconstruction"], wanted.reconstruction, atol=1e-4)
+    assert np.allclose(found["sse_after"], wanted.sse_after, rtol=1e-4)
+
+
+def test_of_many_first_visitors_one_model_is_made(run_ids, monkeypatch, tmp_path):
+    monkeypatch.setattr(export, "folder", lambda: tmp_path)
+    makers: list[str] = []
+    make = graphs.onnx_bytes
+
+    def counted(*arguments: object) -> bytes:
+        makers.append(threading.current_thread().name)
+        return make(*arguments)
+
+    monkeypatch.setattr(graphs, "onnx_bytes", counted)
+    app, found = Starlette(routes=routes.routes()), list[Answer]()
+
+    async def visit() -> None:
+        found.append(await asked(app, f"/live/model/{run_ids['variational']}/decoder.json", "gzip"))
+
+    async def all_at_once() -> None:
+        async with anyio.create_task_group() as visitors:
+            for _ in range(30):
+                visitors.start_soon(visit)
+
+    anyio.run(all_at_once)
+    assert len(makers) == 1
+    assert makers[0].startswith("aecore-live"), "never in the thread that answers everybody"
+    assert len({answer.body for answer in found}) == 1
+    assert all(answer.status == 200 for answer in found)
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "no-such-run/decoder.json", "..%2F..%2Fetc/decoder.json", "RUN/../decoder.json", "RUN/eye.json",
+        "RUN/decoder-masking.json", "RUN/denoiser-fog.json", "RUN/denoiser-__class__.json", "RUN/.json",
+        "Ünïcode/decoder.json", "digits\n/decoder.json", "x" * 500 + "/decoder.json", "0123456789abcdef.onnx",
+        "../../store.py", "0123456789abcdef.onnx.gz", "0123456789abcdef.key", "%2e%2e%2f.onnx",
+    ],
+)  # fmt: skip
+def test_other_models_there_are_none(run_ids, path):
+    answer = get("/live/model/" + path.replace("RUN", run_ids["denoising"]))
+    assert answer.status == 404
+    assert len(answer.body.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["no-such-run/masking/1/0", "RUN/fog/1/0", "RUN/masking/0/0", "RUN/masking/65/0", "RUN/masking/-1/0",
+     "RUN/masking/1/-1", "RUN/masking/1e3/0", "RUN/masking/1/" + "9" * 19, "RUN/masking/1/" + "9" * 5000,
+     "RUN/masking/1/٣", "RUN/masking/1/0/0", "RUN/masking/nan/0"],
+)  # fmt: skip
+def test_other_noise_there_is_none(run_ids, path):
+    assert get("/live/field/" + path.replace("RUN", run_ids["denoising"])).status == 404
+
+
+def test_a_field_is_no_larger_than_it_may_be(run_ids):
+    answer = get(f"/live/field/{run_ids['denoising']}/none/64/{2**63 - 1}")
+    assert len(answer.body) == 64 * 64 * 4
+
+
+def test_a_model_that_cannot_be_exported_says_why(run_ids, monkeypatch):
+    def refuse(*_: object) -> export.Graph:
+        raise AecoreError("this run cannot be exported:\nno such operation")
+
+    monkeypatch.setattr(export, "exported", refuse)
+    answer = get(f"/live/model/{run_ids['denoising']}/decoder.json")
+    assert answer.status == 422
+    assert answer.said == "this run cannot be exported: no such operation"
+
+
+def test_a_full_disk_is_said(run_ids, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(export, "folder", lambda: tmp_path / "file")
+    answer = get(f"/live/model/{run_ids['denoising']}/encoder.json")
+    assert answer.status == 500
+    assert "room in the cache folder" in answer.said
+    assert str(tmp_path) not in answer.said
+
+
+@pytest.mark.parametrize("harm", ["weights", "status", "config"])
+def test_a_run_that_is_damaged_is_not_found(empty_home, harm):
+    folder = empty_home / "runs" / "broken"
+    folder.mkdir(parents=True)
+    for name, content in {"status.json": "{}", "config.json": "{}", "weights.safetensors": ""}.items():
+        if not name.startswith(harm):
+            (folder / name).write_text(content)
+    answer = get("/live/model/broken/decoder.json")
+    assert answer.status == 404
+    assert "broken" in answer.said
+
+
+# --- the component's files
+
+
+@pytest.fixture
+def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A built component in a folder of its own, and beside it what is nobody's business."""
+    folder = tmp_path / "dist"
+    (folder / "runtime").mkdir(parents=True)
+    (folder / "walk-0a1b.js").write_text("export const answer = 42;\n" * 100)
+    (folder / "runtime" / "ort.mjs").write_text("export default 1;\n" * 100)
+    (folder / "runtime" / "ort.wasm.gz").write_bytes(gzip.compress(os.urandom(2000)))
+    (folder / "notes.txt").write_text("private")
+    (folder / ".hidden.js").write_text("private")
+    (tmp_path / "secret.js").write_text("private")
+    monkeypatch.setattr(routes, "DIST", folder)
+    return folder
+
+
+@pytest.mark.parametrize(("path", "type_"), [("dist/walk-0a1b.js", "text/javascript"),
+                                             ("runtime/ort.mjs", "text/javascript")])  # fmt: skip
+def test_scripts_come_compressed_and_are_kept_for_ever(dist, path, type_):
+    packed, plain = get(f"/live/{path}"), get(f"/live/{path}", accept="")
+    assert gzip.decompress(packed.body) == plain.body == (dist / path.removeprefix("dist/")).read_bytes()
+    assert len(packed.body) < len(plain.body)
+    for answer in (packed, plain):
+        assert answer.headers["content-type"].split(";")[0] == type_
+        assert answer.headers["cache-control"] == FOREVER
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_packed_runtime_is_left_to_the_browser_to_unpack(dist):
+    answer = get("/live/runtime/ort.wasm.gz")
+    assert answer.body == (dist / "runtime" / "ort.wasm.gz").read_bytes()
+    assert "content-encoding" not in answer.headers
+    assert answer.headers["content-type"] == "application/gzip", "which Streamlit does not compress once more"
+
+
+def test_a_rebuilt_file_is_sent_anew(dist):
+    get("/live/dist/walk-0a1b.js")
+    (dist / "walk-0a1b.js").write_text("export const answer = 43;\n" * 101)
+    assert b"43" in gzip.decompress(get("/live/dist/walk-0a1b.js").body)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["dist/", "dist", "dist/notes.txt", "dist/.hidden.js", "dist/../secret.js", "dist/..", "dist/%2e%2e/secret.js",
+     "dist/runtime", "dist/runtime/ort.mjs", "runtime/../walk-0a1b.js", "dist/walk-0a1b.js\x00", "dist/walk.js",
+     "dist/" + "x" * 300 + ".js", "", "else", "runtime/walk-0a1b.js"],
+)  # fmt: skip
+def test_no_other_file_is_served(dist, path):
+    answer = get(f"/live/{path}")
+    assert answer.status in (404, 307)
+    assert b"private" not in answer.body
+
+
+# --- a whole server, below a base path
+
+
+@pytest.fixture(scope="module")
+def below(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the real app, served below the path `some/where`."""
+    home, port = tmp_path_factory.mktemp("below"), free_port()
+    url = f"http://127.0.0.1:{port}/some/where"
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", "streamlit", "run", str(ROOT / "app" / "asgi.py"), "--server.port", str(port),
+         "--server.baseUrlPath", "/some/where/", "--server.headless", "true"],
+        cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT), "AECORE_HOME": str(home)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        await_health(url, child)
+        yield url
+    finally:
+        child.terminate()
+        child.wait(timeout=END_SECONDS)
+
+
+def fetched(url: str) -> tuple[dict[str, str], bytes]:
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept-Encoding": "gzip"}), timeout=60) as answer:
+        return {name.lower(): value for name, value in answer.headers.items()}, answer.read()
+
+
+def test_the_server_answers_below_its_base_path_too(below):
+    for base in (below, below.removesuffix("/some/where")):
+        about = json.loads(fetched(f"{base}/live/model/digits-variational/decoder.json")[1])
+        headers, body = fetched(base + about["url"])
+        assert headers["content-encoding"] == "gzip"
+        assert headers["cache-control"] == FOREVER
+        assert int(headers["content-length"]) == len(body), "sent as it lies there, not compressed at each request"
+        player = onnxruntime.InferenceSession(gzip.decompress(body))
+        (picture,) = player.run(None, {"code": np.zeros((2, 10), np.float32)})
+        assert picture.shape == (2, 1, 8, 8)
+
+
+def test_starting_the_server_loads_no_exporter(tmp_path):
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import app.asgi; print(sorted({'onnx', 'onnxruntime', " \
+           "'torch.onnx._internal.torchscript_exporter.utils'} & set(sys.modules)))"  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, str(ROOT)],
+        cwd=tmp_path, env={**os.environ, "AECORE_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]", done.stderr
