@@ -92,7 +92,8 @@ def denoise(scene: Scene) -> None:
     token = scene.sessions[0].run_id
     sheet = picture(scene.results)
     # The picture's size, known before the module that measures it is here: custom properties reach into the component.
-    st.html(f"<style>.st-key-{key} {{ --natural: {sheet.shape[1]}px; --shape: {sheet.shape[1]} / {sheet.shape[0]} }}</style>")
+    high, wide = sheet.shape[:2]
+    st.html(f"<style>.st-key-{key} {{ --natural: {wide}px; --shape: {wide} / {high} }}</style>")
     _DENOISE(
         key=key,
         data={
