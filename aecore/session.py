@@ -81,7 +81,7 @@ class Denoised:
         before = float(self.sse_before.sum())
         return 1 - float(self.sse_after.sum()) / before if before > 0 else None
 
-    @property
+    @functools.cached_property
     def ssim(self) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]] | None:
         """Structural similarity per image, before and after; None where the pictures are smaller than its windows."""
         if min(self.original.shape[2:]) < 3:

@@ -270,6 +270,26 @@ def test_the_keyboard_paints_too(open_page: OpenPage) -> None:
     becomes(canvas, begin)
 
 
+def test_a_finger_paints_and_does_not_scroll(open_page: OpenPage) -> None:
+    page = open_page(f"denoise?run={RUN}&level=0", width=400)
+    canvas = live(page)
+    page.get_by_role("radio", name="Erase").check()
+    before, (x, y) = pixels(canvas), place(canvas, 0.2, 0.5)
+    main = page.get_by_test_id("stMain")
+    at = main.evaluate("main => main.scrollTop")
+    devtools = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: dict[str, float]) -> None:
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
+
+    touch("touchStart", {"x": x, "y": y})
+    for step in range(1, 6):
+        touch("touchMove", {"x": x, "y": y - 8 * step})
+    touch("touchEnd")
+    changed(canvas, before)
+    assert main.evaluate("main => main.scrollTop") == at
+
+
 # --- the loop, and two runs
 
 
