@@ -55,6 +55,12 @@ def error_of(page: Page) -> float:
     return float(page.locator(".figures td + td").first.inner_text())
 
 
+def numbers(page: Page) -> list[float]:
+    """All figures, of each image and of all of them."""
+    told = page.locator(".each, .figures, .reading").all_inner_texts()
+    return [float(text.replace("∞", "inf")) for text in re.findall(r"-?[\d.]+\d|∞", "\n".join(told))]
+
+
 def listening(page: Page) -> list[object]:
     """What the page sends to the server from now on; it is opened anew, so that nothing is missed."""
     sent: list[object] = []
@@ -115,12 +121,15 @@ def test_a_drag_is_drawn_in_the_browser_and_told_once(open_page: OpenPage) -> No
         f"run=shapes-denoising&images={'-'.join(str(i) for i in range(14))}",
     ],
 )
-def test_the_live_picture_is_the_servers(open_page: OpenPage, path: str) -> None:
+def test_the_live_picture_and_figures_are_the_servers(open_page: OpenPage, path: str) -> None:
     """The same bytes, so that one takes over from the other without a flicker."""
     page = open_page(f"denoise?{path}")
     width, height, most = live(page).evaluate(APART)
     assert (width, height) == (0, 0)
     assert most <= 1
+    plain = open_page(f"denoise?{path}", blocked="/live/runtime/")
+    expect(plain.locator(".denoise[data-live=failed]")).to_be_visible()
+    assert numbers(page) == pytest.approx(numbers(plain), abs=0.011)
 
 
 def test_the_keyboard_moves_finely_and_coarsely_and_tells_when_the_key_is_up(open_page: OpenPage) -> None:
