@@ -653,16 +653,16 @@ def export(options: argparse.Namespace) -> None:
 
 
 def _export_model(options: argparse.Namespace) -> None:
-    from aecore.export import exported, signature
+    from aecore.export import content, signature
 
     if options.with_images:
         raise UsageError("argument --with-images: an .onnx file holds no pictures; they travel in a .zip")
     if options.noise and options.part != "denoiser":
         raise UsageError("argument --noise: only a denoiser corrupts; add --part denoiser")
     part = options.part or "decoder"
-    graph = exported(_session(options.run), part, options.noise)
-    _write(options.out, graph.path.read_bytes())
-    print(f"{options.out}: the {part}, {graph.size / 1e6:.2f} MB: {signature(graph)}")
+    made = content(_session(options.run), part, options.noise)
+    _write(options.out, made)
+    print(f"{options.out}: the {part}, {len(made) / 1e6:.2f} MB: {signature(made)}")
 
 
 def _export_run(options: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 import aecore
 from aecore import graphs, metrics, points
-from aecore.errors import BadInput
+from aecore.errors import AecoreError, BadInput
 from aecore.files import prune, write_atomic
 from aecore.home import home
 from aecore.session import Session
@@ -33,7 +33,9 @@ from aecore.session import Session
 FORMAT = 1
 """Number of the graphs' names and meaning, in their metadata; others are made anew."""
 CACHE_BYTES = 200 * 2**20
-"""The most that the cache holds; the files not used for longest go first."""
+"""The most that the cache holds; the files not used for longest go first. No graph is larger than a quarter of it, so
+that what was just made stays.
+"""
 MOST_FIELDS = 64
 """Images for which a field is drawn at once."""
 PARTS = ("decoder", "encoder", "denoiser")
@@ -60,14 +62,15 @@ def decoder(session: Session) -> Graph:
     """`Session.decode`: code (n, K) → picture (n, C, H, W), in [0, 1] where the data are.
 
     All graphs: float32 in and out, any number of images n, within 1e-4 of the session. Made once for a run's weights.
-    Raises `AecoreError` for a model that cannot be exported, OSError when the cache cannot be written.
+    Raises `AecoreError` for a model that cannot be exported or is too large for a browser, OSError when the cache
+    cannot be written.
     """
-    return _kept(session, graphs.Decoding(session.model, session.bounded))
+    return exported(session, "decoder")
 
 
 def encoder(session: Session) -> Graph:
     """`Session.encode`: images (n, C, H, W) → code (n, K). Raises as `decoder` does."""
-    return _kept(session, graphs.Encoding(session.model, session.bounded))
+    return exported(session, "encoder")
 
 
 def denoiser(session: Session, kind: str | None = None) -> Graph:
@@ -78,20 +81,19 @@ def denoiser(session: Session, kind: str | None = None) -> Graph:
     sse_after, ssim_before, ssim_after (n,), of the corrupted images and of the reconstructions, as in `aecore.metrics`;
     no SSIM for pictures with a side below 3 pixels. Raises as `decoder` does, and `BadInput` for an unknown kind.
     """
-    return _kept(session, graphs.Denoising(session.model, session.bounded, session.corruption(kind), session.shape))
+    return exported(session, "denoiser", kind)
 
 
 def exported(session: Session, part: str, kind: str | None = None) -> Graph:
     """The graph of a part by its name, one of `PARTS`; `kind` is a denoiser's corruption. Raises as the part does."""
-    match part:
-        case "decoder":
-            return decoder(session)
-        case "encoder":
-            return encoder(session)
-        case "denoiser":
-            return denoiser(session, kind)
-        case _:
-            raise BadInput(f"there is no part {part!r} to export; there are: {', '.join(PARTS)}")
+    return _kept(session, _network(session, part, kind))
+
+
+def content(session: Session, part: str, kind: str | None = None) -> bytes:
+    """The same file made anew, of any size, without the cache. Raises `AecoreError`."""
+    network = _network(session, part, kind)
+    with _turn:
+        return _content(session, network)
 
 
 def field(session: Session, kind: str | None, n: int, seed: int) -> Float32[np.ndarray, "n f h w"]:
@@ -118,15 +120,15 @@ def compressed(graph: Graph) -> Path:
     path = graph.path.with_suffix(".onnx.gz")
     if not path.is_file():
         with _turn:
-            write_atomic(path, gzip.compress(graph.path.read_bytes(), mtime=0))
+            _write(path, gzip.compress(graph.path.read_bytes(), mtime=0))
     return path
 
 
-def signature(graph: Graph) -> str:
+def signature(content: bytes) -> str:
     """Names and sizes of what goes in and comes out, such as `code (n, 16) → picture (n, 1, 28, 28)`."""
     import onnx
 
-    network = onnx.load(graph.path).graph
+    network = onnx.load_from_string(content).graph
 
     def said(values: Any) -> str:
         sizes = [[str(d.dim_param or d.dim_value) for d in value.type.tensor_type.shape.dim] for value in values]
@@ -140,6 +142,18 @@ def folder() -> Path:
 
 
 # --- making and keeping ----------------------------------------------------------------------------------------------
+
+
+def _network(session: Session, part: str, kind: str | None) -> graphs.Network:
+    match part:
+        case "decoder":
+            return graphs.Decoding(session.model, session.bounded)
+        case "encoder":
+            return graphs.Encoding(session.model, session.bounded)
+        case "denoiser":
+            return graphs.Denoising(session.model, session.bounded, session.corruption(kind), session.shape)
+        case _:
+            raise BadInput(f"there is no part {part!r} to export; there are: {', '.join(PARTS)}")
 
 
 def _kept(session: Session, network: graphs.Network) -> Graph:
@@ -156,14 +170,21 @@ def _kept(session: Session, network: graphs.Network) -> Graph:
 
 
 def _made(session: Session, network: graphs.Network, pointer: Path) -> Graph:
-    content = graphs.onnx_bytes(network, network.ports(*_examples(session)), _about(session, network))
+    content = _content(session, network)
+    if len(content) > CACHE_BYTES // 4:
+        size = f"{len(content) / 1e6:.0f} MB"
+        raise AecoreError(f"this model takes {size}, more than a browser is sent; aecore export writes it to a file")
     path = folder() / f"{hashlib.sha256(content).hexdigest()[:16]}.onnx"
+    _write(path, content)
+    _write(pointer, path.name.encode())
+    return Graph(path, len(content))
+
+
+def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, content)
-    write_atomic(pointer, path.name.encode())
     with contextlib.suppress(OSError):
-        prune(folder(), CACHE_BYTES)
-    return Graph(path, len(content))
+        prune(path.parent, CACHE_BYTES)
 
 
 def _pointed_at(pointer: Path) -> Graph | None:
@@ -178,6 +199,10 @@ def _pointed_at(pointer: Path) -> Graph | None:
         with contextlib.suppress(OSError):
             os.utime(path)
     return found
+
+
+def _content(session: Session, network: graphs.Network) -> bytes:
+    return graphs.onnx_bytes(network, network.ports(*_examples(session)), _about(session, network))
 
 
 def _about(session: Session, network: graphs.Network) -> dict[str, str]:

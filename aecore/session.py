@@ -305,8 +305,12 @@ class Session:
         """Whether images (bytes) are mostly light where what this run decodes is mostly dark, or the other way
         round.
         """
-        usual = self.decode(self.code_mean[None]).mean()
-        return bool((usual < 0.5) != (images.mean() < 127.5))
+        return self.mostly_dark != bool(images.mean() < 127.5)
+
+    @functools.cached_property
+    def mostly_dark(self) -> bool:
+        """Whether what this run decodes is mostly dark, as white strokes on black are."""
+        return bool(self.decode(self.code_mean[None]).mean() < 0.5)
 
     def _checked_codes(self, codes: CodeArray) -> Tensor:
         if codes.ndim != 2 or codes.shape[1] != self.code_dim or not np.isfinite(codes).all():

@@ -62,6 +62,13 @@ def keep_uploads(files: list[Upload]) -> None:
     st.session_state[_UPLOADS_VERSION] = secrets.token_hex(8)
 
 
+def show_own_images() -> None:
+    """The visitor's images as they came, not as negatives, instead of the dataset's."""
+    for key, wanted in ((SOURCE, "yours"), (INVERT, False)):
+        if key in st.session_state:  # else their defaults are these
+            st.session_state[key] = wanted
+
+
 def uploads_version() -> str:
     """Changes whenever the kept files change, so that it names them in a cache."""
     return str(st.session_state.get(_UPLOADS_VERSION, ""))
@@ -159,6 +166,7 @@ _WALK_SEEN = "_walk_seen"
 _WALK_AHEAD = "_walk_ahead"
 _WALK_PAGE = "_walk_page"
 _WALK_HEARD = "_walk_heard"
+_WALK_NAMED = "_walk_named"
 WALK_WIDGET = "_walk_"
 """Prefix of the keys of the page's own widgets."""
 _MOST = 1e6
@@ -287,6 +295,14 @@ def kept() -> list[Kept]:
 def keep(places: Sequence[Kept]) -> None:
     text = "|".join(f"{_plain(place.name)}*{place.place}" for place in places[:MOST_KEPT])
     set_place_parameter(KEPT, text or None)
+
+
+def names_changed(names: Sequence[tuple[str, str]]) -> bool:
+    """Whether named places are others than when this visit asked last; at its first time it is answered no."""
+    named = [name for name in names if name[0]]
+    before = st.session_state.get(_WALK_NAMED)
+    st.session_state[_WALK_NAMED] = named
+    return before is not None and before != named
 
 
 def _plain(name: str) -> str:

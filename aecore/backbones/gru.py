@@ -17,6 +17,7 @@ class GruCell(nn.Module):
 
     def __init__(self, n_in: int, width: int) -> None:
         super().__init__()
+        self.width = width
         self.read = nn.Linear(n_in, 3 * width)
         self.recall = nn.Linear(width, 3 * width)
         nn.init.xavier_uniform_(self.read.weight)
@@ -24,7 +25,9 @@ class GruCell(nn.Module):
             nn.init.orthogonal_(gate)
 
     def forward(self, read: Tensor, state: Tensor) -> Tensor:
-        (r, u, n), (recalled_r, recalled_u, recalled_n) = read.chunk(3, -1), self.recall(state).chunk(3, -1)
+        # Split and reshaped by constants, not by sizes asked for: half the operations of an exported graph.
+        r, u, n = read.split(self.width, -1)
+        recalled_r, recalled_u, recalled_n = self.recall(state).split(self.width, -1)
         reset, update = torch.sigmoid(r + recalled_r), torch.sigmoid(u + recalled_u)
         return (1 - update) * torch.tanh(n + reset * recalled_n) + update * state
 
@@ -76,14 +79,14 @@ class RowDecoder(Decoder):
         c, h, w = self.shape
         state, condition = torch.tanh(self.start(z)), self.condition(z)
         row, out = z.new_zeros(z.shape[0], c * w), list[Tensor]()
-        given = () if prefix is None else prefix.split(1, 2)
+        rows = () if prefix is None else prefix.unbind(2)
         for step in range(h):
             state = self.cell(self.cell.read(row) + condition, state)
-            out.append(self.write(state).reshape(z.shape[0], self.params_per_output, c, 1, w))
-            mean = self.mean(out[-1])
-            if step < len(given):
-                mean = torch.where(given[step].isnan(), mean, given[step])
-            row = mean.flatten(1)
+            out.append(self.write(state).reshape(-1, self.params_per_output, c, 1, w))
+            row = self.mean(out[-1]).flatten(1)
+            if step < len(rows):
+                given = rows[step].flatten(1)
+                row = torch.where(given.isnan(), row, given)
         return torch.cat(out, 3)
 
 

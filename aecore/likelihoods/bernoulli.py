@@ -22,7 +22,7 @@ class Bernoulli(Likelihood):
         return F.binary_cross_entropy_with_logits(out.squeeze(1), target, reduction="none")
 
     def mean(self, out: Outputs) -> Images:
-        return torch.sigmoid(out.squeeze(1))
+        return torch.sigmoid(out.select(1, 0))  # squeeze would ask for the size again in an exported graph
 
     def sample(self, out: Outputs, generator: torch.Generator) -> Images:
         return torch.bernoulli(self.mean(out), generator=generator)

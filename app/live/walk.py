@@ -5,9 +5,6 @@ outside of the fragment that a move redraws, so it is sent once for a run; *stag
 """
 
 import base64
-import math
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,51 +15,41 @@ from aecore import directions, pictures
 from aecore.directions import Direction
 from aecore.session import FARTHEST, NEARNESS, Gallery, Session
 from app import live, state
+from app.live import walk_messages
+from app.live.walk_messages import CONTROLS_KEY, DRAW_KEY, STAGE_KEY
 from app.widgets import walk_place
 from app.widgets.walk_place import Place
 
 HERE = Path(__file__).parent
 WALK = "walk"
 """Names the walk that the parts share in the browser."""
-STAGE_KEY = "walk_stage"
-CONTROLS_KEY = "walk_live_controls"
-DIRECTION = re.compile(r"[upa]\d{1,4}")
 FULL = 0.5
 """The difference, as a share of the pixel range, that gets the full colour."""
-MOST_MOVES = 2_000
-"""Directions that one message may move; a code has fewer."""
 _STAGE = live.component(
     "walk_stage",
     html=(HERE / "walk_stage.html").read_text(encoding="utf-8"),
     css=(HERE / "walk_stage.css").read_text(encoding="utf-8"),
 )
 _CONTROLS = live.component("walk_controls", html='<div class="host"></div>', css="")
+_DRAW = live.component("walk_draw", html='<div class="host"></div>', css="")
 _LIBRARY = live.component("walk_library", html="<div hidden></div>", css="")
 
 
-def off(run_id: str) -> str | None:
-    """Why the run is not live in this visitor's browser, in words; None while nothing failed."""
-    failed = st.session_state.get(STAGE_KEY, {}).get("failed")  # from the client: anything may stand there
-    match failed:
-        case {"reason": str(reason), "run": str(run)} if run == run_id:
-            return reason[:200]
-        case {"reason": str(reason)} if "run" not in failed:
-            return reason[:200]
-        case _:
-            return None
+def stage(place: Place, walk: str = WALK) -> None:
+    """The picture of the code, the start's, and their difference; hears where the visitor went to.
 
-
-def stage(place: Place) -> None:
-    """The picture of the code, the start's, and their difference; hears where the visitor went to."""
+    Parts with the same `walk` share it in the browser; a page with two of them gives them names, which are their keys.
+    """
+    key = STAGE_KEY if walk == WALK else f"{walk}_stage"
     shown = pictures.against(place.pictures[:1], place.pictures[1:], FULL)
     names = ("start", "now", "difference")
     _STAGE(
-        key=STAGE_KEY,
+        key=key,
         data={
             "module": live.module_address("walk"),
             "part": "stage",
-            "walk": WALK,
-            "off": off(place.session.run_id) is not None,
+            "walk": walk,
+            "off": walk_messages.off(place.session.run_id) is not None,
             "style": {"--w": f"{shown.shape[3]}px"},
             "pictures": {
                 name: pictures.data_uri(pictures.png(pictures.filmstrip(image[None])))
@@ -70,14 +57,14 @@ def stage(place: Place) -> None:
             },
             "place": described(place),
         },
-        on_place_change=lambda: hear(place),
+        on_place_change=lambda: walk_messages.hear(place, key),
         on_failed_change=lambda: None,
     )
 
 
-def units(_: Place) -> None:
+def units(_: Place, walk: str = WALK) -> None:
     """Sliders of units, principal directions and attributes."""
-    _controls("units")
+    _controls("units", walk)
 
 
 def pad(place: Place) -> None:
@@ -98,7 +85,8 @@ def way(place: Place) -> None:
 def plane(place: Place) -> tuple[str, str]:
     """Names of the plane's two directions: those of the URL, else the most effective units."""
     order = [f"u{unit}" for unit in place.session.units_by_effect()]
-    known = {*order, *walk_place.further_directions(place.session)}
+    session, gallery = place.session, place.gallery
+    known = {*order, *walk_place.further_directions(session), *walk_place.named_directions(session, gallery)}
     x = _asked(state.PLANE_X, known) or order[0]
     y = _asked(state.PLANE_Y, known - {x}) or next((name for name in [*order, "p1", "p2"] if name != x), x)
     return x, y
@@ -111,37 +99,43 @@ def _asked(parameter: str, known: set[str]) -> str | None:
     return name if name in known else None
 
 
-def _controls(part: str, **more: Any) -> None:
+def _controls(part: str, walk: str = WALK, **more: Any) -> None:
+    key = CONTROLS_KEY if walk == WALK else f"{walk}_controls"
     _CONTROLS(
-        key=CONTROLS_KEY,
-        data={"module": live.module_address("walk"), "part": part, "walk": WALK, **more},
-        on_plane_change=choose_plane,
+        key=key,
+        data={"module": live.module_address("walk"), "part": part, "walk": walk, **more},
+        on_plane_change=lambda: walk_messages.choose_plane(key),
     )
 
 
-def choose_plane() -> None:
-    match st.session_state[CONTROLS_KEY].get("plane"):
-        case {"x": str(x), "y": str(y)} if x != y and DIRECTION.fullmatch(x) and DIRECTION.fullmatch(y):
-            state.set_place_parameter(state.PLANE_X, x.removeprefix("u"))
-            state.set_place_parameter(state.PLANE_Y, y.removeprefix("u"))
-        case _:
-            pass
+def draw(session: Session) -> None:
+    """Paper to draw a start on; what is drawn joins the visitor's own images, so that other pages have it too."""
+    if session.shape[0] not in (1, 3) or session.config.dataset.value_range != (0.0, 1.0):
+        return
+    with st.popover("Draw", icon=":material/brush:", width="stretch"):
+        _DRAW(
+            key=DRAW_KEY,
+            data={
+                "module": live.module_address("walk"),
+                "part": "draw",
+                "walk": WALK,
+                "paper": {"shape": list(session.shape), "ground": 0.0 if session.mostly_dark else 1.0},
+            },
+            on_drawn_change=lambda: walk_messages.take_drawing(session),
+        )
 
 
-def library(session: Session, gallery: Gallery) -> None:
+def library(session: Session, gallery: Gallery, walk: str = WALK) -> None:
     """All that the browser needs of a run to walk by itself."""
     sample = directions.neighbourhood(session)
     _LIBRARY(
-        key="walk_library",
+        key=f"{walk}_library",
         data={
             "module": live.module_address("walk"),
             "part": "library",
-            "walk": WALK,
+            "walk": walk,
             "library": {
                 "run": session.run_id,
-                "base": live.base(),
-                "decoder": f"/live/model/{session.run_id}/decoder.json",
-                "encoder": f"/live/model/{session.run_id}/encoder.json",
                 "shape": list(session.shape),
                 "mean": _floats(session.code_mean),
                 "directions": [*directions_of(session), *_named(session, gallery)],
@@ -170,13 +164,16 @@ def described(place: Place) -> dict[str, object]:
         other = _floats(walk_place.other_code(place.session, place.gallery))
     return {
         "run": place.session.run_id,
+        "base": live.base(),
+        "decoder": f"/live/model/{place.session.run_id}/decoder.json",
+        "encoder": f"/live/model/{place.session.run_id}/encoder.json",
         "token": place.origin_token,
         "heard": state.heard_of_walk(place.origin_token),
         "start": _floats(place.start),
         "origin": _floats(place.origin),
         "other": other,
         "spherical": walk_place.how() == "spherical",
-        "off": off(place.session.run_id) is not None,
+        "off": walk_messages.off(place.session.run_id) is not None,
         "along": walk_place.along(),
         "moved": {str(unit): value for unit, value in place.moved.items()},
         "added": place.added,
@@ -214,27 +211,3 @@ def _line(name: str, direction: Direction, unit: int | None = None) -> dict[str,
         "decimals": scale.decimals,
         "dead": direction.dead,
     }
-
-
-# --- what comes from the browser
-
-
-def hear(place: Place) -> None:
-    """Goes where the visitor went, if the message is of this walk and makes sense; else nothing moves."""
-    match st.session_state[STAGE_KEY].get("place"):
-        case {"count": int(count), "token": str(token), "moved": dict(moved), "added": dict(added), "along": along}:
-            if token != place.origin_token:
-                return
-            state.hear_walk(token, count)
-            walk_place.go_live(place, _numbers(moved), _numbers(added), _number(along) or 0.0)
-        case _:
-            pass
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-
-
-def _numbers(values: Mapping[Any, Any]) -> dict[str, float]:
-    found = {str(name): _number(value) for name, value in list(values.items())[:MOST_MOVES]}
-    return {name: value for name, value in found.items() if value is not None}

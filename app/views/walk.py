@@ -13,6 +13,7 @@ from aecore.errors import AecoreError
 from aecore.session import Gallery, Scale, Session
 from app import cache, state
 from app.live import walk as live_walk
+from app.live import walk_messages
 from app.widgets import walk_place, walk_tray
 from app.widgets.filmstrip import FRAMES, Film, Paging, films
 from app.widgets.filters import filters
@@ -53,6 +54,7 @@ def main() -> None:
         try:
             with choice:
                 gallery = image_source(session)
+                live_walk.draw(session)
         except AecoreError as error:
             picture_error(str(error))
             return
@@ -122,7 +124,7 @@ def _where(place: Place) -> str:
 
 def _about(place: Place) -> None:
     """Where the code is; how far from the data too, where the browser does not measure that itself."""
-    meter = "" if live_walk.off(place.session.run_id) is None else _meter(place)
+    meter = "" if walk_messages.off(place.session.run_id) is None else _meter(place)
     st.html(f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>{meter}')
 
 
@@ -176,7 +178,7 @@ def _controls(place: Place) -> None:
     draw = {
         "between": _between, "plane": _plane, "random": _random, "chain": chain_view, "filters": filters,
     }  # fmt: skip
-    reason = live_walk.off(place.session.run_id)
+    reason = walk_messages.off(place.session.run_id)
     if reason is not None:
         st.caption(f"Not live: {reason}. The picture follows when you let go.")
     elif mode in LIVE:
@@ -241,7 +243,7 @@ def _between(place: Place) -> None:
         help="Linear: the straight line. Spherical: along a circle, so that the code keeps its length.",
     )
     other = walk_place.other_image(gallery)
-    if live_walk.off(session.run_id) is None:
+    if walk_messages.off(session.run_id) is None:
         live_walk.way(place)
     else:
         _way(place, other, how)

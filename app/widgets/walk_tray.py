@@ -35,6 +35,8 @@ def keep_button(place: Place) -> None:
 def tray(place: Place) -> None:
     """The kept pictures; picking one goes there. Nothing while there is none."""
     places = state.kept()
+    if state.names_changed([(kept.name, kept.direction) for kept in places]):
+        st.rerun()  # the directions that the browser knows are told outside of this fragment
     if not places:
         return
     found = [walk_place.read_kept(place.session, place.gallery, kept) for kept in places]

@@ -13,9 +13,10 @@ from reading import drawn
 from streamlit.testing.v1 import AppTest
 
 import aecore
+from aecore.intake import read_files
 from aecore.session import Gallery, Scale, Session
 from app import state
-from app.live import walk
+from app.live import walk, walk_messages
 from app.widgets import filmstrip, walk_place, walk_tiles
 from app.widgets.filmstrip import Film, Paging, films
 
@@ -89,7 +90,7 @@ def test_what_failed_in_the_browser_is_believed_for_its_run(
     monkeypatch: pytest.MonkeyPatch, failed: Any, reason: str | None
 ) -> None:
     monkeypatch.setattr(st, "session_state", {"walk_stage": {"failed": failed}})
-    assert walk.off("ours") == reason
+    assert walk_messages.off("ours") == reason
 
 
 def test_a_link_restores_image_and_units(open_page: OpenPage, run_ids: dict[str, str]) -> None:
@@ -377,7 +378,7 @@ def test_nothing_moves_by_a_message_that_makes_no_sense(
     if isinstance(sent, dict) and sent.get("token") == "":
         sent = {**sent, "token": place.origin_token}
     st.session_state["walk_stage"] = {"place": sent}
-    walk.hear(place)
+    walk_messages.hear(place)
     state.write_place()
     assert visit == {}
 
@@ -386,7 +387,7 @@ def test_a_message_is_answered_by_its_number(visit: dict[str, str], session: Ses
     place = walk_place.read(session, gallery)
     sent = {"count": 7, "token": place.origin_token, "moved": {"2": 0.5}, "added": {}, "along": 0}
     st.session_state["walk_stage"] = {"place": sent}
-    walk.hear(place)
+    walk_messages.hear(place)
     assert walk.described(walk_place.read(session, gallery))["heard"] == 7
     state.write_place()
     assert list(visit) == ["u2"]
@@ -415,11 +416,11 @@ def test_the_plane_of_a_link(
 def test_a_plane_chosen_in_the_browser_goes_into_the_link(visit: dict[str, str]) -> None:
     for sent in ({"x": "<b>", "y": "u1"}, {"x": "u1", "y": "u1"}, {"x": 1, "y": 2}, None, "nonsense"):
         st.session_state["walk_live_controls"] = {"plane": sent}
-        walk.choose_plane()
+        walk_messages.choose_plane()
     state.write_place()
     assert visit == {}
     st.session_state["walk_live_controls"] = {"plane": {"x": "u3", "y": "p1"}}
-    walk.choose_plane()
+    walk_messages.choose_plane()
     state.write_place()
     assert visit == {"x": "3", "y": "p1"}
 
@@ -555,3 +556,28 @@ def test_the_tray_takes_so_many_and_forgets(visit: dict[str, str]) -> None:
     state.keep([])
     state.write_place()
     assert "kept" not in visit
+
+
+# --- a drawing
+
+
+@pytest.mark.parametrize(
+    ("sent", "taken"),
+    [
+        (base64.b64encode(bytes(range(64))).decode(), True), (base64.b64encode(bytes(63)).decode(), False),
+        ("not base64!", False), ("A" * 10_000, False), (None, False), (7, False), ({"pixels": ""}, False),
+    ],
+    ids=["whole", "too small", "nonsense", "too large", "none", "number", "dict"],
+)  # fmt: skip
+def test_a_drawing_is_taken_pixel_by_pixel_or_not_at_all(
+    visit: dict[str, str], session: Session, sent: Any, taken: bool
+) -> None:
+    visit.update(image="3", u2="0.5")
+    st.session_state["walk_draw"] = {"drawn": sent}
+    walk_messages.take_drawing(session)
+    state.write_place()
+    assert visit == ({} if taken else {"image": "3", "u2": "0.5"})
+    assert len(state.uploads()) == taken
+    for upload in state.uploads():
+        intake = read_files([(upload.name, upload.content)], (8, 8), 1)
+        assert intake.images.tobytes() == bytes(range(64))

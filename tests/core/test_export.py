@@ -150,8 +150,13 @@ def test_every_recipe_is_exported(untrained, name):
     shape = (1, 28, 28) if RECIPES[name].config.dataset.kind == "mnist" else (1, 8, 8)
     session = untrained(RECIPES[name].config.model_dump(mode="json"), shape)
     check_decoder_and_encoder(session)
-    for kind in KINDS:
+    for kind in {session.config.corruption.kind, "salt_and_pepper", "patches"}:
         check_denoiser(session, kind)
+
+
+def test_ready_made_runs_show_every_recipe_under_every_noise():
+    made = {Session(RunStore(), run_id).config.recipe for run_id in READY_MADE}
+    assert made >= set(RECIPES)
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
@@ -359,12 +364,22 @@ def test_only_names_of_graphs_are_found(empty, name):
 
 def test_the_cache_stays_within_its_bound(session, empty, monkeypatch):
     first = export.decoder(session)
-    monkeypatch.setattr(export, "CACHE_BYTES", first.size + 1000)
-    second = export.encoder(session)
-    assert second.path.is_file(), "what was just made stays"
+    monkeypatch.setattr(export, "CACHE_BYTES", 4 * export.denoiser(session, "salt_and_pepper").size + 4000)
+    for kind in KINDS:
+        graph = export.denoiser(session, kind)
+        assert export.compressed(graph).is_file()
+        assert graph.path.is_file(), "what was just made stays"
+        assert sum(path.stat().st_size for path in empty.iterdir()) <= export.CACHE_BYTES
     assert not first.path.is_file()
-    assert sum(path.stat().st_size for path in empty.iterdir()) <= first.size + 1000
     assert export.decoder(session) == first, "and what went is made again"
+
+
+def test_a_model_too_large_to_be_sent_is_said_and_still_written_to_a_file(session, empty, monkeypatch):
+    monkeypatch.setattr(export, "CACHE_BYTES", 4000)
+    with pytest.raises(AecoreError, match=r"0 MB, more than a browser is sent; aecore export"):
+        export.decoder(session)
+    assert not empty.exists()
+    assert export.signature(export.content(session, "decoder")) == "code (n, 6) → picture (n, 1, 8, 8)"
 
 
 def test_of_many_that_want_a_graph_one_makes_it(trained, empty, made):

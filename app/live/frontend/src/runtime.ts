@@ -13,6 +13,8 @@ export type Feeds = Record<string, Tensor>;
 // The figure that a model may weigh here: more is a download and a memory that a classroom's laptops should not be asked for.
 export const LARGEST = 64 * 2 ** 20;
 
+const MOST_WORDS = 200;
+
 // Says in words what kept a model from running; the words stand in the page's quiet line.
 export class LiveError extends Error {}
 
@@ -71,8 +73,15 @@ async function reached(url: string, base: string): Promise<Response> {
   const answer = await fetch(whole).catch((error: unknown) => {
     throw new LiveError("the model could not be loaded", { cause: error });
   });
-  if (!answer.ok) throw new LiveError("the model could not be loaded");
+  if (!answer.ok) throw new LiveError((await said(answer)) || "the model could not be loaded");
   return answer;
+}
+
+// The server's own words for what it refuses: one line.
+async function said(answer: Response): Promise<string> {
+  if (!answer.headers.get("content-type")?.startsWith("text/plain")) return "";
+  const words = (await answer.text()).trim().replace(/\.$/, "");
+  return words.length < MOST_WORDS ? words : "";
 }
 
 // A session with float32 in and out.

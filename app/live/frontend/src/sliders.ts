@@ -10,7 +10,7 @@ const MORE = 18;
 const GROUPS: [string, string, Direction["told"]["kind"][]][] = [
   ["unit", "Units", ["unit"]],
   ["principal", "Principal directions", ["principal"]],
-  ["attribute", "Attributes", ["class", "factor", "own"]],
+  ["attribute", "Attributes", ["own", "class", "factor"]],
 ];
 
 export class Sliders {
@@ -21,6 +21,7 @@ export class Sliders {
   private readonly rows = new Map<Direction, Row>();
   private readonly stop: () => void;
   private group = "unit";
+  private run = "";
   private count = AT_ONCE;
 
   constructor(
@@ -33,14 +34,15 @@ export class Sliders {
       this.count += MORE;
       this.build();
     };
+    this.run = walk.library?.data.run ?? "";
     this.stop = walk.listen((change) => this.heard(change));
     this.build();
   }
 
   private heard(change: Change): void {
     if (change === "library") {
-      this.count = AT_ONCE;
-      this.group = "unit";
+      const run = this.walk.library?.data.run ?? "";
+      if (run !== this.run) [this.run, this.count, this.group] = [run, AT_ONCE, "unit"];
       this.build();
     } else {
       this.show();
@@ -50,7 +52,8 @@ export class Sliders {
 
   private directions(): Direction[] {
     const kinds = GROUPS.find(([id]) => id === this.group)?.[2] ?? [];
-    return [...(this.walk.library?.directions.values() ?? [])].filter(({ told }) => kinds.includes(told.kind));
+    const found = [...(this.walk.library?.directions.values() ?? [])].filter(({ told }) => kinds.includes(told.kind));
+    return found.sort((a, b) => Number(b.told.kind === "own") - Number(a.told.kind === "own")); // one's own come first
   }
 
   private build(): void {

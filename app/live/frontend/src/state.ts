@@ -5,9 +5,6 @@ import { type Code, Direction, type Sample, type Told, type Where, between, comp
 // What the server says of a run; it stays the same as long as the run is shown.
 export interface LibraryData {
   run: string;
-  base: string;
-  decoder: string;
-  encoder: string;
   shape: [number, number, number];
   mean: string;
   directions: Told[];
@@ -25,6 +22,9 @@ export interface LibraryData {
 // What the server says of a place.
 export interface PlaceData extends Where {
   run: string;
+  base: string; // the path that the server's addresses begin with
+  decoder: string;
+  encoder: string;
   token: string; // names the origin: another run, image or random code is another token
   heard: number; // the last release that this answers
   start: string;
@@ -82,31 +82,30 @@ export class Walk {
   // --- what the server says
 
   meet(data: LibraryData): void {
-    const known = this.library;
-    const same = known?.data.run === data.run;
-    if (known && same && known.data.directions.length === data.directions.length) return;
-    if (!same) this.forget();
+    const known = this.library?.data;
+    if (known?.run === data.run && known.directions.length === data.directions.length) return;
     const mean = floats(data.mean);
     const directions = new Map(data.directions.map((told) => [told.id, new Direction(told, mean)]));
     const sample = { codes: floats(data.codes), scale: floats(data.scale), typical: floats(data.typical) };
     this.library = { data, mean, directions, sample };
     this.tell("library");
     if (this.place) this.adopt(this.place);
-    if (!same) void this.load(data);
   }
 
   hear(data: PlaceData): void {
-    const another = this.place?.token !== data.token || this.place.run !== data.run;
+    if (this.place && this.place.run !== data.run) this.forget(data.run); // its model is asked for at once
+    const another = this.place?.token !== data.token;
+    const first = this.place === undefined;
     if (another) this.dragging = false; // the server overrules: another run, image or random code, or a link
     this.sent = another ? data.heard : Math.max(this.sent, data.heard);
-    if (this.library && this.library.data.run !== data.run) this.forget(); // its library is on the way
     const late = data.heard < this.sent || this.dragging;
     this.place = data;
     this.other = data.other === null ? undefined : floats(data.other);
     this.start = floats(data.start);
     this.origin = floats(data.origin);
     if (another) this.before = undefined;
-    if (!late || another) this.adopt(data);
+    if (!late) this.adopt(data);
+    if (first) void this.load(data);
     this.tell("place");
   }
 
@@ -183,6 +182,11 @@ export class Walk {
     this.tell("where");
   }
 
+  // Shows another code than the walk's, or the walk's again; nothing is moved by it.
+  preview(code: Code | undefined): void {
+    if (this.decoder && this.z.length > 0) this.loop.push(code ?? this.z, performance.now());
+  }
+
   private redraw(stamp: number, z?: Code): void {
     if (!this.library || !this.place || this.library.data.run !== this.place.run) return;
     this.z = z ?? composed(this.base, this.where, this.library.directions);
@@ -209,21 +213,21 @@ export class Walk {
 
   // --- models
 
-  private async load({ run, decoder, base }: LibraryData): Promise<void> {
+  private async load({ run, decoder, base }: PlaceData): Promise<void> {
     try {
       const model = await loadModel(decoder, base);
-      if (this.library?.data.run !== run) return model.release();
+      if (this.place?.run !== run || this.decoder) return model.release();
       this.decoder = model;
       this.before = undefined;
       this.redraw(performance.now());
     } catch (error) {
-      if (this.library?.data.run === run) this.fail(error);
+      if (this.place?.run === run) this.fail(error);
     }
   }
 
   // Pictures of many codes, made in the worker; the first call loads the model there.
   async pictures(codes: Code): Promise<Float32Array> {
-    const data = this.library?.data;
+    const data = this.place;
     if (!data) return new Float32Array();
     this.films ??= workerModel(data.decoder, data.base);
     return this.decoded(await this.films, codes);
@@ -231,12 +235,13 @@ export class Walk {
 
   // The code of a picture, in the worker.
   async encoded(picture: Float32Array): Promise<Code> {
-    const data = this.library?.data;
-    if (!data) return new Float32Array();
+    const data = this.place;
+    const shape = this.library?.data.shape;
+    if (!data || !shape) return new Float32Array();
     this.coder ??= workerModel(data.encoder, data.base);
     const model = await this.coder;
     const [name = "images"] = model.inputs;
-    const [code] = Object.values(await model.run({ [name]: { data: picture, dims: [1, ...data.shape] } }));
+    const [code] = Object.values(await model.run({ [name]: { data: picture, dims: [1, ...shape] } }));
     return code?.data ?? new Float32Array();
   }
 
@@ -252,18 +257,20 @@ export class Walk {
 
   // A message of a page that is still being drawn can be lost: it is said again until the server has heard of it.
   private insist(times: number): void {
-    const { off, library } = this;
+    const { off, place } = this;
     if (off === undefined || this.place?.off || times === 0) return;
     this.report(off);
     setTimeout(() => {
-      if (this.library?.data.run === library?.data.run) this.insist(times - 1);
+      if (this.place?.run === place?.run) this.insist(times - 1);
     }, INSISTS_AFTER);
   }
 
-  forget(): void {
+  // Lets go of all that belongs to a run; the library of the `next` one may already be here.
+  forget(next?: string): void {
     this.decoder?.release();
     for (const model of [this.films, this.coder]) void model?.then((found) => found.release(), () => undefined);
-    this.decoder = this.films = this.coder = this.library = undefined;
+    this.decoder = this.films = this.coder = this.place = undefined;
+    if (this.library?.data.run !== next) this.library = undefined;
     this.picture = this.before = this.off = undefined;
     this.live = false;
   }

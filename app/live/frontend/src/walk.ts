@@ -1,6 +1,7 @@
 // The parts of the Walk page that follow the pointer. Each is mounted by itself; those of one page share one walk.
 import css from "./walk.css";
 import { styled, type Root } from "./dom";
+import { Draw, type Paper } from "./draw";
 import { Pad, type Plane } from "./pad";
 import { Sliders } from "./sliders";
 import { Stage } from "./stage";
@@ -8,12 +9,13 @@ import { type LibraryData, type PlaceData, Walk } from "./state";
 import { type Ends, Way } from "./way";
 
 interface Data {
-  part: "stage" | "library" | "units" | "pad" | "way";
+  part: "stage" | "library" | "units" | "pad" | "way" | "draw";
   walk: string; // names the walk that the parts share
   place?: PlaceData;
   library?: LibraryData;
   plane?: Plane;
   ends?: Ends;
+  paper?: Paper;
 }
 export interface Component {
   data: Data;
@@ -47,6 +49,7 @@ export default function mount({ data, parentElement: root, setStateValue, setTri
   }
   const view = mounted.get(root)?.view;
   if (view instanceof Pad && data.plane) view.show(data.plane);
+  if (view instanceof Draw && data.paper) view.offer(data.paper);
   if (view instanceof Way && data.ends) view.name(data.ends);
   if (data.library) walk.meet(data.library);
   if (data.place) walk.hear(data.place);
@@ -58,6 +61,7 @@ function viewed(part: Data["part"], walk: Walk, root: Root, tell: Component["set
   styled(root, css);
   if (part === "stage") return new Stage(walk, root);
   if (part === "pad") return new Pad(walk, host, (plane) => tell("plane", plane));
+  if (part === "draw") return new Draw(walk, host, (pixels) => tell("drawn", pixels));
   return part === "way" ? new Way(walk, host) : new Sliders(walk, host);
 }
 
