@@ -6,7 +6,7 @@ The component gets the server's picture, which stands until the model is here, a
 import base64
 import dataclasses
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,8 @@ class Scene:
     own_level: bool
     results: tuple[Denoised, ...]
     labels: tuple[str, ...]
-    curve: str
+    curve: Callable[[], str]
+    """Error against level, as HTML; made when it is asked for, since a picture need not wait for it."""
 
 
 def moved(token: str, kinds: Mapping[str, object]) -> View | None:
@@ -152,7 +153,7 @@ def told(scene: Scene) -> dict[str, Any]:
         "note": given_rows(session, view.kind, first.rows_given),
         "hidden": list(pictures.HIDDEN),
         "columns": COLUMNS,
-        "curve": scene.curve,
+        "curve": scene.curve(),
     }
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import html
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -67,7 +68,7 @@ def scene_of(chosen: Chosen) -> Scene:
         own_level=state.share(state.LEVEL) is None,
         results=tuple(one.denoise(images, part, view.level, view.seed) for one in sessions),
         labels=tuple(names_of(chosen.gallery, chosen.positions)),
-        curve=_curve(chosen, view),
+        curve=partial(_curve, chosen, view),
     )
 
 
@@ -172,7 +173,7 @@ def _plain(scene: Scene, places: Places) -> None:
         places.slider.caption(note)
     said = f'<p class="reading">{html.escape(live.reading(first.removed))}</p>'
     table = live.table(scene.results, scene.titles)
-    places.below.html(f'<div class="below"><div>{table}{said}</div>{scene.curve}</div>')
+    places.below.html(f'<div class="below"><div>{table}{said}</div>{scene.curve()}</div>')
 
 
 # --- the choice of runs and images
