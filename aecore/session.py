@@ -81,6 +81,13 @@ class Denoised:
         before = float(self.sse_before.sum())
         return 1 - float(self.sse_after.sum()) / before if before > 0 else None
 
+    @functools.cached_property
+    def ssim(self) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]] | None:
+        """Structural similarity per image, before and after; None where the pictures are smaller than its windows."""
+        if min(self.original.shape[2:]) < 3:
+            return None
+        return metrics.ssim(self.original, self.corrupted), metrics.ssim(self.original, self.reconstruction)
+
     def figures(self) -> dict[str, tuple[float, float]]:
         """(before, after) of all images: mean `sse` per image, `psnr` of the mean error in dB, mean `ssim`.
 
@@ -91,8 +98,8 @@ class Denoised:
             "sse": (float(self.sse_before.mean()), float(self.sse_after.mean())),
             "psnr": tuple(float(metrics.decibels(metrics.mse(x, r).mean())) for x, r in pairs),
         }
-        if min(self.original.shape[2:]) >= 3:
-            found["ssim"] = tuple(float(metrics.ssim(x, r).mean()) for x, r in pairs)
+        if (similar := self.ssim) is not None:
+            found["ssim"] = tuple(float(values.mean()) for values in similar)
         return {name: (values[0], values[1]) for name, values in found.items()}
 
 
@@ -359,9 +366,9 @@ class Session:
         """r = g(f(x)) of uncorrupted images. Raises `BadInput`."""
         return self._picture(self._model.reconstruct(self._checked(images)))
 
-    def corruption(self, kind: str | None = None, level: float | None = None) -> Corruption:
-        """The run's own corruption, or another kind; at `level`. Raises `BadInput` for an unknown kind or impossible
-        level.
+    def corruption(self, kind: str | Corruption | None = None, level: float | None = None) -> Corruption:
+        """The run's own corruption, or another kind, or that very one; at `level`. Raises `BadInput` for an unknown kind
+        or impossible level.
         """
         own = self.config.corruption
         try:
@@ -371,9 +378,11 @@ class Session:
             raise BadInput(f"corruption: {error}") from None
 
     @torch.inference_mode()
-    def denoise(self, images: Pictures, kind: str | None = None, level: float | None = None, seed: int = 0) -> Denoised:
+    def denoise(
+        self, images: Pictures, kind: str | Corruption | None = None, level: float | None = None, seed: int = 0
+    ) -> Denoised:
         """Corrupts with the seed's noise at `level` (default: the training level) and reconstructs. Equal seeds replay
-        equal noise.
+        equal noise; another run's `corruption` as `kind` gives both runs the same.
         """
         clean = self._checked(images)
         corruption = self.corruption(kind, level)

@@ -24,6 +24,9 @@ EXAMPLE = "example"
 # Denoise
 IMAGES = "images"
 """Positions in the run's gallery, joined by "-". Written by `choose_images`."""
+SECOND = "second"
+"""The id of a run beside the first, on the same noise."""
+LIVE_DENOISE = "denoise_live"
 
 # Maps
 MAP_COLOUR = "colour"
@@ -417,6 +420,30 @@ def choose_images(own: bool, positions: list[int]) -> None:
         st.session_state[_OWN_IMAGES] = text
     else:
         set_parameter(IMAGES, text)
+
+
+# --- Live components
+
+_LIVE_FAILED = "_live_failed"
+
+
+def hear(key: str, token: str, count: int) -> None:
+    """Keeps the count of the visitor's last move in the component `key`; `token` names what its moves belong to."""
+    st.session_state[f"{key}_heard"] = (token, count)
+
+
+def heard(key: str, token: str) -> int:
+    known, count = st.session_state.get(f"{key}_heard", ("", 0))
+    return count if known == token else 0
+
+
+def live_failed(reason: str) -> None:
+    """For the rest of the visit pages are drawn without their live part."""
+    st.session_state[_LIVE_FAILED] = reason
+
+
+def live_failure() -> str | None:
+    return st.session_state.get(_LIVE_FAILED)
 
 
 # --- Train

@@ -13,7 +13,7 @@ READY_MADE = (RUN, MAPS_RUN, "digits-deep", WALK_RUN)
 
 
 def level_of(page: Page) -> Locator:
-    return page.get_by_role("slider")
+    return page.get_by_role("slider", name=re.compile("Fraction"))
 
 
 def units_of(page: Page) -> Locator:

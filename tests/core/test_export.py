@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -284,6 +285,16 @@ def test_an_operation_that_cannot_be_exported_is_said_in_one_line(session):
     network = Odd(session.model, session.bounded)
     with pytest.raises(AecoreError, match=r"cannot be exported: .*logaddexp"):
         graphs.onnx_bytes(network, network.ports(*export._examples(session)), {})
+
+
+def test_only_the_exporter_s_own_deprecations_are_silenced(session):
+    export.content(session, "decoder")
+    filters = len(warnings.filters)
+    export.content(session, "decoder")
+    assert len(warnings.filters) == filters, "and no filter is added each time"
+    for message, kind in (("an old function", DeprecationWarning), (graphs.NOTICES[0], UserWarning)):
+        with pytest.raises(kind):
+            warnings.warn(message, kind, stacklevel=1)
 
 
 # --- the cache
