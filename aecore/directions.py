@@ -23,7 +23,7 @@ from aecore.parts import Data
 from aecore.points import evenly, principal_axes
 from aecore.session import Session
 
-Kind = Literal["unit", "principal", "class", "factor"]
+Kind = Literal["unit", "principal", "class", "factor", "own"]
 PRINCIPAL = 8
 """Principal directions that are offered; the session keeps them."""
 CLASSES = 24
@@ -76,8 +76,11 @@ class Direction:
         self, code: Float32[np.ndarray, "k"], mean: Float32[np.ndarray, "k"], to: float
     ) -> Float32[np.ndarray, "k"]:
         """The code moved along this direction until it reads `to`."""
-        by = to - float(self.reading(code[None], mean)[0])
-        return (code + by * self.vector.astype(np.float64)).astype(np.float32)
+        return self.stepped(code, to - float(self.reading(code[None], mean)[0]))
+
+    def stepped(self, code: Float32[np.ndarray, "k"], steps: float) -> Float32[np.ndarray, "k"]:
+        """The code `steps` steps further along: z + steps · v."""
+        return (code + steps * self.vector.astype(np.float64)).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -116,6 +119,12 @@ def attributes(session: Session) -> list[Direction]:
     left out where it is not here.
     """
     return _kept(session, "attributes", _attributes)
+
+
+def towards(session: Session, name: str, a: Float32[np.ndarray, "k"], b: Float32[np.ndarray, "k"]) -> Direction | None:
+    """The direction from code a to code b, called `name`; b reads one more than a. None where a and b are the same."""
+    found = list(_line(session, name, "own", (b - a).astype(np.float32)))
+    return _measured(session, found)[0] if found else None
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------

@@ -144,6 +144,10 @@ class Corruption(Part):
 
     random: ClassVar[bool] = True
     """False where the level alone decides what is changed, and no seed changes it."""
+    black: ClassVar[float | None] = None
+    white: ClassVar[float | None] = None
+    """Values of the field that make a pixel 0 or 1 (hide it, where the kind hides pixels) at every level from 1e-6 on,
+    so that somebody can corrupt single pixels by hand. None where the field is added, scaled by the level."""
     level: float
 
     @abc.abstractmethod

@@ -38,6 +38,13 @@ from aecore.store import RunFolder, RunInfo, RunStore, Status, check_weights
 Pictures = Float32[np.ndarray, "n c h w"]
 CodeArray = Float32[np.ndarray, "n k"]
 MAX_IMAGES = 10_000
+NEARNESS = (
+    (50, "in the midst of the data"),
+    (90, "as near as is usual within the data"),
+    (100, "at the edge of the data"),
+)
+"""Words for a `Distance` whose percentile is below the number."""
+FARTHEST = "farther out than any training image"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +81,13 @@ class Denoised:
         before = float(self.sse_before.sum())
         return 1 - float(self.sse_after.sum()) / before if before > 0 else None
 
+    @functools.cached_property
+    def ssim(self) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]] | None:
+        """Structural similarity per image, before and after; None where the pictures are smaller than its windows."""
+        if min(self.original.shape[2:]) < 3:
+            return None
+        return metrics.ssim(self.original, self.corrupted), metrics.ssim(self.original, self.reconstruction)
+
     def figures(self) -> dict[str, tuple[float, float]]:
         """(before, after) of all images: mean `sse` per image, `psnr` of the mean error in dB, mean `ssim`.
 
@@ -84,8 +98,8 @@ class Denoised:
             "sse": (float(self.sse_before.mean()), float(self.sse_after.mean())),
             "psnr": tuple(float(metrics.decibels(metrics.mse(x, r).mean())) for x, r in pairs),
         }
-        if min(self.original.shape[2:]) >= 3:
-            found["ssim"] = tuple(float(metrics.ssim(x, r).mean()) for x, r in pairs)
+        if (similar := self.ssim) is not None:
+            found["ssim"] = tuple(float(values.mean()) for values in similar)
         return {name: (values[0], values[1]) for name, values in found.items()}
 
 
@@ -120,11 +134,7 @@ class Distance:
     @property
     def words(self) -> str:
         """The percentile in plain words."""
-        if self.percentile < 50:
-            return "in the midst of the data"
-        if self.percentile < 90:
-            return "as near as is usual within the data"
-        return "at the edge of the data" if self.percentile < 100 else "farther out than any training image"
+        return next((words for below, words in NEARNESS if self.percentile < below), FARTHEST)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +144,23 @@ class Scale:
     low: float
     high: float
     step: float
+
+    @classmethod
+    def over(cls, low: float, high: float) -> "Scale":
+        """From `low` to `high`, both moved outwards to a step, in 50 to 125 steps and at most two more."""
+        size = math.floor(math.log10((high - low) / 50))
+        step = max(m * 10.0**size for m in (1, 2, 5) if m * 10.0**size <= (high - low) / 50 * (1 + 1e-9))
+        return cls._of(step, math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9))
+
+    @classmethod
+    def _of(cls, step: float, below: int, above: int) -> "Scale":
+        places = max(0, -math.floor(math.log10(step) + 1e-9))
+        return cls(round(below * step, places), round(above * step, places), step)
+
+    def including(self, value: float) -> "Scale":
+        """The same steps, with an end moved outwards where `value` lies beyond it."""
+        below, above = math.floor(value / self.step + 1e-9), math.ceil(value / self.step - 1e-9)
+        return self._of(self.step, min(below, round(self.low / self.step)), max(above, round(self.high / self.step)))
 
     @property
     def decimals(self) -> int:
@@ -278,8 +305,12 @@ class Session:
         """Whether images (bytes) are mostly light where what this run decodes is mostly dark, or the other way
         round.
         """
-        usual = self.decode(self.code_mean[None]).mean()
-        return bool((usual < 0.5) != (images.mean() < 127.5))
+        return self.mostly_dark != bool(images.mean() < 127.5)
+
+    @functools.cached_property
+    def mostly_dark(self) -> bool:
+        """Whether what this run decodes is mostly dark, as white strokes on black are."""
+        return bool(self.decode(self.code_mean[None]).mean() < 0.5)
 
     def _checked_codes(self, codes: CodeArray) -> Tensor:
         if codes.ndim != 2 or codes.shape[1] != self.code_dim or not np.isfinite(codes).all():
@@ -335,9 +366,9 @@ class Session:
         """r = g(f(x)) of uncorrupted images. Raises `BadInput`."""
         return self._picture(self._model.reconstruct(self._checked(images)))
 
-    def corruption(self, kind: str | None = None, level: float | None = None) -> Corruption:
-        """The run's own corruption, or another kind; at `level`. Raises `BadInput` for an unknown kind or impossible
-        level.
+    def corruption(self, kind: str | Corruption | None = None, level: float | None = None) -> Corruption:
+        """The run's own corruption, or another kind, or that very one; at `level`. Raises `BadInput` for an unknown kind
+        or impossible level.
         """
         own = self.config.corruption
         try:
@@ -347,9 +378,11 @@ class Session:
             raise BadInput(f"corruption: {error}") from None
 
     @torch.inference_mode()
-    def denoise(self, images: Pictures, kind: str | None = None, level: float | None = None, seed: int = 0) -> Denoised:
+    def denoise(
+        self, images: Pictures, kind: str | Corruption | None = None, level: float | None = None, seed: int = 0
+    ) -> Denoised:
         """Corrupts with the seed's noise at `level` (default: the training level) and reconstructs. Equal seeds replay
-        equal noise.
+        equal noise; another run's `corruption` as `kind` gives both runs the same.
         """
         clean = self._checked(images)
         corruption = self.corruption(kind, level)
@@ -440,21 +473,18 @@ class Session:
 
     def scale(self, unit: int, value: float) -> Scale:
         """`unit_range` as a slider's scale of 50 to 125 steps, widened where `value` is outside. Raises `BadInput`."""
-        low, high = self.unit_range(self._checked_unit(unit))
-        low, high = min(low, value), max(high, value)
-        size = math.floor(math.log10((high - low) / 50))
-        step = max(m * 10.0**size for m in (1, 2, 5) if m * 10.0**size <= (high - low) / 50 * (1 + 1e-9))
-        below, above = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-        return Scale(round(below * step, max(0, -size)), round(above * step, max(0, -size)), step)
+        low, high = self.unit_range(self.checked_unit(unit))
+        return Scale.over(min(low, value), max(high, value))
 
     def moved(self, code: Float32[np.ndarray, "k"], values: Mapping[int, float]) -> Float32[np.ndarray, "k"]:
         """`code` with some units at other values. Raises `BadInput` for a unit that does not exist."""
         out = code.copy()
         for unit, value in values.items():
-            out[self._checked_unit(unit)] = value
+            out[self.checked_unit(unit)] = value
         return out
 
-    def _checked_unit(self, unit: int) -> int:
+    def checked_unit(self, unit: int) -> int:
+        """The unit. Raises `BadInput` where this code has none of that number."""
         if not 0 <= unit < self.code_dim:
             raise BadInput(f"unit {unit} does not exist; this code has units 0 to {self.code_dim - 1}")
         return unit
@@ -465,7 +495,7 @@ class Session:
         """The pictures when one unit moves over its quantiles and the others stay: (values, images). Raises
         `BadInput`.
         """
-        self._checked_unit(unit)
+        self.checked_unit(unit)
         self._checked_codes(code[None])
         along = np.linspace(*self.unit_range(unit), steps) if values is None else values
         codes = np.repeat(code[None].astype(np.float32), len(along), 0)
@@ -478,8 +508,8 @@ class Session:
         """The pictures over the plane of two units: (x values, y values from high to low, images row by row). Raises
         `BadInput`.
         """
-        self._checked_unit(unit_x)
-        self._checked_unit(unit_y)
+        self.checked_unit(unit_x)
+        self.checked_unit(unit_y)
         self._checked_codes(code[None])
         xs, ys = np.linspace(*self.unit_range(unit_x), steps), np.linspace(*self.unit_range(unit_y), steps)[::-1]
         codes = np.repeat(code[None].astype(np.float32), steps * steps, 0)

@@ -12,6 +12,7 @@ from aecore import pictures
 from aecore.atlas import Atlas
 from aecore.atlas import atlas as make_atlas
 from aecore.config import parse
+from aecore.directions import Direction, towards
 from aecore.errors import AecoreError, DataUnavailable
 from aecore.filters import Filters, Inference
 from aecore.intake import Intake, as_data, read_files
@@ -76,6 +77,12 @@ def random_codes(folder: str, run_id: str, sampler: str, n: int, seed: int) -> t
     for array in (codes, images):
         array.setflags(write=False)
     return codes, images
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def own_direction(folder: str, run_id: str, name: str, _a: np.ndarray, _b: np.ndarray, codes: str) -> Direction | None:
+    """The direction from one code to another, measured; `codes` stands for the two."""
+    return towards(session(run_id), name, _a, _b)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -7,6 +7,7 @@ import streamlit as st
 from app import preload
 
 HERE = Path(__file__).parent
+STYLES = ("style.css", "widgets/error_curve.css")
 
 st.set_page_config(page_title="Autoencoders by touch", page_icon=str(HERE / "icon.png"), layout="wide")
 start = st.Page("views/start.py", title="Start", icon=":material/home:", default=True)
@@ -21,7 +22,7 @@ page = st.navigation(
     ],
     position="top",
 )
-st.html(f"<style>{(HERE / 'style.css').read_text(encoding='utf-8')}</style>")
+st.html(f"<style>{''.join((HERE / name).read_text(encoding='utf-8') for name in STYLES)}</style>")
 if page is not start:
     preload.wait()
 page.run()

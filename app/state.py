@@ -1,8 +1,11 @@
 """The only file that spells session-state keys and URL parameters: what a link restores, and what a visitor keeps."""
 
+import contextlib
 import dataclasses
 import re
 import secrets
+import zlib
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -21,6 +24,9 @@ EXAMPLE = "example"
 # Denoise
 IMAGES = "images"
 """Positions in the run's gallery, joined by "-". Written by `choose_images`."""
+SECOND = "second"
+"""The id of a run beside the first, on the same noise."""
+LIVE_DENOISE = "denoise_live"
 
 # Maps
 MAP_COLOUR = "colour"
@@ -56,6 +62,13 @@ def keep_uploads(files: list[Upload]) -> None:
     st.session_state[_UPLOADS_VERSION] = secrets.token_hex(8)
 
 
+def show_own_images() -> None:
+    """The visitor's images as they came, not as negatives, instead of the dataset's."""
+    for key, wanted in ((SOURCE, "yours"), (INVERT, False)):
+        if key in st.session_state:  # else their defaults are these
+            st.session_state[key] = wanted
+
+
 def uploads_version() -> str:
     """Changes whenever the kept files change, so that it names them in a cache."""
     return str(st.session_state.get(_UPLOADS_VERSION, ""))
@@ -89,6 +102,8 @@ def value(key: str, default: Any) -> Any:
 
 def parameter(name: str) -> str | None:
     """What the URL says, or is about to say."""
+    if _INSTEAD in st.session_state:
+        return st.session_state[_INSTEAD].get(name)
     return _ahead()[name][0] if name in _ahead() else st.query_params.get(name)
 
 
@@ -137,9 +152,21 @@ FILTERS = "filters"
 PLANE_X = "x"
 PLANE_Y = "y"
 _MOVED = re.compile(r"u(\d{1,4})")
+_ADDED = re.compile(r"[pa]\d{1,4}|n[0-9a-f]{8}")
+"""Steps along a principal direction (p1), an attribute (a1) or a direction that the visitor named (n and its hash)."""
+KEPT = "kept"
+"""Places kept in the tray: `name*image=3~u2=0.5`, joined by "|"; see `Kept`."""
+MOST_KEPT = 8
+MOST_NAME = 24
+MOST_PLACE = 1_000
+"""Letters of one kept place; a code of very many moved units is too long for a link."""
+_INSTEAD = "_walk_instead"
+_OF_A_PLACE = ("image", "to", "how", "at", "sampler", "draw", "pick")
 _WALK_SEEN = "_walk_seen"
 _WALK_AHEAD = "_walk_ahead"
 _WALK_PAGE = "_walk_page"
+_WALK_HEARD = "_walk_heard"
+_WALK_NAMED = "_walk_named"
 WALK_WIDGET = "_walk_"
 """Prefix of the keys of the page's own widgets."""
 _MOST = 1e6
@@ -175,7 +202,19 @@ def write_place() -> None:
         st.query_params.update(new)
 
 
+@contextlib.contextmanager
+def instead(parameters: Mapping[str, str]) -> Generator[None]:
+    """Reads places as if the URL said this, and nothing else."""
+    st.session_state[_INSTEAD] = parameters
+    try:
+        yield
+    finally:
+        del st.session_state[_INSTEAD]
+
+
 def _names() -> list[str]:
+    if _INSTEAD in st.session_state:
+        return list(st.session_state[_INSTEAD])
     return [name for name in {**dict.fromkeys(st.query_params), **_ahead()} if parameter(name) is not None]
 
 
@@ -197,14 +236,92 @@ def move_unit(unit: int, text: str | None) -> None:
     set_place_parameter(f"u{unit}", text)
 
 
+def added_directions() -> dict[str, float]:
+    """{direction: steps} of the `p1=0.4` in the URL."""
+    found = {name: number(name) for name in _names() if _ADDED.fullmatch(name)}
+    return {name: steps for name, steps in found.items() if steps is not None}
+
+
+def move_to(values: Mapping[str, str]) -> None:
+    """Moves units (`u3`) and directions (`p1`) to these texts, and puts all others back."""
+    for name in _names():
+        if _is_move(name) and name not in values:
+            set_place_parameter(name, None)
+    for name, text in values.items():
+        set_place_parameter(name, text)
+
+
+def _is_move(name: str) -> bool:
+    return bool(_MOVED.fullmatch(name) or _ADDED.fullmatch(name))
+
+
 def _place() -> dict[str, str | None]:
-    return {name: parameter(name) for name in _names() if _MOVED.fullmatch(name) or name in (DRAW, PICK, ALONG)}
+    return {name: parameter(name) for name in _names() if _is_move(name) or name in (DRAW, PICK, ALONG)}
 
 
 def leave_place() -> None:
     """Forgets moved units, random code and interpolation: the code is the start image's own again."""
     for name in _place():
         set_place_parameter(name, None)
+
+
+# --- Walk's tray
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """A place in the tray: the URL's parameters of a place, and a name once the visitor gave it one."""
+
+    name: str
+    place: str
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        pairs = (pair.partition("=") for pair in self.place.split("~"))
+        return {key: value for key, _, value in pairs if key in _OF_A_PLACE or _is_move(key)}
+
+    @property
+    def direction(self) -> str:
+        """What the URL calls the direction from the place's start to it."""
+        return f"n{zlib.crc32(self.place.encode()):08x}"
+
+
+def kept() -> list[Kept]:
+    texts = (parameter(KEPT) or "").split("|")[:MOST_KEPT]
+    found = (text[:MOST_PLACE].partition("*") for text in texts if text)
+    return [Kept(name[:MOST_NAME], place) for name, _, place in found]
+
+
+def keep(places: Sequence[Kept]) -> None:
+    text = "|".join(f"{_plain(place.name)}*{place.place}" for place in places[:MOST_KEPT])
+    set_place_parameter(KEPT, text or None)
+
+
+def names_changed(names: Sequence[tuple[str, str]]) -> bool:
+    """Whether named places are others than when this visit asked last; at its first time it is answered no."""
+    named = [name for name in names if name[0]]
+    before = st.session_state.get(_WALK_NAMED)
+    st.session_state[_WALK_NAMED] = named
+    return before is not None and before != named
+
+
+def _plain(name: str) -> str:
+    return "".join(" " if letter in "*|~=" else letter for letter in name).strip()[:MOST_NAME]
+
+
+def place_here() -> str:
+    """The place that the URL names, to be kept."""
+    here = {name: parameter(name) for name in _names() if name in _OF_A_PLACE or _is_move(name)}
+    return "~".join(f"{name}={value}" for name, value in here.items())
+
+
+def go_to(place: Kept) -> None:
+    """Goes to a kept place: the URL says again what it said there."""
+    for name in _names():
+        if name in _OF_A_PLACE or _is_move(name):
+            set_place_parameter(name, None)
+    for name, value in place.parameters.items():
+        set_place_parameter(name, value)
 
 
 def forget_place_of_another(start: str) -> None:
@@ -216,6 +333,15 @@ def forget_place_of_another(start: str) -> None:
 
 def remember_place(start: str) -> None:
     st.session_state[_WALK_SEEN] = (start, _place())
+
+
+def heard_of_walk(token: str) -> int:
+    """The number of the last move that the browser told of this walk; an answer to an earlier one is late there."""
+    return st.session_state.get(_WALK_HEARD, {}).get(token, 0)
+
+
+def hear_walk(token: str, count: int) -> None:
+    st.session_state[_WALK_HEARD] = {token: count}
 
 
 def units_page(run_id: str) -> int:
@@ -294,6 +420,30 @@ def choose_images(own: bool, positions: list[int]) -> None:
         st.session_state[_OWN_IMAGES] = text
     else:
         set_parameter(IMAGES, text)
+
+
+# --- Live components
+
+_LIVE_FAILED = "_live_failed"
+
+
+def hear(key: str, token: str, count: int) -> None:
+    """Keeps the count of the visitor's last move in the component `key`; `token` names what its moves belong to."""
+    st.session_state[f"{key}_heard"] = (token, count)
+
+
+def heard(key: str, token: str) -> int:
+    known, count = st.session_state.get(f"{key}_heard", ("", 0))
+    return count if known == token else 0
+
+
+def live_failed(reason: str) -> None:
+    """For the rest of the visit pages are drawn without their live part."""
+    st.session_state[_LIVE_FAILED] = reason
+
+
+def live_failure() -> str | None:
+    return st.session_state.get(_LIVE_FAILED)
 
 
 # --- Train

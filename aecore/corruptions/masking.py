@@ -15,6 +15,8 @@ class Masking(Corruption):
     """
 
     title: ClassVar[str] = "Masking"
+    black: ClassVar[float | None] = -1.0
+    white: ClassVar[float | None] = -1.0
     kind: Literal["masking"] = "masking"
     level: float = Setting(
         0.4, ge=0, le=1, title="Fraction hidden", description="Share of the pixels set to zero; 0.3 to 0.5 is usual."

@@ -16,6 +16,8 @@ class Patches(Corruption):
     """
 
     title: ClassVar[str] = "Missing patches"
+    black: ClassVar[float | None] = -1.0
+    white: ClassVar[float | None] = -1.0
     kind: Literal["patches"] = "patches"
     level: float = Setting(0.4, ge=0, le=1, title="Fraction hidden", description="Share of the patches set to zero.")
     size: int = Setting(

@@ -15,6 +15,8 @@ class Rows(Corruption):
     """
 
     title: ClassVar[str] = "Missing rows"
+    black: ClassVar[float | None] = -1.0
+    white: ClassVar[float | None] = -1.0
     kind: Literal["rows"] = "rows"
     random: ClassVar[bool] = False
     level: float = Setting(

@@ -17,6 +17,8 @@ class SaltAndPepper(Corruption):
     """
 
     title: ClassVar[str] = "Salt and pepper"
+    black: ClassVar[float | None] = -1e-9
+    white: ClassVar[float | None] = 1e-9
     kind: Literal["salt_and_pepper"] = "salt_and_pepper"
     level: float = Setting(
         0.4,

@@ -2,60 +2,49 @@
 
 import dataclasses
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from aecore import pictures
-from aecore.corruptions import NoCorruption, Rows
 from aecore.errors import AecoreError
-from aecore.parts import Corruption
-from aecore.registry import members
-from aecore.session import Denoised, Gallery, Session
+from aecore.session import Gallery, Session
 from app import cache, state
+from app.live import denoise as live
+from app.live.denoise import Scene, View
+from app.widgets import noise
 from app.widgets.error_curve import error_curve
 from app.widgets.image_picker import pick_images
 from app.widgets.image_source import image_source
+from app.widgets.noise import noise_kinds
 from app.widgets.picture import picture, picture_error, send_now
-from app.widgets.run_picker import header_with_run
+from app.widgets.run_picker import explorable_runs, header_with_run, run_labels, run_name
 
-ROWS = ("Original", "Corrupted", "Reconstruction")
-FIGURES = {
-    "sse": ("Squared error per image", "Σ (x − r)² over all pixels, mean over the images; 0 is identical", "{:.2f}"),
-    "psnr": ("PSNR, dB", "Peak signal-to-noise ratio of the mean error; higher is better", "{:.1f}"),
-    "ssim": ("SSIM", "Structural similarity, −1 to 1; 1 is identical", "{:.2f}"),
-}
-MAX_SEED = 9999
+ROWS = ("Original", "Corrupted")
+ALONE = "Reconstruction"
+ALONE_RUN = "No second run"
 
 
-def noise_kinds(session: Session) -> dict[str, type[Corruption]]:
-    """{kind: class}, what the run was trained for first; without `none`, which is every kind's level 0."""
-    own = session.config.corruption.kind
-    if own == NoCorruption.kind_name() and session.continues:
-        own = Rows.kind_name()
-    kinds = {kind: cls for kind, cls in members("corruptions", Corruption).items() if kind != "none"}
-    return dict(sorted(kinds.items(), key=lambda item: item[0] != own))
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    """Runs and images: what the view is of."""
+
+    session: Session
+    second: Session | None
+    gallery: Gallery
+    positions: tuple[int, ...]
 
 
-def pick_noise(session: Session) -> str:
-    """The kind of noise: that of the URL, else the run's own."""
+# --- what is shown
+
+
+def view_of(session: Session) -> View:
+    """Kind, level and seed: those of the URL, else the run's own."""
     kinds = noise_kinds(session)
     asked = state.parameter(state.NOISE)
     kind = asked if asked in kinds else next(iter(kinds))
-    key = state.widget(state.NOISE)
-    state.hold(key, kind)
-    st.pills(
-        "Noise",
-        list(kinds),
-        format_func=lambda name: kinds[name].title,
-        required=True,
-        key=key,
-        on_change=state.widget_to_url,
-        args=(state.NOISE,),
-        wrap=True,
-    )
-    return kind
+    return View(kind, level_of(session, kind), state.position(state.SEED, live.SEEDS))
 
 
 def level_of(session: Session, kind: str) -> float:
@@ -64,133 +53,173 @@ def level_of(session: Session, kind: str) -> float:
     return session.corruption(kind).level if asked is None else asked
 
 
-def level_slider(session: Session, kind: str, level: float) -> None:
-    field = noise_kinds(session)[kind].model_fields["level"]
-    key = state.widget(state.LEVEL)
-    state.hold(key, level)
-    st.slider(
-        str(field.title),
-        0.0,
-        1.0,
-        step=0.01,
-        key=key,
-        on_change=state.widget_to_url,
-        args=(state.LEVEL,),
-        help=field.description,
+def scene_of(chosen: Chosen) -> Scene:
+    """Raises `AecoreError` where the images cannot be corrupted or drawn."""
+    session, second = chosen.session, chosen.second
+    view = view_of(session)
+    images = chosen.gallery.images[list(chosen.positions)]
+    part = session.corruption(view.kind)
+    sessions = (session,) if second is None else (session, second)
+    return Scene(
+        sessions=sessions,
+        titles=titles_of(sessions),
+        kinds=noise_kinds(session),
+        view=view,
+        own_level=state.share(state.LEVEL) is None,
+        results=tuple(one.denoise(images, part, view.level, view.seed) for one in sessions),
+        labels=tuple(names_of(chosen.gallery, chosen.positions)),
+        curve=partial(_curve, chosen, view),
     )
 
 
-def pick_seed(random: bool) -> int:
-    """The seed of the noise; where nothing is random, its controls rest."""
-    seed = state.position(state.SEED, MAX_SEED + 1)
-    key = state.widget(state.SEED)
-    state.hold(key, seed)
-    row = st.container(horizontal=True, gap="small", vertical_alignment="bottom", wrap=False)
-    row.number_input(
-        "Seed",
-        0,
-        MAX_SEED,
-        key=key,
-        on_change=state.widget_to_url,
-        args=(state.SEED,),
-        help="Equal seeds replay equal noise.",
-        disabled=not random,
+def titles_of(sessions: tuple[Session, ...]) -> tuple[str, ...]:
+    """What the rows of the reconstructions are called."""
+    if len(sessions) == 1:
+        return (ALONE,)
+    infos = [session.info for session in sessions]
+    names, labels = [run_name(info) for info in infos], run_labels(infos)
+    return tuple(names) if len(set(names)) > 1 else tuple(labels[info.run_id] for info in infos)
+
+
+def _curve(chosen: Chosen, view: View) -> str:
+    session, own = chosen.session, chosen.session.config.corruption
+    source = state.own_images_token() if chosen.gallery.own else "dataset"
+    images = chosen.gallery.images[list(chosen.positions)]
+    curve = cache.error_curve(
+        str(session.folder), session.run_id, source, chosen.positions, view.kind, view.seed, images
     )
-    row.button(
-        "New noise",
-        icon=":material/casino:",
-        on_click=state.set_parameter,
-        args=(state.SEED, str((seed + 1) % (MAX_SEED + 1))),
-        width="stretch",
-        disabled=not random,
-    )
-    return seed
+    return error_curve(curve, own.level if own.kind == view.kind else None, view.level)
+
+
+def names_of(gallery: Gallery, positions: Sequence[int]) -> list[str]:
+    """The classes of the images, where there are any."""
+    if gallery.labels is None or not gallery.label_names:
+        return []
+    return [gallery.label_names[int(gallery.labels[position])] for position in positions]
+
+
+def _shown(chosen: Chosen, show: Callable[[Scene], None]) -> None:
+    """Draws the scene, or says in words why there is none."""
+    if not chosen.positions:
+        picture_error("No image is chosen. Pick some with “Choose”, or press “Others”.")
+        return
+    try:
+        show(scene_of(chosen))
+    except AecoreError as error:
+        picture_error(str(error))
+
+
+# --- the live page
+
+
+@st.fragment
+def live_view(chosen: Chosen) -> None:
+    """All that follows the hand; drawn again when it lets go. The URL goes last."""
+    if (reason := live.failure()) is not None:
+        state.live_failed(reason)
+        st.rerun()
+    state.begin_place()
+    _take(chosen.session)
+    _shown(chosen, live.denoise)
+    send_now()
+    state.write_place()
+
+
+def _take(session: Session) -> None:
+    """What the visitor's hand has let go of is in the URL from now on."""
+    before, kinds = view_of(session), noise_kinds(session)
+    view = live.moved(session.run_id, kinds) or before
+    if view.kind != before.kind:
+        state.set_place_parameter(state.NOISE, view.kind)
+    if abs(view.level - level_of(session, view.kind)) > 1e-9:
+        state.set_place_parameter(state.LEVEL, f"{view.level:g}")
+    if view.seed != before.seed:
+        state.set_place_parameter(state.SEED, str(view.seed))
+
+
+# --- the same page without its live part
 
 
 @dataclasses.dataclass(frozen=True)
-class Scene:
-    """What the level is applied to, and where on the page the results stand."""
+class Places:
+    """Where on the page the parts stand that follow the level."""
 
-    session: Session
-    gallery: Gallery
-    chosen: tuple[int, ...]
-    kind: str
-    seed: int
     picture: DeltaGenerator
     slider: DeltaGenerator
     below: DeltaGenerator
 
 
 @st.fragment
-def view(scene: Scene) -> None:
-    """All that follows the level; the rest of the page stays as it is. The picture goes first, the URL last."""
+def plain_view(chosen: Chosen, places: Places) -> None:
+    """All that follows the level. The picture goes first, the URL last."""
     state.begin_place()
-    level = level_of(scene.session, scene.kind)
-    with scene.picture:
-        done = _picture(scene, level)
-    send_now()
-    with scene.slider:
-        level_slider(scene.session, scene.kind, level)
-        if done is not None and scene.kind == Rows.kind_name() and scene.session.continues:
-            height = scene.session.shape[1]
-            st.caption(f"The first {done.rows_given} of {height} rows are given; the decoder goes on from there.")
-    with scene.below:
-        if done is not None:
-            st.html(f'<div class="below">{_figures(done)}{_curve(scene, level)}</div>')
+    view = view_of(chosen.session)
+    with places.slider:
+        noise.level_slider(noise_kinds(chosen.session)[view.kind], view.level)
+    with places.picture:
+        _shown(chosen, lambda scene: _plain(scene, places))
     state.write_place()
 
 
-def _picture(scene: Scene, level: float) -> Denoised | None:
-    if not scene.chosen:
-        picture_error("No image is chosen. Pick some with “Choose”, or press “Others”.")
-        return None
-    try:
-        done = scene.session.denoise(scene.gallery.images[list(scene.chosen)], scene.kind, level, scene.seed)
-        sheet = pictures.sheet([done.original, done.shown, done.reconstruction])
-    except AecoreError as error:
-        picture_error(str(error))
-        return None
-    words = f"{len(scene.chosen)} images: original, corrupted at level {level:.2f}, reconstruction"
-    picture(sheet, words, rows=ROWS, columns=names_of(scene.gallery, scene.chosen), most=12)
-    return done
-
-
-def _figures(done: Denoised) -> str:
-    figures = done.figures()
-    rows = "".join(
-        f'<tr title="{html.escape(hint, quote=True)}"><th scope="row">{name}</th>'
-        + "".join(f"<td>{form.format(value)}</td>" for value in figures[key])
-        + "</tr>"
-        for key, (name, hint, form) in FIGURES.items()
-        if key in figures
+def _plain(scene: Scene, places: Places) -> None:
+    first = scene.results[0]
+    lines = -(-len(first.original) // live.COLUMNS)
+    columns = scene.labels if lines == 1 else ()
+    picture(
+        live.picture(scene.results), live.words(scene), rows=(*ROWS, *scene.titles) * lines, columns=columns, most=12
     )
-    return (
-        '<div><table class="figures"><thead><tr><td></td><th scope="col">Corrupted</th>'
-        f'<th scope="col">Reconstruction</th></tr></thead><tbody>{rows}</tbody></table>'
-        f'<p class="reading">{html.escape(reading(done.removed))}</p></div>'
-    )
+    send_now()
+    if note := live.given_rows(scene.sessions[0], scene.view.kind, first.rows_given):
+        places.slider.caption(note)
+    said = f'<p class="reading">{html.escape(live.reading(first.removed))}</p>'
+    table = live.table(scene.results, scene.titles)
+    places.below.html(f'<div class="below"><div>{table}{said}</div>{scene.curve()}</div>')
 
 
-def _curve(scene: Scene, level: float) -> str:
-    session, own = scene.session, scene.session.config.corruption
-    source = state.own_images_token() if scene.gallery.own else "dataset"
-    images = scene.gallery.images[list(scene.chosen)]
-    try:
-        curve = cache.error_curve(
-            str(session.folder), session.run_id, source, scene.chosen, scene.kind, scene.seed, images
-        )
-    except AecoreError as error:
-        return f'<div class="picture-error" role="alert">{html.escape(str(error))}</div>'
-    return error_curve(curve, own.level if own.kind == scene.kind else None, level)
+# --- the choice of runs and images
 
 
-def reading(removed: float | None) -> str:
-    """The figures in plain words."""
-    if removed is None:
-        return "Without noise, the error that is left is what the code cannot hold."
-    if removed <= 0:
-        return "Here the model does more harm than good: its answer is further from the original than the noisy image."
-    return f"The model takes away {removed:.0%} of the squared error that the noise had put in."
+def pick_second(session: Session) -> Session | None:
+    """A run for pictures of the same size, to stand beside this one on the same noise."""
+    infos = [info for info in explorable_runs() if info.status.shape == session.shape]
+    labels = run_labels(infos)
+    others = {run_id: name for run_id, name in labels.items() if run_id != session.run_id}
+    asked = state.parameter(state.SECOND)
+    chosen = asked if asked in others else ALONE_RUN
+    key = state.widget(state.SECOND)
+    state.hold(key, chosen)
+
+    def picked() -> None:
+        found = st.session_state[key]
+        state.set_parameter(state.SECOND, None if found == ALONE_RUN else found)
+
+    st.selectbox(
+        "Second run, on the same noise", [ALONE_RUN, *others], icon=":material/compare:", key=key, on_change=picked,
+        format_func=lambda name: f"Beside it: {others[name]}" if name in others else ALONE_RUN,
+        disabled=not others, label_visibility="collapsed",
+    )  # fmt: skip
+    return None if chosen == ALONE_RUN else cache.session(chosen)
+
+
+def choose(session: Session, *places: DeltaGenerator) -> Chosen:
+    """Where the images come from, which of them, and the run beside this one, each in its place."""
+    source, images, beside = places
+    with source:
+        gallery = image_source(session)
+    with images:
+        positions = tuple(pick_images(gallery))
+    with beside:
+        try:
+            second = pick_second(session)
+        except AecoreError as error:
+            st.caption(f":material/info: {error}")
+            second = None
+    return Chosen(session, second, gallery, positions)
+
+
+def hint(session: Session) -> None:
+    if not (session.config.corruption.level or session.continues):
+        st.caption(":material/info: This run was trained without noise; it never learned to repair.")
 
 
 def page() -> None:
@@ -202,25 +231,29 @@ def page() -> None:
     )
     state.begin_place(whole_page=True)
     state.forget_view_of_another_run("denoise", session.run_id, (state.LEVEL, state.NOISE))
+    if (reason := state.live_failure()) is not None:
+        _plain_page(session, reason)
+        return
+    place = st.container()
+    hint(session)
+    chosen = choose(session, *st.columns(3, gap="medium"))
+    with place:
+        live_view(chosen)
+
+
+def _plain_page(session: Session, reason: str) -> None:
     left, right = st.columns([7, 3], gap="large")
     picture_place = left.container(key="denoise_picture")
     below = left.container(key="denoise_below")
     with right:
-        kind = pick_noise(session)
+        view, kinds = view_of(session), noise_kinds(session)
+        noise.pick_noise(kinds, view.kind)
         slider = st.container()
-        seed = pick_seed(noise_kinds(session)[kind].random)
-        if not (session.config.corruption.level or session.continues):
-            st.caption(":material/info: This run was trained without noise; it never learned to repair.")
-        gallery = image_source(session)
-        chosen = pick_images(gallery)
-    view(Scene(session, gallery, tuple(chosen), kind, seed, picture_place, slider, below))
-
-
-def names_of(gallery: Gallery, chosen: Sequence[int]) -> list[str]:
-    """The classes of the images, where there are any."""
-    if gallery.labels is None or not gallery.label_names:
-        return []
-    return [gallery.label_names[int(gallery.labels[position])] for position in chosen]
+        noise.pick_seed(view.seed, live.SEEDS, kinds[view.kind].random)
+        hint(session)
+        chosen = choose(session, st.container(), st.container(), st.container())
+        st.caption(f"The picture follows when you let go: {reason}.")
+    plain_view(chosen, Places(picture_place, slider, below))
 
 
 page()

@@ -7,14 +7,16 @@ from aecore.session import Gallery
 from app import state
 
 SHOWN = 8
-MOST = 12
+MOST = 64
 SIDE = 32
 OFFERED = 64
 """Thumbnails in the popover; "Other images" goes through all images, however many."""
+COUNTS = (8, 24, 64)
+"""Of the buttons that choose the first ones."""
 
 
 def pick_images(gallery: Gallery) -> list[int]:
-    """Positions in `gallery` of the images to show, at most 12; draws "Choose images" and "Other images"."""
+    """Positions in `gallery` of the images to show, at most 64; draws "Choose images" and "Other images"."""
     total = len(gallery.images)
     chosen = state.chosen_images(gallery.own, total, list(range(min(SHOWN, total))))[:MOST]
     key = "_pick_own" if gallery.own else "_pick"
@@ -25,12 +27,18 @@ def pick_images(gallery: Gallery) -> list[int]:
         state.choose_images(gallery.own, (list(st.session_state[key]) + elsewhere)[-MOST:])
 
     def others() -> None:
-        first = max(chosen, default=-1) + 1
-        state.choose_images(gallery.own, [(first + i) % total for i in range(min(SHOWN, total))])
+        start, count = max(chosen, default=-1) + 1, len(chosen) or SHOWN
+        state.choose_images(gallery.own, [(start + i) % total for i in range(min(count, total))])
+
+    def first(count: int) -> None:
+        state.choose_images(gallery.own, list(range(min(count, total))))
 
     row = st.container(horizontal=True, gap="small", wrap=False)
     with row.popover("Choose", icon=":material/grid_view:", width="stretch"), st.container(key="thumbnails"):
         st.caption(f"Click to add or remove; at most {MOST} at once.")
+        counts = st.container(horizontal=True, gap="xsmall")
+        for count in COUNTS:
+            counts.button(f"First {count}", on_click=first, args=(count,), disabled=total < count)
         st.pills(
             "Images",
             list(range(min(total, OFFERED))),
@@ -40,7 +48,13 @@ def pick_images(gallery: Gallery) -> list[int]:
             on_change=ticked,
             label_visibility="collapsed",
         )
-    row.button("Others", icon=":material/shuffle:", on_click=others, width="stretch", help="The next eight images")
+    row.button(
+        "Others",
+        icon=":material/shuffle:",
+        on_click=others,
+        width="stretch",
+        help="As many images again, the next ones",
+    )
     return chosen
 
 

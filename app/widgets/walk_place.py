@@ -3,18 +3,26 @@
 import dataclasses
 import functools
 import zlib
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
+from aecore import directions
+from aecore.directions import Direction
 from aecore.parts import Sampler
 from aecore.registry import members
 from aecore.session import Gallery, Pictures, Scale, Session
 from app import cache, state
+from app.state import Kept
 
 DRAWN = 12
 """Random codes on one shelf."""
 LAST_SEED = 999_999
+FINER = 2
+"""More decimals than a slider's step has, for what lies between its steps; the browser rounds the same."""
+MOST_ROUNDS = 4
+"""How many lengths of its slider a direction can be added, at most; several together move a code far."""
 DEFAULT_SAMPLER = "gaussian"
 How = Literal["linear", "spherical"]
 HOWS: tuple[How, ...] = ("linear", "spherical")
@@ -22,14 +30,18 @@ HOWS: tuple[How, ...] = ("linear", "spherical")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Place:
-    """`start` is the image's code; `base` that, a random code or one between two images; `now` adds the moved units."""
+    """`start` is the image's code, `origin` that or a random code, `base` the origin or a code on the way to another
+    image; `now` is the base with `moved` units at their values, and directions `added` in steps of them.
+    """
 
     session: Session
     gallery: Gallery
     image: int
     start: np.ndarray
+    origin: np.ndarray
     base: np.ndarray
     moved: dict[int, float]
+    added: dict[str, float]
     now: np.ndarray
 
     @functools.cached_property
@@ -38,33 +50,107 @@ class Place:
         return f"{zlib.crc32(self.session.run_id.encode() + self.base.tobytes()):08x}"
 
     @functools.cached_property
+    def origin_token(self) -> str:
+        """Names the origin: what is moved from another run, image or random code is another walk."""
+        return f"{zlib.crc32(self.session.run_id.encode() + self.start.tobytes() + self.origin.tobytes()):08x}"
+
+    @functools.cached_property
     def pictures(self) -> Pictures:
         """Two decoded pictures: of the start, and now."""
         return self.session.decode(np.stack([self.start, self.now]))
 
     def scale(self, unit: int) -> Scale:
-        return self.session.scale(unit, float(self.base[unit]))
+        """What a unit can be moved over: somewhat more than the data's range, and where it was."""
+        return scale_of(unit_direction(self.session, unit)).including(float(self.base[unit]))
 
 
 def read(session: Session, gallery: Gallery) -> Place:
     """The place that the URL names, everything in it checked against this run. Raises `AecoreError`."""
     image = start_image(gallery)
     start = session.encode(gallery.images[image : image + 1])[0]
-    base = _base(session, gallery, start)
-    moved = {
-        unit: session.scale(unit, float(base[unit])).clipped(at)
-        for unit, at in state.moved_units(session.code_dim).items()
+    origin = _origin(session, start)
+    base = base_of(session, gallery, origin)
+    return _moved(Place(session, gallery, image, start, origin, base, {}, {}, base))
+
+
+def base_of(session: Session, gallery: Gallery, origin: np.ndarray) -> np.ndarray:
+    """The origin, or the code that the URL names on the way from it to the other image."""
+    if along() <= 0:
+        return origin
+    return session.between(origin, other_code(session, gallery), np.array([along()]), how())[0]
+
+
+def _moved(place: Place) -> Place:
+    """The place with the URL's moves on top of its base, all within their ranges."""
+    session = place.session
+    moved = {unit: place.scale(unit).clipped(at) for unit, at in state.moved_units(session.code_dim).items()}
+    now = session.moved(place.base, moved)
+    added: dict[str, float] = {}
+    for name, steps in state.added_directions().items():
+        direction = further_directions(session).get(name) or named_directions(session, place.gallery).get(name)
+        if direction is not None:
+            most = MOST_ROUNDS * (direction.most - direction.least)
+            added[name] = min(max(steps, -most), most)
+            now = direction.stepped(now, added[name])
+    return dataclasses.replace(place, moved=moved, added=added, now=now)
+
+
+def _origin(session: Session, start: np.ndarray) -> np.ndarray:
+    if state.number(state.DRAW) is None:
+        return start
+    codes, _ = shelf(session, draw())
+    return codes[state.whole(state.PICK, DRAWN)]
+
+
+# --- directions, by the names that the URL gives them: u3 is a unit, p1 a principal direction, a1 an attribute
+
+
+def scale_of(direction: Direction) -> Scale:
+    """A direction's slider, on round steps."""
+    return Scale.over(direction.least, direction.most)
+
+
+def unit_direction(session: Session, unit: int) -> Direction:
+    """Raises `BadInput` for a unit that does not exist."""
+    session.checked_unit(unit)
+    return directions.units(session)[int(np.flatnonzero(session.units_by_effect() == unit)[0])]
+
+
+def further_directions(session: Session) -> dict[str, Direction]:
+    """Those besides the units."""
+    return {
+        **{f"p{i}": direction for i, direction in enumerate(directions.principal(session), 1)},
+        **{f"a{i}": direction for i, direction in enumerate(directions.attributes(session), 1)},
     }
-    return Place(session, gallery, image, start, base, moved, session.moved(base, moved))
 
 
-def _base(session: Session, gallery: Gallery, start: np.ndarray) -> np.ndarray:
-    if state.number(state.DRAW) is not None:
-        codes, _ = shelf(session, draw())
-        return codes[state.whole(state.PICK, DRAWN)]
-    if along() > 0:
-        return session.between(start, other_code(session, gallery), np.array([along()]), how())[0]
-    return start
+def named_directions(session: Session, gallery: Gallery) -> dict[str, Direction]:
+    """Those from the start of a kept place to it, which the visitor named."""
+    found: dict[str, Direction] = {}
+    for kept in state.kept():
+        if kept.name:
+            direction = _named(session, gallery, kept)
+            if direction is not None:
+                found[kept.direction] = direction
+    return found
+
+
+def _named(session: Session, gallery: Gallery, kept: Kept) -> Direction | None:
+    there = read_kept(session, gallery, kept)
+    codes = f"{zlib.crc32(there.start.tobytes() + there.now.tobytes()):08x}"
+    return cache.own_direction(str(session.folder), session.run_id, kept.name, there.start, there.now, codes)
+
+
+def read_kept(session: Session, gallery: Gallery, kept: Kept) -> Place:
+    """A kept place, read like a link's. Directions named by the visitor are none to build others from."""
+    with state.instead(kept.parameters):
+        return read(session, gallery)
+
+
+def direction_name(place: Place, name: str) -> str:
+    """What a page calls the direction, no unit, that the URL calls `name`."""
+    found = further_directions(place.session).get(name) or named_directions(place.session, place.gallery).get(name)
+    return found.name if found else name
 
 
 def shelf(session: Session, draw: int) -> tuple[np.ndarray, np.ndarray]:
@@ -139,6 +225,32 @@ def draw_random(draw: int, pick: int = 0) -> None:
 def go_between(along: float) -> None:
     state.leave_place()
     state.set_place_parameter(state.ALONG, f"{along:.2f}" if along > 0 else None)
+
+
+def go_live(place: Place, moved: Mapping[str, float], added: Mapping[str, float], along: float) -> None:
+    """Where the browser went by itself: units and directions by name, and the share of the way.
+
+    All else is put back; what does not exist is left out.
+    """
+    session = place.session
+    state.set_place_parameter(state.ALONG, f"{min(along, 1.0):.2f}" if along > 0 else None)
+    here = dataclasses.replace(place, base=base_of(session, place.gallery, place.origin))
+    texts: dict[str, str] = {}
+    for name, value in moved.items():
+        if name.isdecimal() and len(name) < 5 and int(name) < session.code_dim:
+            scale = here.scale(int(name))
+            texts[f"u{name}"] = _text(scale.clipped(value), scale)
+    for name, steps in added.items():
+        direction = further_directions(session).get(name) or named_directions(session, place.gallery).get(name)
+        if direction is not None:
+            texts[name] = _text(steps, scale_of(direction))
+    state.move_to(texts)
+
+
+def _text(value: float, scale: Scale) -> str:
+    """As short as the browser's own number; that of a unit with directions on top of it lies between two steps."""
+    exact, short = f"{value:.{scale.decimals + FINER}f}", scale.text(value)
+    return short if float(exact) == float(short) else exact.rstrip("0")
 
 
 def choose_other(other: int) -> None:

@@ -1,6 +1,6 @@
 """What tests of pages share: a home with a few tiny trained runs, and a page opened as a visitor opens it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -51,10 +51,15 @@ def run_ids(home: Path) -> dict[str, str]:
 
 @pytest.fixture
 def open_page() -> OpenPage:
-    """`open_page("denoise", run=…, level=…)`: that page of the real app, as a link with these parameters opens it."""
+    """`open_page("denoise", run=…, level=…)`: that page of the real app, as a link with these parameters opens it.
 
-    def open_(name: str, **parameters: object) -> AppTest:
+    `held` is what the visit holds already, by its key.
+    """
+
+    def open_(name: str, *, held: Mapping[str, object] | None = None, **parameters: object) -> AppTest:
         page = AppTest.from_file(MAIN, default_timeout=60)
+        for key, value in (held or {}).items():
+            page.session_state[key] = value
         for key, value in parameters.items():
             page.query_params[key] = str(value)
         if name != "start":

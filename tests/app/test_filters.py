@@ -83,7 +83,7 @@ def test_a_picked_filter_raises_its_unit_and_puts_it_back(
     gallery = session.gallery(4)
     code = session.encode(gallery.images[:1])[0]
     unit = int(session.filters().order[3])
-    place = walk_place.Place(session, gallery, 0, code, code, {}, code)
+    place = walk_place.Place(session, gallery, 0, code, code, code, {}, {}, code)
     filters.filters(place)
     assert len(taken["labels"]) == 48
     assert taken["labels"][3].startswith(f"unit {unit}: ")
@@ -91,7 +91,8 @@ def test_a_picked_filter_raises_its_unit_and_puts_it_back(
     taken["pick"](3)
     assert moves == [(unit, place.scale(unit).high)]
     high = place.scale(unit).high
-    filters.filters(walk_place.Place(session, gallery, 0, code, code, {unit: high}, session.moved(code, {unit: high})))
+    there = session.moved(code, {unit: high})
+    filters.filters(walk_place.Place(session, gallery, 0, code, code, code, {unit: high}, {}, there))
     assert taken["chosen"] == 3
     taken["pick"](3)
     assert moves[-1] == (unit, float(code[unit]))

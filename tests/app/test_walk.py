@@ -1,5 +1,7 @@
 """The Walk page: what a link restores, what its controls write, and hostile values in both."""
 
+import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from reading import drawn
 from streamlit.testing.v1 import AppTest
 
 import aecore
+from aecore.intake import read_files
 from aecore.session import Gallery, Scale, Session
 from app import state
+from app.live import walk, walk_messages
 from app.widgets import filmstrip, walk_place, walk_tiles
 from app.widgets.filmstrip import Film, Paging, films
 
@@ -20,9 +24,20 @@ OpenPage = Callable[..., AppTest]
 MODES = ["Units", "Interpolate", "Plane", "Random", "Chain", "Filters"]
 
 
-def main_picture(page: AppTest) -> str:
-    (found,) = [element.proto.body for element in page.get("html") if "Three pictures" in element.proto.body]
+def mounted_data(page: AppTest, component: str) -> list[dict[str, Any]]:
+    """What the page gives to the components of this name."""
+    found = [element.proto for element in page.get("bidi_component")]
+    return [json.loads(proto.json) for proto in found if proto.component_name == component]
+
+
+def stage(page: AppTest) -> dict[str, Any]:
+    (found,) = mounted_data(page, "live_walk_stage")
     return found
+
+
+def main_picture(page: AppTest) -> str:
+    """The server's pictures of the start, the code now, and their difference."""
+    return "\n".join(stage(page)["pictures"].values())
 
 
 def about(page: AppTest) -> str:
@@ -41,9 +56,41 @@ def test_every_mode_of_every_kind_is_drawn(
     page = open_page("walk", run=run_ids[recipe], mode=mode)
     assert not page.exception
     assert main_picture(page)
-    assert "standard deviations" in about(page)
+    assert "The code of image 0" in about(page)
+    parts = [data["part"] for data in mounted_data(page, "live_walk_controls")]
+    assert parts == {"Units": ["units"], "Interpolate": ["way"], "Plane": ["pad"]}.get(mode, [])
     if mode == "Random":
         assert page.number_input(key="_walk_seed").value == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_is_drawn_where_the_browser_cannot(open_page: OpenPage, run_ids: dict[str, str], mode: str) -> None:
+    run = run_ids["variational"]
+    page = open_page("walk", run=run, mode=mode)
+    page.session_state["walk_stage"] = {"failed": {"reason": "this browser has no WebAssembly", "run": run}}
+    page = page.run()
+    assert not page.exception
+    assert not mounted_data(page, "live_walk_controls")
+    assert "standard deviations" in about(page)
+    assert [said.value for said in page.caption if said.value.startswith("Not live: this browser has no WebAssembly.")]
+    films = {"Units": ["units"], "Interpolate": ["way"]}
+    assert len(mounted_data(page, "filmstrip")) == len(films.get(mode, []))
+
+
+@pytest.mark.parametrize(
+    ("failed", "reason"),
+    [
+        ({"reason": "too large", "run": "ours"}, "too large"), ({"reason": "no program"}, "no program"),
+        ({"reason": "too large", "run": "another"}, None), ({"reason": 3, "run": "ours"}, None), ("nonsense", None),
+        ({}, None), (None, None), ({"reason": "x" * 999}, "x" * 200),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_failed_in_the_browser_is_believed_for_its_run(
+    monkeypatch: pytest.MonkeyPatch, failed: Any, reason: str | None
+) -> None:
+    monkeypatch.setattr(st, "session_state", {"walk_stage": {"failed": failed}})
+    assert walk_messages.off("ours") == reason
 
 
 def test_a_link_restores_image_and_units(open_page: OpenPage, run_ids: dict[str, str]) -> None:
@@ -73,6 +120,16 @@ def test_what_makes_no_sense_in_a_link_is_ignored(
     page = open_page("walk", run=run, **hostile)
     assert not page.exception
     assert main_picture(page) == main_picture(open_page("walk", run=run))
+
+
+def test_a_link_restores_steps_along_directions(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    run = run_ids["variational"]
+    page = open_page("walk", run=run, p1=0.8, u2=0.3)
+    assert "moved along principal direction 1" in about(page)
+    plain = open_page("walk", run=run, u2=0.3)
+    assert len({main_picture(page), main_picture(plain), main_picture(open_page("walk", run=run))}) == 3
+    for hostile in ({"p1": "nan"}, {"p999": "1"}, {"a0": "1"}, {"p1": "<b>"}):
+        assert main_picture(open_page("walk", run=run, u2=0.3, **hostile)) == main_picture(plain)
 
 
 @pytest.mark.parametrize("hostile", [{"draw": "-3"}, {"draw": "1e6"}, {"draw": "0", "pick": "99"}], ids=str)
@@ -261,7 +318,121 @@ def test_the_way_ends_at_the_other_image(visit: dict[str, str], session: Session
     assert np.array_equal(walk_place.read(session, gallery).now, place.start)
 
 
-# --- what comes from the browser
+# --- what the browser walks with, and what comes from it
+
+
+def decoded(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<f4")
+
+
+def test_the_browser_is_told_the_place_exactly(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
+    visit.update(u2="0.5", p1="0.25", at="0.3", to="4")
+    place = walk_place.read(session, gallery)
+    told = walk.described(place)
+    np.testing.assert_array_equal(decoded(told["start"]), place.start)
+    np.testing.assert_array_equal(decoded(told["other"]), walk_place.other_code(session, gallery))
+    assert (told["moved"], told["added"], told["along"]) == ({"2": 0.5}, {"p1": 0.25}, 0.3)
+
+
+def test_moves_add_up_in_the_order_that_the_browser_adds_them(
+    visit: dict[str, str], session: Session, gallery: Gallery
+) -> None:
+    visit.update(u2="0.5", p1="0.25", a1="-0.5")
+    place = walk_place.read(session, gallery)
+    further = walk_place.further_directions(session)
+    expected = session.moved(place.start, {2: 0.5})
+    for name, steps in (("p1", 0.25), ("a1", -0.5)):
+        expected = expected + steps * further[name].vector
+    np.testing.assert_allclose(place.now, expected, atol=1e-6)
+
+
+def test_going_somewhere_in_the_browser_is_the_same_place_here(
+    visit: dict[str, str], session: Session, gallery: Gallery
+) -> None:
+    visit.update(u1="0.5")
+    place = walk_place.read(session, gallery)
+    walk_place.go_live(place, {"2": 0.5, "77": 1.0, "x": 1.0}, {"p1": 0.251, "p99": 1.0, "u3": 1.0}, 0.0)
+    state.write_place()
+    assert visit == {"u2": place.scale(2).text(0.5), "p1": "0.251"}
+    walk_place.go_live(place, {}, {}, 0.456)
+    state.write_place()
+    assert visit == {"at": "0.46"}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None, "nonsense", {}, {"count": 1}, {"count": "1", "token": "", "moved": {}, "added": {}, "along": 0},
+        {"count": 1, "token": "another", "moved": {"2": 1.0}, "added": {}, "along": 0},
+        {"count": 1, "token": "", "moved": [], "added": {}, "along": 0},
+        {"count": 1, "token": "", "moved": {"2": "nan"}, "added": {"p1": None}, "along": None},
+        {"count": 1, "token": "", "moved": {"2": float("nan")}, "added": {"p1": float("inf")}, "along": float("nan")},
+        {"count": 1, "token": "", "moved": {"-1": 1.0, "1e9": 1.0, "": 1.0}, "added": {"": 1.0}, "along": -5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_nothing_moves_by_a_message_that_makes_no_sense(
+    visit: dict[str, str], session: Session, gallery: Gallery, sent: Any
+) -> None:
+    place = walk_place.read(session, gallery)
+    if isinstance(sent, dict) and sent.get("token") == "":
+        sent = {**sent, "token": place.origin_token}
+    st.session_state["walk_stage"] = {"place": sent}
+    walk_messages.hear(place)
+    state.write_place()
+    assert visit == {}
+
+
+def test_a_message_is_answered_by_its_number(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
+    place = walk_place.read(session, gallery)
+    sent = {"count": 7, "token": place.origin_token, "moved": {"2": 0.5}, "added": {}, "along": 0}
+    st.session_state["walk_stage"] = {"place": sent}
+    walk_messages.hear(place)
+    assert walk.described(walk_place.read(session, gallery))["heard"] == 7
+    state.write_place()
+    assert list(visit) == ["u2"]
+    visit.update(image="5")
+    assert walk.described(walk_place.read(session, gallery))["heard"] == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, None), ({"x": "1", "y": "0"}, ("u1", "u0")), ({"x": "p2", "y": "a1"}, ("p2", "a1")),
+        ({"x": "p2", "y": "p2"}, ("p2", None)), ({"x": "<b>", "y": "p99"}, None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_plane_of_a_link(
+    visit: dict[str, str], session: Session, gallery: Gallery, asked: dict[str, str], expected: Any
+) -> None:
+    visit.update(asked)
+    x, y = walk.plane(walk_place.read(session, gallery))
+    first, second = (f"u{unit}" for unit in session.units_by_effect()[:2])
+    wanted_x, wanted_y = expected or (first, second)
+    assert (x, y) == (wanted_x, wanted_y or first)
+
+
+def test_a_plane_chosen_in_the_browser_goes_into_the_link(visit: dict[str, str]) -> None:
+    for sent in ({"x": "<b>", "y": "u1"}, {"x": "u1", "y": "u1"}, {"x": 1, "y": 2}, None, "nonsense"):
+        st.session_state["walk_live_controls"] = {"plane": sent}
+        walk_messages.choose_plane()
+    state.write_place()
+    assert visit == {}
+    st.session_state["walk_live_controls"] = {"plane": {"x": "u3", "y": "p1"}}
+    walk_messages.choose_plane()
+    state.write_place()
+    assert visit == {"x": "3", "y": "p1"}
+
+
+def test_all_directions_are_told_with_their_slider(session: Session) -> None:
+    told = walk.directions_of(session)
+    assert [line["id"] for line in told[:2]] == [f"u{unit}" for unit in session.units_by_effect()[:2]]
+    assert {line["kind"] for line in told} >= {"unit", "principal", "class"}
+    for line in told:
+        assert line["least"] <= line["low"] <= line["high"] <= line["most"]
+        assert (line["vector"] is None) == (line["unit"] is not None)
+    assert len({line["id"] for line in told}) == len(told)
 
 
 @pytest.fixture
@@ -333,3 +504,80 @@ def test_tiles_believe_only_a_tile_they_show(mounted: dict[str, Any], picked: An
     st.session_state["key"] = {"picked": picked}
     mounted["on_picked_change"]()
     assert heard == expected
+
+
+# --- the tray
+
+
+def test_a_place_is_kept_found_again_and_named_as_a_direction(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    run = run_ids["variational"]
+    page = open_page("walk", run=run, image=3, u2=0.5, p1=0.25)
+    kept = main_picture(page)
+    (button,) = [button for button in page.button if button.label == "Keep"]
+    page = button.click().run()
+    assert page.query_params["kept"] == "*image=3~u2=0.5~p1=0.25"
+    assert [button.disabled for button in page.button if button.label == "Keep"] == [True]
+    there = open_page("walk", run=run, kept=page.query_params["kept"])
+    assert main_picture(there) != kept
+    there.session_state["_walk_kept"] = {"picked": 0}
+    assert [data["labels"] for data in mounted_data(there, "walk_tiles")].count(["kept 1"]) == 1
+    named = open_page("walk", run=run, kept="smile" + page.query_params["kept"])
+    lines = mounted_data(named, "live_walk_library")[0]["library"]["directions"]
+    (own,) = [line for line in lines if line["kind"] == "own"]
+    assert own["name"] == "smile"
+    moved = open_page("walk", run=run, image=3, kept="smile" + page.query_params["kept"], **{own["id"]: 1.0})
+    assert "moved along smile" in about(moved)
+    assert not moved.exception
+    assert main_picture(moved) == kept, "one step along it leads from its start to where it was kept"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["<b>", "*", "|||", "*u2=nan", "*image=-1~u2=1e99", "*kept=x~run=y", "a*b*c=d", "*u2=0.5" * 999, "n*n00000000=1"],
+)
+def test_a_tray_that_makes_no_sense_breaks_nothing(open_page: OpenPage, run_ids: dict[str, str], hostile: str) -> None:
+    run = run_ids["variational"]
+    page = open_page("walk", run=run, kept=hostile)
+    assert not page.exception
+    assert main_picture(page) == main_picture(open_page("walk", run=run))
+
+
+def test_the_tray_takes_so_many_and_forgets(visit: dict[str, str]) -> None:
+    visit.update(image="3", u2="0.5", level="1", seed="4")
+    assert state.place_here() == "image=3~u2=0.5"
+    many = [state.Kept(f"n|a*m~e={i}", f"image={i}") for i in range(20)]
+    state.keep(many)
+    state.write_place()
+    assert [kept.place for kept in state.kept()] == [f"image={i}" for i in range(state.MOST_KEPT)]
+    assert state.kept()[2].name == "n a m e 2"
+    state.go_to(state.kept()[5])
+    state.write_place()
+    assert (visit["image"], "u2" in visit, visit["level"]) == ("5", False, "1")
+    state.keep([])
+    state.write_place()
+    assert "kept" not in visit
+
+
+# --- a drawing
+
+
+@pytest.mark.parametrize(
+    ("sent", "taken"),
+    [
+        (base64.b64encode(bytes(range(64))).decode(), True), (base64.b64encode(bytes(63)).decode(), False),
+        ("not base64!", False), ("A" * 10_000, False), (None, False), (7, False), ({"pixels": ""}, False),
+    ],
+    ids=["whole", "too small", "nonsense", "too large", "none", "number", "dict"],
+)  # fmt: skip
+def test_a_drawing_is_taken_pixel_by_pixel_or_not_at_all(
+    visit: dict[str, str], session: Session, sent: Any, taken: bool
+) -> None:
+    visit.update(image="3", u2="0.5")
+    st.session_state["walk_draw"] = {"drawn": sent}
+    walk_messages.take_drawing(session)
+    state.write_place()
+    assert visit == ({} if taken else {"image": "3", "u2": "0.5"})
+    assert len(state.uploads()) == taken
+    for upload in state.uploads():
+        intake = read_files([(upload.name, upload.content)], (8, 8), 1)
+        assert intake.images.tobytes() == bytes(range(64))

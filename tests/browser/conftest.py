@@ -46,15 +46,18 @@ def browser(chromium: str) -> Iterator[Browser]:
 def open_page(browser: Browser, site: tuple[str, Path]) -> Iterator[OpenPage]:
     """`open_page("walk?run=…", width=400, dark=True, beside=page)`: a page at rest, in a new browser.
 
-    With `beside` it is another tab of that page's browser. Whatever goes wrong on any of them fails the test: errors on
-    the console, exceptions in the page or the server, and requests that leave the machine.
+    With `beside` it is another tab of that page's browser. Addresses with `blocked` in them are refused.
+    Whatever goes wrong on any of them fails the test: errors on the console, exceptions in the page or the server, and
+    requests that leave the machine.
     """
     url, log = site
     said_before = len(log.read_bytes())
     wrong: list[str] = []
     contexts: list[BrowserContext] = []
 
-    def open_(path: str = "", *, width: int = 1280, dark: bool = False, beside: Page | None = None) -> Page:
+    def open_(
+        path: str = "", *, width: int = 1280, dark: bool = False, beside: Page | None = None, blocked: str | None = None
+    ) -> Page:
         if beside is None:
             context = browser.new_context(
                 viewport={"width": width, "height": 800}, reduced_motion="reduce",
@@ -63,8 +66,10 @@ def open_page(browser: Browser, site: tuple[str, Path]) -> Iterator[OpenPage]:
             contexts.append(context)
             context.set_default_timeout(WAIT)
             context.route(re.compile(f"^(?!{re.escape(url)}/|data:|blob:)"), lambda route: _refuse(route, wrong))
+            if blocked is not None:
+                context.route(f"**{blocked}**", lambda route: route.fulfill(status=404, body="blocked"))
         page = (beside.context if beside else contexts[-1]).new_page()
-        page.on("console", lambda message: _heard(message, wrong))
+        page.on("console", lambda message: _heard(message, wrong, blocked))
         page.on("pageerror", lambda error: wrong.append(f"error in the page: {error}"))
         page.goto(path if path.startswith("http") else f"{url}/{path}")
         at_rest(page)
@@ -87,8 +92,10 @@ def _refuse(route, wrong: list[str]) -> None:
     route.abort()
 
 
-def _heard(message: ConsoleMessage, wrong: list[str]) -> None:
+def _heard(message: ConsoleMessage, wrong: list[str], blocked: str | None) -> None:
     url = str(message.location.get("url", ""))
+    if blocked is not None and blocked in url:
+        return
     if message.type == "error" and not (GUESSED.search(url) and "404" in message.text):
         wrong.append(f"console: {message.text} ({url})")
 
@@ -99,23 +106,47 @@ def at_rest(page: Page) -> None:
 
 
 def picture_of(page: Page) -> Locator:
-    """The page's main picture."""
-    return page.locator("[data-testid=stMain] .picture img").first
+    """The page's main picture; where a model runs in the browser, its canvas once that has taken over."""
+    live = page.locator("[data-testid=stMain] .stage[data-live=true] .now canvas")
+    return live.or_(page.locator("[data-testid=stMain] .picture img")).first
+
+
+SOURCE = """async shown => {
+  if (shown.tagName === 'CANVAS') return shown.toDataURL();
+  await shown.decode();
+  return shown.src;
+}"""
 
 
 def source_of(picture: Locator) -> str:
-    """The picture itself, since it comes within the page; only once it is drawn."""
+    """The picture itself, since it comes within the page or is drawn there; only once it is seen."""
     expect(picture).to_be_visible()
-    picture.evaluate("image => image.decode()")
-    found = picture.get_attribute("src")
+    found = picture.evaluate(SOURCE)
     assert found
     return found
 
 
 def changed(picture: Locator, before: str) -> str:
     """Waits until the picture is another one than `before`, and returns it."""
-    expect(picture).not_to_have_attribute("src", before)
+    wait_for_source(picture, before, same=False)
     return source_of(picture)
+
+
+def becomes(picture: Locator, wanted: str) -> None:
+    """Waits until the picture is `wanted`."""
+    wait_for_source(picture, wanted, same=True)
+
+
+def wait_for_source(picture: Locator, other: str, *, same: bool) -> None:
+    expect(picture).to_be_visible()
+    if picture.evaluate("shown => shown.tagName") == "IMG":
+        told = expect(picture)
+        told.to_have_attribute("src", other) if same else told.not_to_have_attribute("src", other)
+        return
+    picture.page.wait_for_function(
+        "([canvas, other, same]) => (canvas.toDataURL() === other) === same",
+        arg=[picture.element_handle(), other, same],
+    )
 
 
 @pytest.fixture

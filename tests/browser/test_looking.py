@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import OpenPage, at_rest, changed, picture_of, source_of
+from conftest import OpenPage, at_rest, becomes, changed, picture_of, source_of
 from playwright.sync_api import Locator, Page, expect
 
 RUN = "digits-denoising"
@@ -13,12 +13,12 @@ READY_MADE = (RUN, MAPS_RUN, "digits-deep", WALK_RUN)
 
 
 def level_of(page: Page) -> Locator:
-    return page.get_by_role("slider")
+    return page.get_by_role("slider", name=re.compile("Fraction"))
 
 
 def units_of(page: Page) -> Locator:
-    expect(page.locator(".films[data-ready=true]").first).to_be_visible()
-    return page.locator(".films input[type=range]")
+    expect(page.locator(".host[data-ready=true] .track").first).to_be_visible()
+    return page.locator(".track")
 
 
 # --- first visit
@@ -80,7 +80,7 @@ def test_a_moved_unit_changes_the_picture_and_reset_brings_it_back(open_page: Op
     units.nth(1).press("Home")
     changed(picture_of(page), moved)
     page.get_by_role("button", name="Reset").click()
-    expect(picture_of(page)).to_have_attribute("src", begin)
+    becomes(picture_of(page), begin)
     expect(page).not_to_have_url(re.compile(r"[?&]u\d+="))
 
 
@@ -94,7 +94,7 @@ def test_a_random_code_can_be_drawn_picked_and_left(open_page: OpenPage) -> None
     page.get_by_role("button", name="Another dozen").click()
     changed(picture_of(page), drawn)
     page.get_by_role("button", name="Reset").click()
-    expect(picture_of(page)).to_have_attribute("src", begin)
+    becomes(picture_of(page), begin)
 
 
 # --- maps
@@ -174,7 +174,7 @@ def test_the_link_of_a_changed_view_restores_it_elsewhere(open_page: OpenPage, p
     after = changed(picture_of(page), before)
     page.wait_for_function("before => location.href !== before", arg=url)
     at_rest(page)
-    expect(picture_of(open_page(page.url))).to_have_attribute("src", after)
+    becomes(picture_of(open_page(page.url)), after)
 
 
 def test_two_tabs_do_not_disturb_each_other(open_page: OpenPage) -> None:

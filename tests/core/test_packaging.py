@@ -96,7 +96,9 @@ def first_page(url: str) -> tuple[str, str]:
 
 def test_the_wheel_holds_the_program_and_its_data_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert names == files_of("aecore") | files_of("app") | files_of("assets", "aecore/_assets")
+    source = {name for name in files_of("app") if name.startswith("app/live/frontend/")}
+    assert names == files_of("aecore") | files_of("app") - source | files_of("assets", "aecore/_assets")
+    assert any(name.endswith(".wasm.gz") for name in names), "the runtime of the live pages comes with it"
     assert {"app/.streamlit/config.toml", "app/style.css", "app/icon.png", "app/widgets/map_scatter.js"} <= names
 
 

@@ -137,6 +137,24 @@ def test_other_seeds_give_other_noise_to_every_image(kind):
     assert not torch.equal(one[0], one[1])
 
 
+@pytest.mark.parametrize("kind", [kind for kind in CORRUPTIONS if kind != "none"])
+@pytest.mark.parametrize("level", [1e-6, 0.3, 1.0])
+def test_single_pixels_can_be_corrupted_by_hand_at_any_level(kind, level):
+    corruption, x = part("corruptions", kind), images(2) / 2 + 0.25
+    field = corruption.field(x.shape, generator())
+    for target, value in ((0.0, corruption.black), (1.0, corruption.white)):
+        changed = field.clone()
+        changed[:, :, 2, 3] = (target - x[:, :, 2, 3]) / level if value is None else value
+        result, visible = corruption.apply(x, changed, level)
+        if visible is None:
+            torch.testing.assert_close(result[:, :, 2, 3], torch.full_like(result[:, :, 2, 3], target))
+        else:
+            assert not visible[:, :, 2, 3].any()
+        untouched, _ = corruption.apply(x, field, level)
+        result[:, :, 2, 3] = untouched[:, :, 2, 3]
+        assert torch.equal(result, untouched), "no other pixel is changed"
+
+
 @pytest.mark.parametrize("corruption", [Masking(), SaltAndPepper(), Patches(), Patches(size=3), Rows()])
 def test_a_rising_level_only_adds_to_what_is_corrupted(corruption):
     x = torch.full((3, 2, 20, 20), 0.5)

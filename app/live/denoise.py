@@ -1,0 +1,233 @@
+"""Denoise under the pointer: the grid of images, its noise, brush and figures, played in the visitor's browser.
+
+The component gets the server's picture, which stands until the model is here, and afterwards wherever none can run.
+"""
+
+import base64
+import dataclasses
+import html
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from aecore import pictures
+from aecore.corruptions import GaussianNoise, Rows
+from aecore.parts import Corruption
+from aecore.session import Denoised, Pictures, Session
+from app import live, state
+
+COLUMNS = 12
+"""Images side by side in a line of the sheet."""
+SEEDS = 10_000
+FIGURES = {
+    "sse": ("Squared error per image", "Σ (x − r)² over all pixels, mean over the images; 0 is identical", 2),
+    "psnr": ("PSNR, dB", "Peak signal-to-noise ratio of the mean error; higher is better", 1),
+    "ssim": ("SSIM", "Structural similarity, −1 to 1; 1 is identical", 2),
+}
+"""{figure: (name, meaning, digits after the point)}."""
+WORDS = {
+    "none": "Without noise, the error that is left is what the code cannot hold.",
+    "harm": "Here the model does more harm than good: its answer is further from the original than the noisy image.",
+    "good": "The model takes away {share} of the squared error that the noise had put in.",
+}
+"""The figures in plain words: nothing was corrupted, the error has grown, it has shrunk."""
+_DENOISE = live.component(
+    "denoise",
+    html=(live.HERE / "denoise.html").read_text(encoding="utf-8"),
+    css="".join(
+        path.read_text(encoding="utf-8")
+        for path in (live.HERE / "denoise.css", live.HERE.parent / "widgets" / "error_curve.css")
+    ),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What the visitor turns."""
+
+    kind: str
+    level: float
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scene:
+    """One run's images, corrupted and reconstructed, or two runs' side by side; `own_level` where no level was chosen,
+    so that every kind of noise begins at the run's own or its usual one.
+    """
+
+    sessions: tuple[Session, ...]
+    titles: tuple[str, ...]
+    kinds: Mapping[str, type[Corruption]]
+    view: View
+    own_level: bool
+    results: tuple[Denoised, ...]
+    labels: tuple[str, ...]
+    curve: Callable[[], str]
+    """Error against level, as HTML; made when it is asked for, since a picture need not wait for it."""
+
+
+def moved(token: str, kinds: Mapping[str, object]) -> View | None:
+    """Where the visitor's hand has let go since the last run; None when it has not."""
+    found = heard(st.session_state.get(state.LIVE_DENOISE, {}).get("view"), token, kinds)
+    if found is None or found[1] <= state.heard(state.LIVE_DENOISE, token):
+        return None
+    state.hear(state.LIVE_DENOISE, token, found[1])
+    return found[0]
+
+
+def failure() -> str | None:
+    """Why the browser could not load the component; None while nothing failed."""
+    match st.session_state.get(state.LIVE_DENOISE, {}).get("failed"):  # from the client: anything may stand there
+        case {"reason": str(reason)}:
+            return reason[:200]
+        case _:
+            return None
+
+
+def denoise(scene: Scene) -> None:
+    """Mounts the component."""
+    key = state.LIVE_DENOISE
+    token = scene.sessions[0].run_id
+    sheet = picture(scene.results)
+    # The picture's size, known before the module that measures it is here: custom properties reach into the component.
+    high, wide = sheet.shape[:2]
+    st.html(f"<style>.st-key-{key} {{ --natural: {wide}px; --shape: {wide} / {high} }}</style>")
+    _DENOISE(
+        key=key,
+        data={
+            "module": live.module_address("denoise"),
+            "base": live.base(),
+            "token": token,
+            "heard": state.heard(key, token),
+            "pictures": {"sheet": pictures.data_uri(pictures.png(sheet))},
+            **told(scene),
+        },
+        on_view_change=lambda: None,
+        on_failed_change=lambda: None,
+    )
+
+
+def picture(results: tuple[Denoised, ...]) -> np.ndarray:
+    """Original, corrupted and each run's reconstruction in rows, `COLUMNS` images a line; lines below one another."""
+    first = results[0]
+    rows = [first.original, first.shown, *(result.reconstruction for result in results)]
+    return pictures.sheet([row[i : i + COLUMNS] for i in range(0, len(first.original), COLUMNS) for row in rows])
+
+
+def words(scene: Scene) -> str:
+    n = len(scene.results[0].original)
+    images = f"{n} image{'' if n == 1 else 's'}"
+    return f"{images}: original, corrupted at level {scene.view.level:.2f}, reconstruction"
+
+
+def told(scene: Scene) -> dict[str, Any]:
+    """All that the front end (`denoise/told.ts`) knows of the scene."""
+    first, view = scene.results[0], scene.view
+    session = scene.sessions[0]
+    has_ssim = first.ssim is not None
+    return {
+        "runs": [one.run_id for one in scene.sessions],
+        "titles": list(scene.titles),
+        "kinds": [_kind(session, name, part) for name, part in scene.kinds.items()],
+        "repair": GaussianNoise.kind_name(),
+        "kind": view.kind,
+        "level": view.level,
+        "seed": view.seed,
+        "own": scene.own_level,
+        "seeds": SEEDS,
+        "images": packed(first.original),
+        "ink": float(first.original.mean() < 0.5),
+        "labels": list(scene.labels),
+        "alt": words(scene),
+        "before": _scores(first, 0),
+        "after": [_scores(result, 1) for result in scene.results],
+        "figures": [
+            {"key": key, "name": name, "hint": hint, "digits": digits}
+            for key, (name, hint, digits) in FIGURES.items()
+            if has_ssim or key != "ssim"
+        ],
+        "words": WORDS,
+        "note": given_rows(session, view.kind, first.rows_given),
+        "hidden": list(pictures.HIDDEN),
+        "columns": COLUMNS,
+        "curve": scene.curve(),
+    }
+
+
+def _kind(session: Session, name: str, part: type[Corruption]) -> dict[str, Any]:
+    field = part.model_fields["level"]
+    return {
+        "name": name,
+        "title": part.title,
+        "words": str(field.title),
+        "help": str(field.description),
+        "level": session.corruption(name).level,
+        "random": part.random,
+        "black": part.black,
+        "white": part.white,
+        "given": given_rows(session, name, "{rows}"),
+    }
+
+
+def given_rows(session: Session, kind: str, rows: int | str) -> str:
+    """What is said where the decoder goes on from given rows; else empty."""
+    if kind != Rows.kind_name() or not session.continues:
+        return ""
+    return f"The first {rows} of {session.shape[1]} rows are given; the decoder goes on from there."
+
+
+def _scores(result: Denoised, which: int) -> dict[str, list[float]]:
+    """Per image: of the corrupted images (0) or the reconstructions (1)."""
+    found = {"sse": (result.sse_before, result.sse_after)[which].tolist()}
+    return found if result.ssim is None else {**found, "ssim": result.ssim[which].tolist()}
+
+
+def packed(images: Pictures) -> dict[str, Any]:
+    """Images as whole numbers from 0 to `depth`, base64: bytes where they came from bytes, else 16 bits."""
+    for depth, dtype in ((255, "u1"), (65_535, "<u2")):
+        whole = np.rint(images.clip(0, 1) * depth).astype(dtype)
+        if depth > 255 or np.abs(whole / np.float32(depth) - images).max() < 1e-6:
+            break
+    return {"values": base64.b64encode(whole.tobytes()).decode("ascii"), "depth": depth, "dims": list(images.shape)}
+
+
+def heard(sent: object, token: str, kinds: Mapping[str, object]) -> tuple[View, int] | None:
+    """The view that the browser sent, and the count of its move; None for anything else that may stand there."""
+    match sent:
+        case {
+            "kind": str(kind),
+            "level": int() | float() as level,
+            "seed": int(seed),
+            "count": int(count),
+            "token": str(own),
+        }:
+            pass
+        case _:
+            return None
+    if own != token or kind not in kinds or not 0 <= level <= 1 or not 0 <= seed < SEEDS:
+        return None  # of another run, or nonsense: NaN compares false
+    return View(kind, float(level), seed), count
+
+
+def reading(removed: float | None) -> str:
+    """The figures in plain words."""
+    if removed is None:
+        return WORDS["none"]
+    return WORDS["harm"] if removed <= 0 else WORDS["good"].format(share=f"{removed:.0%}")
+
+
+def table(results: tuple[Denoised, ...], titles: tuple[str, ...]) -> str:
+    """The figures as HTML, for the page without the component."""
+    figures = [result.figures() for result in results]
+    heads = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in ("Corrupted", *titles))
+    rows = "".join(
+        f'<tr title="{html.escape(hint, quote=True)}"><th scope="row">{name}</th>'
+        + "".join(f"<td>{value:.{digits}f}</td>" for value in (figures[0][key][0], *(each[key][1] for each in figures)))
+        + "</tr>"
+        for key, (name, hint, digits) in FIGURES.items()
+        if key in figures[0]
+    )
+    return f'<table class="figures"><thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody></table>'

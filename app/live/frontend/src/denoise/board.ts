@@ -1,0 +1,93 @@
+// The figures on the page: of every image under it, of all of them in a table, and a sentence.
+import { type Described, figure, reading, removed, type Scores, text } from "./figures";
+import type { Told } from "./told";
+
+export class Board {
+  private cells: HTMLElement[] = []; // per figure: those of the images
+  private means: HTMLElement[][] = []; // per figure: corrupted, then each reconstruction
+  private shown = "";
+
+  constructor(private readonly root: HTMLElement) {}
+
+  // Makes the table anew where it is another one: for `images` images with their `labels`, and as many runs as `titles`.
+  lay(told: Told, labels: string[], titles: string[], each: boolean): void {
+    const shown = JSON.stringify([told.figures, labels, titles, each]);
+    if (shown === this.shown) return;
+    this.shown = shown;
+    const find = (selector: string): HTMLElement => this.root.querySelector(selector) as HTMLElement;
+    find(".columns").replaceChildren(...(each ? labels : []).map((label) => element("span", label)));
+    this.layEach(told.figures, each ? labels.length : 0, find(".each"));
+    find(".names").replaceChildren(...(each ? told.figures.map(({ name }) => element("span", name)) : []));
+    this.layMeans(told.figures, titles, find(".figures"));
+  }
+
+  private layEach(figures: Described[], images: number, table: HTMLElement): void {
+    this.cells = [];
+    const rows = figures.map(({ name, hint }) => {
+      const row = Object.assign(element("div"), { role: "row", title: hint });
+      const head = Object.assign(element("span", name), { role: "rowheader", className: "unseen" });
+      row.append(head, ...Array.from({ length: images }, () => this.cell()));
+      return row;
+    });
+    table.replaceChildren(...(images > 0 ? rows : []));
+  }
+
+  private cell(): HTMLElement {
+    const cell = Object.assign(element("div"), { role: "cell" });
+    this.cells.push(cell);
+    return cell;
+  }
+
+  private layMeans(figures: Described[], titles: string[], table: HTMLElement): void {
+    const head = element("tr");
+    head.append(element("td"), ...["Corrupted", ...titles].map((title) => Object.assign(element("th", title), { scope: "col" })));
+    this.means = figures.map(() => ["", ...titles].map(() => element("td")));
+    const rows = figures.map(({ name, hint }, i) => {
+      const row = Object.assign(element("tr"), { title: hint });
+      row.append(Object.assign(element("th", name), { scope: "row" }), ...(this.means[i] ?? []));
+      return row;
+    });
+    table.replaceChildren(head, ...rows);
+  }
+
+  show(told: Told, before: Scores, after: Scores[]): void {
+    const [, c, h, w] = told.images.dims;
+    const all = [before, ...after];
+    const images = before.sse.length;
+    told.figures.forEach(({ key, digits }, i) => {
+      const values = (image?: number): string[] => all.map((scores) => text(figure(scores, key, c * h * w, image), digits));
+      values().forEach((value, column) => write(this.means[i]?.[column], value));
+      if (this.cells.length === 0) return;
+      for (let image = 0; image < images; image += 1) write(this.cells[i * images + image], values(image).join("\n"));
+    });
+    const said = after.map(({ sse }, i) => `${after.length > 1 ? `${told.titles[i]}: ` : ""}${reading(removed(before.sse, sse), told.words)}`);
+    write(this.root.querySelector(".reading") as HTMLElement, said.join("\n"));
+  }
+
+  // The figures of one image in a line, for sheets too large to have them under every image.
+  one(told: Told, name: string, image: number, before: Scores, after: Scores[]): string {
+    const [, c, h, w] = told.images.dims;
+    const parts = told.figures.map(({ key, name: what, digits }) => {
+      const values = [before, ...after].map((scores) => text(figure(scores, key, c * h * w, image), digits));
+      return `${what} ${values.join(" → ")}`;
+    });
+    return `${name}: ${parts.join(" · ")}`;
+  }
+}
+
+function element(tag: string, words?: string): HTMLElement {
+  const made = document.createElement(tag);
+  if (words !== undefined) made.textContent = words;
+  return made;
+}
+
+// A text node's data changes without a new node: a hundred of them in a frame.
+export function write(place: HTMLElement | undefined, value: string): void {
+  if (!place) return;
+  const node = place.firstChild;
+  if (node instanceof Text && place.childNodes.length === 1) {
+    if (node.data !== value) node.data = value;
+  } else {
+    place.textContent = value;
+  }
+}

@@ -1,0 +1,126 @@
+// The sliders of the code: its units, most effective first and the rest folded, its principal directions, its attributes.
+import type { Direction } from "./codes";
+import { element } from "./dom";
+import { Film } from "./film";
+import { Filmer, type Row } from "./films";
+import type { Change, Walk } from "./state";
+
+const AT_ONCE = 6; // sliders shown before anybody unfolds more
+const MORE = 18;
+const GROUPS: [string, string, Direction["told"]["kind"][]][] = [
+  ["unit", "Units", ["unit"]],
+  ["principal", "Principal directions", ["principal"]],
+  ["attribute", "Attributes", ["own", "class", "factor"]],
+];
+
+export class Sliders {
+  private readonly tabs = element("div", { class: "tabs", role: "group", "aria-label": "What to move along" });
+  private readonly list = element("div", { class: "films" });
+  private readonly more = element("button", { type: "button", class: "more" });
+  private readonly filmer: Filmer;
+  private readonly rows = new Map<Direction, Row>();
+  private readonly stop: () => void;
+  private group = "unit";
+  private run = "";
+  private count = AT_ONCE;
+
+  constructor(
+    private readonly walk: Walk,
+    private readonly host: HTMLElement,
+  ) {
+    host.replaceChildren(this.tabs, this.list, this.more);
+    this.filmer = new Filmer(walk, this.list);
+    this.more.onclick = () => {
+      this.count += MORE;
+      this.build();
+    };
+    this.run = walk.library?.data.run ?? "";
+    this.stop = walk.listen((change) => this.heard(change));
+    this.build();
+  }
+
+  private heard(change: Change): void {
+    if (change === "library") {
+      const run = this.walk.library?.data.run ?? "";
+      if (run !== this.run) [this.run, this.count, this.group] = [run, AT_ONCE, "unit"];
+      this.build();
+    } else {
+      this.show();
+    }
+    if (change !== "drawn" || !this.walk.dragging) this.filmer.ask();
+  }
+
+  private directions(): Direction[] {
+    const kinds = GROUPS.find(([id]) => id === this.group)?.[2] ?? [];
+    const found = [...(this.walk.library?.directions.values() ?? [])].filter(({ told }) => kinds.includes(told.kind));
+    return found.sort((a, b) => Number(b.told.kind === "own") - Number(a.told.kind === "own")); // one's own come first
+  }
+
+  private build(): void {
+    this.buildTabs();
+    const directions = this.directions();
+    this.rows.clear();
+    for (const direction of directions.slice(0, this.count)) this.rows.set(direction, this.row(direction));
+    this.list.replaceChildren(...[...this.rows.values()].map(({ film }) => film.root));
+    const folded = directions.length - this.rows.size;
+    this.more.hidden = folded <= 0;
+    this.more.textContent = `${folded} more, weaker`;
+    this.show();
+    this.filmer.set([...this.rows.values()]);
+    this.host.dataset.ready = this.walk.library ? "true" : "false";
+  }
+
+  private buildTabs(): void {
+    const all = [...(this.walk.library?.directions.values() ?? [])];
+    const offered = GROUPS.filter(([, , kinds]) => all.some(({ told }) => kinds.includes(told.kind)));
+    this.tabs.hidden = offered.length < 2;
+    this.tabs.replaceChildren(
+      ...offered.map(([id, name]) => {
+        const button = element("button", { type: "button", "aria-pressed": String(id === this.group) }, name);
+        button.onclick = () => {
+          this.group = id;
+          this.count = AT_ONCE;
+          this.build();
+          this.tabs.querySelector<HTMLElement>("[aria-pressed=true]")?.focus();
+        };
+        return button;
+      }),
+    );
+  }
+
+  private row(direction: Direction): Row {
+    const { walk } = this;
+    const { told } = direction;
+    const film = new Film(told.name, [told.words, told.note].filter(Boolean).join(" · "), {
+      hold: () => (walk.dragging = true),
+      move: (value, stamp) => walk.move([[direction, value]], stamp),
+      back: (stamp) => walk.back(direction, stamp),
+      release: () => walk.release(),
+      text: (value) => direction.text(value),
+    });
+    film.root.classList.toggle("dead", told.dead);
+    const codes = (values: number[]): Float32Array => {
+      const k = walk.z.length;
+      const all = new Float32Array(values.length * k);
+      values.forEach((value, i) => all.set(direction.moved(walk.z, value), i * k));
+      return all;
+    };
+    return { film, range: () => direction.ends(walk.home(direction)), codes, filmed: "", visible: false };
+  }
+
+  private show(): void {
+    const { walk } = this;
+    if (!walk.library || walk.z.length === 0) return;
+    for (const [direction, { film }] of this.rows) {
+      const { low, high, step } = direction.told;
+      const home = walk.home(direction);
+      const [least, most] = direction.ends(home);
+      film.show({ value: direction.reading(walk.z), home, least, most, low, high, step, moved: walk.moved(direction) });
+    }
+  }
+
+  close(): void {
+    this.stop();
+    this.filmer.close();
+  }
+}

@@ -1,0 +1,147 @@
+// The picture of the code, the start beside it and their difference; below, how far the code is from the data.
+import { paint } from "./engine";
+import { difference, distance, apart, type Code } from "./codes";
+import { element, throttled, type Root } from "./dom";
+import type { Change, Walk } from "./state";
+
+const NEAREST = 8;
+const METER_RESTS = 80; // milliseconds between two readings of the meter: words that flicker cannot be read
+const FULL = 0.5; // the difference, as a share of the pixel range, that gets the full colour
+const ROUND_TRIP_RESTS = 120; // milliseconds between two round trips; they are made in the worker
+
+export class Stage {
+  private readonly canvases: Record<string, HTMLCanvasElement> = {};
+  private readonly images: Record<string, HTMLImageElement> = {};
+  private readonly meter: HTMLElement;
+  private readonly stop: () => void;
+  private shown: boolean | undefined;
+  private tripping = false;
+  private tripped: Code | undefined;
+  private nearest = "";
+  private readonly sheet = new Image();
+  private readonly near: HTMLCanvasElement;
+  private readonly measured = throttled(METER_RESTS, () => this.measure());
+
+  constructor(
+    private readonly walk: Walk,
+    private readonly root: Root,
+  ) {
+    for (const image of root.querySelectorAll<HTMLImageElement>("img[data-from]")) {
+      const name = image.dataset.from ?? "";
+      const canvas = element("canvas", { role: "img", "aria-label": image.alt, hidden: "" });
+      image.after(canvas);
+      this.images[name] = image;
+      this.canvases[name] = canvas;
+    }
+    this.meter = root.querySelector<HTMLElement>(".meter") ?? element("div");
+    this.near = root.querySelector<HTMLCanvasElement>("canvas.near") ?? element("canvas");
+    this.stop = walk.listen((change) => this.heard(change));
+    this.heard("place");
+  }
+
+  private heard(change: Change): void {
+    if (change === "drawn" && this.walk.live) this.draw();
+    this.show(this.walk.live);
+    this.measured();
+    if (!this.walk.dragging) void this.trip();
+  }
+
+  // The live canvases stand in for the server's pictures once they hold the same, and step back when they cannot.
+  private show(live: boolean): void {
+    if (this.shown === live) return;
+    this.shown = live;
+    for (const [name, canvas] of Object.entries(this.canvases)) {
+      canvas.hidden = !live;
+      const image = this.images[name];
+      if (image) image.hidden = live;
+    }
+    const host = this.root.querySelector<HTMLElement>(".stage");
+    if (host) host.dataset.live = String(live);
+    const quiet = this.root.querySelector<HTMLElement>(".quiet");
+    if (quiet) quiet.hidden = true;
+  }
+
+  private draw(): void {
+    const { picture, before, library } = this.walk;
+    const { start, now, difference: apartness } = this.canvases;
+    if (!picture || !before || !library || !start || !now || !apartness) return;
+    const [c, h, w] = library.data.shape;
+    paint(now, { data: picture, dims: [c, h, w] });
+    paint(start, { data: before, dims: [c, h, w] });
+    if (apartness.width !== w) apartness.width = w;
+    if (apartness.height !== h) apartness.height = h;
+    const image = new ImageData(w, h);
+    difference(before, picture, c, FULL, image.data);
+    apartness.getContext("2d")?.putImageData(image, 0, 0);
+  }
+
+  private measure(): void {
+    const { library, z } = this.walk;
+    if (!library || z.length === 0) return;
+    const { pictured, nearness, farthest } = library.data;
+    const found = distance(z, library.sample, pictured, NEAREST);
+    const words = nearness.find(([below]) => found.percentile < below)?.[1] ?? farthest;
+    this.meter.querySelector<HTMLElement>("[role=meter] i")?.style.setProperty("left", `${found.percentile}%`);
+    this.meter.querySelector("[role=meter]")?.setAttribute("aria-valuenow", found.percentile.toFixed(0));
+    text(this.meter, ".apart", found.value.toFixed(2));
+    text(this.meter, ".words", words);
+    const name = found.nearest.join(" ");
+    if (name === this.nearest) return;
+    this.nearest = name;
+    this.drawNearest(found.nearest);
+  }
+
+  // A data address as a style of each tile would be read again and again: they are drawn from one decoded image.
+  private drawNearest(nearest: number[]): void {
+    const { library } = this.walk;
+    if (!library) return;
+    const { sprite, columns, shape } = library.data;
+    if (this.sheet.src !== sprite) {
+      this.sheet.src = sprite;
+      void this.sheet.decode().then(() => this.drawNearest(nearest), () => undefined);
+      return;
+    }
+    const [, h, w] = shape;
+    const canvas = this.near;
+    canvas.width = nearest.length * (w + 1) - 1;
+    canvas.height = h;
+    canvas.style.setProperty("--natural", `${canvas.width}px`);
+    const context = canvas.getContext("2d");
+    nearest.forEach((i, at) => {
+      const [x, y] = [(i % columns) * w, Math.floor(i / columns) * h];
+      context?.drawImage(this.sheet, x, y, w, h, at * (w + 1), 0, w, h);
+    });
+  }
+
+  // decode → encode: how far the code comes back from where it was. Made in the worker, the latest only.
+  private async trip(): Promise<void> {
+    const { walk } = this;
+    if (this.tripping || !walk.live || !walk.picture || walk.z === this.tripped) return;
+    this.tripping = true;
+    try {
+      const { z, picture, library } = walk;
+      const back = await walk.encoded(picture);
+      if (library && walk.library === library) {
+        text(this.meter, ".trip", apart(z, back, library.sample.scale).toFixed(2));
+        this.meter.querySelector<HTMLElement>(".round")?.removeAttribute("hidden");
+      }
+      this.tripped = z;
+    } catch {
+      this.tripped = walk.z; // the walk goes on without this figure
+    }
+    await new Promise((rest) => setTimeout(rest, ROUND_TRIP_RESTS));
+    this.tripping = false;
+    if (walk.z !== this.tripped && !walk.dragging) void this.trip();
+  }
+
+  close(): void {
+    this.stop();
+    for (const canvas of Object.values(this.canvases)) canvas.remove();
+    for (const image of Object.values(this.images)) image.hidden = false;
+  }
+}
+
+function text(root: Element, selector: string, words: string): void {
+  const found = root.querySelector(selector);
+  if (found && found.textContent !== words) found.textContent = words;
+}

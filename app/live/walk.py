@@ -1,0 +1,213 @@
+"""The Walk page's live parts: the picture with its meter, the sliders, and what they know of a run.
+
+Three components of one built module share one walk in the browser. The *library* (directions, a sample of codes) stays
+outside of the fragment that a move redraws, so it is sent once for a run; *stage* and *controls* follow each move.
+"""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from aecore import directions, pictures
+from aecore.directions import Direction
+from aecore.session import FARTHEST, NEARNESS, Gallery, Session
+from app import live, state
+from app.live import walk_messages
+from app.live.walk_messages import CONTROLS_KEY, DRAW_KEY, STAGE_KEY
+from app.widgets import walk_place
+from app.widgets.walk_place import Place
+
+HERE = Path(__file__).parent
+WALK = "walk"
+"""Names the walk that the parts share in the browser."""
+FULL = 0.5
+"""The difference, as a share of the pixel range, that gets the full colour."""
+_STAGE = live.component(
+    "walk_stage",
+    html=(HERE / "walk_stage.html").read_text(encoding="utf-8"),
+    css=(HERE / "walk_stage.css").read_text(encoding="utf-8"),
+)
+_CONTROLS = live.component("walk_controls", html='<div class="host"></div>', css="")
+_DRAW = live.component("walk_draw", html='<div class="host"></div>', css="")
+_LIBRARY = live.component("walk_library", html="<div hidden></div>", css="")
+
+
+def stage(place: Place, walk: str = WALK) -> None:
+    """The picture of the code, the start's, and their difference; hears where the visitor went to.
+
+    Parts with the same `walk` share it in the browser; a page with two of them gives them names, which are their keys.
+    """
+    key = STAGE_KEY if walk == WALK else f"{walk}_stage"
+    shown = pictures.against(place.pictures[:1], place.pictures[1:], FULL)
+    names = ("start", "now", "difference")
+    _STAGE(
+        key=key,
+        data={
+            "module": live.module_address("walk"),
+            "part": "stage",
+            "walk": walk,
+            "off": walk_messages.off(place.session.run_id) is not None,
+            "style": {"--w": f"{shown.shape[3]}px"},
+            "pictures": {
+                name: pictures.data_uri(pictures.png(pictures.filmstrip(image[None])))
+                for name, image in zip(names, shown, strict=True)
+            },
+            "place": described(place),
+        },
+        on_place_change=lambda: walk_messages.hear(place, key),
+        on_failed_change=lambda: None,
+    )
+
+
+def units(_: Place, walk: str = WALK) -> None:
+    """Sliders of units, principal directions and attributes."""
+    _controls("units", walk)
+
+
+def pad(place: Place) -> None:
+    """The plane of two directions."""
+    x, y = plane(place)
+    _controls("pad", plane={"x": x, "y": y})
+
+
+def way(place: Place) -> None:
+    """The way to another image."""
+    other = walk_place.other_image(place.gallery)
+    ends = {name: walk_place.image_label(place.gallery, i) for name, i in (("from", place.image), ("to", other))}
+    if state.number(state.DRAW) is not None:
+        ends["from"] = "the random code"
+    _controls("way", ends=ends)
+
+
+def plane(place: Place) -> tuple[str, str]:
+    """Names of the plane's two directions: those of the URL, else the most effective units."""
+    order = [f"u{unit}" for unit in place.session.units_by_effect()]
+    session, gallery = place.session, place.gallery
+    known = {*order, *walk_place.further_directions(session), *walk_place.named_directions(session, gallery)}
+    x = _asked(state.PLANE_X, known) or order[0]
+    y = _asked(state.PLANE_Y, known - {x}) or next((name for name in [*order, "p1", "p2"] if name != x), x)
+    return x, y
+
+
+def _asked(parameter: str, known: set[str]) -> str | None:
+    """The direction that the URL names; a unit by its bare number."""
+    asked = state.parameter(parameter) or ""
+    name = f"u{asked}" if asked.isdecimal() else asked
+    return name if name in known else None
+
+
+def _controls(part: str, walk: str = WALK, **more: Any) -> None:
+    key = CONTROLS_KEY if walk == WALK else f"{walk}_controls"
+    _CONTROLS(
+        key=key,
+        data={"module": live.module_address("walk"), "part": part, "walk": walk, **more},
+        on_plane_change=lambda: walk_messages.choose_plane(key),
+    )
+
+
+def draw(session: Session) -> None:
+    """Paper to draw a start on; what is drawn joins the visitor's own images, so that other pages have it too."""
+    if session.shape[0] not in (1, 3) or session.config.dataset.value_range != (0.0, 1.0):
+        return
+    with st.popover("Draw", icon=":material/brush:", width="stretch"):
+        _DRAW(
+            key=DRAW_KEY,
+            data={
+                "module": live.module_address("walk"),
+                "part": "draw",
+                "walk": WALK,
+                "paper": {"shape": list(session.shape), "ground": 0.0 if session.mostly_dark else 1.0},
+            },
+            on_drawn_change=lambda: walk_messages.take_drawing(session),
+        )
+
+
+def library(session: Session, gallery: Gallery, walk: str = WALK) -> None:
+    """All that the browser needs of a run to walk by itself."""
+    sample = directions.neighbourhood(session)
+    _LIBRARY(
+        key=f"{walk}_library",
+        data={
+            "module": live.module_address("walk"),
+            "part": "library",
+            "walk": walk,
+            "library": {
+                "run": session.run_id,
+                "shape": list(session.shape),
+                "mean": _floats(session.code_mean),
+                "directions": [*directions_of(session), *_named(session, gallery)],
+                "codes": _floats(sample.codes),
+                "scale": _floats(sample.scale),
+                "typical": _floats(sample.typical),
+                "labels": None if sample.labels is None else sample.labels.tolist(),
+                "pictured": sample.pictured,
+                "columns": sample.columns,
+                "sprite": pictures.data_uri(pictures.png(sample.sprite)),
+                "nearness": NEARNESS,
+                "farthest": FARTHEST,
+            },
+        },
+    )
+
+
+def _floats(values: np.ndarray) -> str:
+    """Little-endian float32 as base64."""
+    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")
+
+
+def described(place: Place) -> dict[str, object]:
+    other = None
+    if place.gallery.images.size:
+        other = _floats(walk_place.other_code(place.session, place.gallery))
+    return {
+        "run": place.session.run_id,
+        "base": live.base(),
+        "decoder": f"/live/model/{place.session.run_id}/decoder.json",
+        "encoder": f"/live/model/{place.session.run_id}/encoder.json",
+        "token": place.origin_token,
+        "heard": state.heard_of_walk(place.origin_token),
+        "start": _floats(place.start),
+        "origin": _floats(place.origin),
+        "other": other,
+        "spherical": walk_place.how() == "spherical",
+        "off": walk_messages.off(place.session.run_id) is not None,
+        "along": walk_place.along(),
+        "moved": {str(unit): value for unit, value in place.moved.items()},
+        "added": place.added,
+    }
+
+
+def directions_of(session: Session) -> list[dict[str, object]]:
+    order = [int(unit) for unit in session.units_by_effect()]
+    found = [
+        _line(f"u{unit}", direction, unit) for unit, direction in zip(order, directions.units(session), strict=True)
+    ]
+    return found + [_line(name, line) for name, line in walk_place.further_directions(session).items()]
+
+
+def _named(session: Session, gallery: Gallery) -> list[dict[str, object]]:
+    return [_line(name, line) for name, line in walk_place.named_directions(session, gallery).items()]
+
+
+def _line(name: str, direction: Direction, unit: int | None = None) -> dict[str, object]:
+    scale = walk_place.scale_of(direction)
+    return {
+        "id": name,
+        "name": direction.name,
+        "kind": direction.kind,
+        "note": f"{direction.effect:.1%} per SD" + (", hardly used" if direction.dead else ""),
+        "words": direction.words,
+        "unit": unit,
+        "vector": None if unit is not None else _floats(direction.vector),
+        "offset": direction.offset,
+        "low": direction.low,
+        "high": direction.high,
+        "least": scale.low,
+        "most": scale.high,
+        "step": scale.step,
+        "decimals": scale.decimals,
+        "dead": direction.dead,
+    }
