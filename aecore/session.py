@@ -367,8 +367,8 @@ class Session:
         return self._picture(self._model.reconstruct(self._checked(images)))
 
     def corruption(self, kind: str | Corruption | None = None, level: float | None = None) -> Corruption:
-        """The run's own corruption, or another kind, or that very one; at `level`. Raises `BadInput` for an unknown kind
-        or impossible level.
+        """The run's own corruption, or another kind, or that very one; at `level`. Raises `BadInput` for an unknown
+        kind or an impossible level.
         """
         own = self.config.corruption
         try:

@@ -202,8 +202,9 @@ class Denoise {
     if (this.gone) return;
     const plain = error instanceof LiveError;
     if (!plain) console.warn(error);
+    const why = plain ? error.message.replace(/\.$/, "") : "the model could not be run in this browser";
     this.display.state = "failed";
-    this.display.say(`The picture follows when you let go: ${plain ? error.message : "the model could not be run in this browser"}.`);
+    this.display.say(`The picture follows when you let go: ${why}.`);
     this.display.served(this.told);
   }
 
