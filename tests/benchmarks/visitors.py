@@ -1,0 +1,97 @@
+"""100 visitors open Walk at once on a warm server: `python tests/benchmarks/visitors.py [--visitors 100]`.
+
+Each speaks Streamlit's own websocket protocol; time runs from the moment all begin to the message with the visitor's
+first picture. Then one Chromium opens the page cold and once more: bytes beyond Streamlit's own files, which are what
+the live model takes. Bars: p95 ≤ 4 s, no error; ≤ 6 MB cold, 0 when cached.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import websockets
+from playwright.sync_api import Page, sync_playwright
+from server import server
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+RUN = "patterns-variational"
+LIVE = "/live/"
+
+
+async def visit(url: str, start: asyncio.Event) -> tuple[float, int]:
+    """Seconds to the first picture, and how many errors the page showed."""
+    await start.wait()
+    begun, picture, errors = time.perf_counter(), 0.0, 0
+    address = url.replace("http", "ws") + "/_stcore/stream"
+    async with websockets.connect(
+        address, subprotocols=[websockets.Subprotocol("streamlit")], max_size=None, origin=websockets.Origin(url),
+        open_timeout=60,
+    ) as socket:  # fmt: skip
+        message = BackMsg()
+        message.rerun_script.query_string = f"run={RUN}"
+        message.rerun_script.page_name = "walk"
+        await socket.send(message.SerializeToString())
+        while True:
+            raw = bytes(await socket.recv())
+            forward = ForwardMsg()
+            forward.ParseFromString(raw)
+            kind = forward.WhichOneof("type")
+            if kind == "delta":
+                errors += forward.delta.new_element.WhichOneof("type") == "exception"
+                if not picture and b"data:image/png" in raw:
+                    picture = time.perf_counter() - begun
+            elif kind == "script_finished":
+                return picture, errors + (picture == 0)
+
+
+async def crowd(url: str, visitors: int) -> list[tuple[float, int]]:
+    start = asyncio.Event()
+    tasks = [asyncio.create_task(visit(url, start)) for _ in range(visitors)]
+    await asyncio.sleep(0)
+    start.set()
+    return await asyncio.gather(*tasks)
+
+
+def live_bytes(page: Page, url: str) -> int:
+    """Bytes that came over the network under `LIVE` until the model was live."""
+    network, seen, total = page.context.new_cdp_session(page), dict[str, str](), [0]
+    network.send("Network.enable")
+    network.on("Network.responseReceived", lambda e: seen.update({e["requestId"]: e["response"]["url"]}))
+
+    def loaded(event: dict[str, object]) -> None:
+        if LIVE in seen.get(str(event["requestId"]), ""):
+            total[0] += int(str(event["encodedDataLength"]).split(".")[0])
+
+    network.on("Network.loadingFinished", loaded)
+    page.goto(f"{url}/walk?run={RUN}")
+    page.locator("[data-live=true]").first.wait_for(state="attached", timeout=60_000)
+    return total[0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--visitors", type=int, default=100)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home, server(Path(home)) as (url, _):
+        asyncio.run(crowd(url, 1))  # warm
+        found = asyncio.run(crowd(url, options.visitors))
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
+            context = browser.new_context()
+            cold, again = (live_bytes(context.new_page(), url) for _ in range(2))
+            browser.close()
+    p50, p95 = np.percentile([seconds for seconds, _ in found], [50, 95])
+    errors = sum(count for _, count in found)
+    print(f"{options.visitors} visitors at once: first picture p50 {p50:.1f} s")
+    print(f"{'ok  ' if p95 <= 4 else 'MISS'} p95 {p95:.1f} s (bar ≤ 4)")
+    print(f"{'ok  ' if errors == 0 else 'MISS'} {errors} errors (bar 0)")
+    print(f"{'ok  ' if cold <= 6e6 else 'MISS'} {cold / 1e6:.2f} MB for the live model, cold (bar ≤ 6)")
+    print(f"{'ok  ' if again == 0 else 'MISS'} {again / 1e6:.2f} MB when cached (bar 0)")
+
+
+if __name__ == "__main__":
+    main()
