@@ -284,7 +284,9 @@ def below(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def fetched(url: str) -> tuple[dict[str, str], bytes]:
-    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept-Encoding": "gzip"}), timeout=60) as answer:
+    with urllib.request.urlopen(
+        urllib.request.Request(url, headers={"Accept-Encoding": "gzip"}), timeout=120
+    ) as answer:
         return {name.lower(): value for name, value in answer.headers.items()}, answer.read()
 
 
