@@ -12,6 +12,7 @@ stages keeps the weights of the last whole one in stage-N.safetensors until it h
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -40,6 +41,7 @@ LIVE: tuple[State, ...] = ("queued", "running")
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 TRASH_LIMIT = 10
 MAX_JSON_BYTES = 2**20
+REMEMBERED_BYTES = 2**14
 LOST = "its process ended without a word (killed, or the machine went down); what it had learned until then is kept"
 RESUMES = "its process ended without a word (killed, or the machine went down); it resumes at the stage it was in"
 RESUME_LIMIT = 3
@@ -436,8 +438,15 @@ def _has_stages(folder: Path) -> bool:
 
 
 def _config(folder: Path) -> RunConfig:
+    content = _small(folder / "config.json")
+    return (_parsed if len(content) <= REMEMBERED_BYTES else _parsed.__wrapped__)(content)
+
+
+@functools.lru_cache(maxsize=512)
+def _parsed(content: bytes) -> RunConfig:
+    """The settings; remembered, since every page lists every run, and reading them anew took half of that."""
     try:
-        values = json.loads(_small(folder / "config.json"))
+        values = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise RunUnavailable(f"config.json is not readable JSON ({error})") from None
     return parse(values)

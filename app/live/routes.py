@@ -1,6 +1,7 @@
 """What a page's live model fetches from this server: the built component, its runtime, models and noise. All read-only.
 
     /live/dist/NAME, /live/runtime/NAME       files of `app/live/dist`, whose names change with their content
+    /live/library/RUN.json                    what Walk's live parts need of a run: directions, a sample of its codes
     /live/model/RUN/PART.json                 where a run's graph is: decoder, encoder, denoiser or denoiser-KIND
     /live/model/HASH.onnx                     the graph
     /live/field/RUN/KIND/N/SEED               the noise of N images, float32 (N, F, H, W), lowest byte first
@@ -25,6 +26,7 @@ from aecore.errors import AecoreError, BadInput, RunUnavailable
 from aecore.session import Session
 from aecore.store import RUN_ID
 from app import cache
+from app.live import library
 
 DIST = Path(__file__).parent / "dist"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -37,6 +39,7 @@ TEXTS = {
 TYPES = {**TEXTS, ".wasm": "application/wasm", ".gz": "application/gzip"}
 BYTES = "application/octet-stream"
 KEPT = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+ASKED_AGAIN = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _threads = ThreadPoolExecutor(4, "aecore-live")
 
@@ -49,6 +52,7 @@ def routes(base: str = "") -> list[BaseRoute]:
     inner = [
         Route("/dist/{name}", _threaded(_dist)),
         Route("/runtime/{name}", _threaded(_runtime)),
+        Route("/library/{run_id}.json", _threaded(_library)),
         Route("/model/{name}", _threaded(_graph)),
         Route("/model/{run_id}/{part}.json", _threaded(_where)),
         Route("/field/{run_id}/{kind}/{n}/{seed}", _threaded(_field)),
@@ -128,6 +132,17 @@ def _session(request: Request) -> Session:
         return cache.session(run_id)
     except OSError:
         raise RunUnavailable(f"run {run_id} cannot be opened; it may just have been deleted") from None
+
+
+def _library(request: Request) -> Response:
+    """Kept by the browser and asked for again, since an upgrade may say more of a run: 304 as long as it does not."""
+    body, name = library.content(_session(request))
+    headers = {**ASKED_AGAIN, "ETag": f'"{name}"', "Vary": "Accept-Encoding"}
+    if f'"{name}"' in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if _gzipped(request):
+        return Response(body, headers={**headers, **_ENCODED}, media_type=TYPES[".json"])
+    return Response(gzip.decompress(body), headers=headers, media_type=TYPES[".json"])
 
 
 def _where(request: Request) -> Response:

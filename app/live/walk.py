@@ -4,18 +4,17 @@ Three components of one built module share one walk in the browser. The *library
 outside of the fragment that a move redraws, so it is sent once for a run; *stage* and *controls* follow each move.
 """
 
-import base64
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
-from aecore import directions, pictures
-from aecore.directions import Direction
-from aecore.session import FARTHEST, NEARNESS, Gallery, Session
+from aecore import pictures
+from aecore.session import Gallery, Session
 from app import live, state
+from app.live import library as live_library
 from app.live import walk_messages
+from app.live.library import floats, line
 from app.live.walk_messages import CONTROLS_KEY, DRAW_KEY, STAGE_KEY
 from app.widgets import walk_place
 from app.widgets.walk_place import Place
@@ -126,8 +125,8 @@ def draw(session: Session) -> None:
 
 
 def library(session: Session, gallery: Gallery, walk: str = WALK) -> None:
-    """All that the browser needs of a run to walk by itself."""
-    sample = directions.neighbourhood(session)
+    """Where the browser finds what it needs of a run to walk by itself, and the directions that the visitor named."""
+    named = walk_place.named_directions(session, gallery)
     _LIBRARY(
         key=f"{walk}_library",
         data={
@@ -136,32 +135,17 @@ def library(session: Session, gallery: Gallery, walk: str = WALK) -> None:
             "walk": walk,
             "library": {
                 "run": session.run_id,
-                "shape": list(session.shape),
-                "mean": _floats(session.code_mean),
-                "directions": [*directions_of(session), *_named(session, gallery)],
-                "codes": _floats(sample.codes),
-                "scale": _floats(sample.scale),
-                "typical": _floats(sample.typical),
-                "labels": None if sample.labels is None else sample.labels.tolist(),
-                "pictured": sample.pictured,
-                "columns": sample.columns,
-                "sprite": pictures.data_uri(pictures.png(sample.sprite)),
-                "nearness": NEARNESS,
-                "farthest": FARTHEST,
+                "address": live.base() + live_library.address(session),
+                "named": [line(name, direction) for name, direction in named.items()],
             },
         },
     )
 
 
-def _floats(values: np.ndarray) -> str:
-    """Little-endian float32 as base64."""
-    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")
-
-
 def described(place: Place) -> dict[str, object]:
     other = None
     if place.gallery.images.size:
-        other = _floats(walk_place.other_code(place.session, place.gallery))
+        other = floats(walk_place.other_code(place.session, place.gallery))
     return {
         "run": place.session.run_id,
         "base": live.base(),
@@ -169,45 +153,12 @@ def described(place: Place) -> dict[str, object]:
         "encoder": f"/live/model/{place.session.run_id}/encoder.json",
         "token": place.origin_token,
         "heard": state.heard_of_walk(place.origin_token),
-        "start": _floats(place.start),
-        "origin": _floats(place.origin),
+        "start": floats(place.start),
+        "origin": floats(place.origin),
         "other": other,
         "spherical": walk_place.how() == "spherical",
         "off": walk_messages.off(place.session.run_id) is not None,
         "along": walk_place.along(),
         "moved": {str(unit): value for unit, value in place.moved.items()},
         "added": place.added,
-    }
-
-
-def directions_of(session: Session) -> list[dict[str, object]]:
-    order = [int(unit) for unit in session.units_by_effect()]
-    found = [
-        _line(f"u{unit}", direction, unit) for unit, direction in zip(order, directions.units(session), strict=True)
-    ]
-    return found + [_line(name, line) for name, line in walk_place.further_directions(session).items()]
-
-
-def _named(session: Session, gallery: Gallery) -> list[dict[str, object]]:
-    return [_line(name, line) for name, line in walk_place.named_directions(session, gallery).items()]
-
-
-def _line(name: str, direction: Direction, unit: int | None = None) -> dict[str, object]:
-    scale = walk_place.scale_of(direction)
-    return {
-        "id": name,
-        "name": direction.name,
-        "kind": direction.kind,
-        "note": f"{direction.effect:.1%} per SD" + (", hardly used" if direction.dead else ""),
-        "words": direction.words,
-        "unit": unit,
-        "vector": None if unit is not None else _floats(direction.vector),
-        "offset": direction.offset,
-        "low": direction.low,
-        "high": direction.high,
-        "least": scale.low,
-        "most": scale.high,
-        "step": scale.step,
-        "decimals": scale.decimals,
-        "dead": direction.dead,
     }

@@ -47,13 +47,13 @@ def main() -> None:
         try:
             with choice:
                 gallery = image_source(session)
-                live_walk.draw(session)
         except AecoreError as error:
             picture_error(str(error))
             return
         state.forget_place_of_another(_start_name(session, gallery))
         _view(session, gallery)
         with choice:
+            live_walk.draw(session)
             _choose(gallery)
     live_walk.library(session, gallery)
 

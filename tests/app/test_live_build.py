@@ -14,7 +14,7 @@ import aecore
 from aecore import directions, pictures
 from aecore.session import Session
 from app import live
-from app.live import walk
+from app.live import library, walk
 from app.widgets import walk_place
 
 FRONT_END = live.HERE / "frontend"
@@ -80,7 +80,7 @@ def computed_here(session: Session) -> dict[str, object]:
     z = session.codes[7] + np.float32(0.3) * session.code_std
     sample = directions.neighbourhood(session)
     assert len(sample.codes) == len(session.codes), "only with all codes is the page's distance the session's"
-    told = [line for line in walk.directions_of(session) if line["kind"] != "unit" or line["unit"] in (0, 3)]
+    told = [line for line in library.directions_of(session) if line["kind"] != "unit" or line["unit"] in (0, 3)]
     known = {
         **walk_place.further_directions(session),
         **{f"u{i}": walk_place.unit_direction(session, i) for i in (0, 3)},

@@ -1,5 +1,6 @@
 """What a live page fetches: models and noise that equal the session's, and nothing that it must not."""
 
+import base64
 import gzip
 import json
 import os
@@ -41,16 +42,18 @@ class Answer:
         return line
 
 
-def get(path: str, accept: str = "gzip, br", base: str = "") -> Answer:
+def get(path: str, accept: str = "gzip, br", base: str = "", known: str = "") -> Answer:
     """What the routes answer, byte for byte: no client that would unpack or follow anything."""
-    return anyio.run(asked, Starlette(routes=routes.routes(base)), path, accept)
+    return anyio.run(asked, Starlette(routes=routes.routes(base)), path, accept, known)
 
 
-async def asked(app: Starlette, path: str, accept: str) -> Answer:
+async def asked(app: Starlette, path: str, accept: str, known: str = "") -> Answer:
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
         "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"",
-        "headers": [(b"accept-encoding", accept.encode())] if accept else [],
+        "headers": [
+            (name, text.encode()) for name, text in ((b"accept-encoding", accept), (b"if-none-match", known)) if text
+        ],
     }  # fmt: skip
     sent: list[dict] = []
 
@@ -94,6 +97,22 @@ def test_a_model_comes_by_its_content_and_is_what_the_core_exports(run_ids, part
     for answer in (packed, plain):
         assert answer.headers["cache-control"] == FOREVER
         assert answer.headers["vary"] == "Accept-Encoding"
+
+
+def test_what_walk_needs_of_a_run_comes_once_and_is_asked_for_again(run_ids):
+    run_id = run_ids["variational"]
+    first = get(f"/live/library/{run_id}.json")
+    assert (first.status, first.headers["content-encoding"]) == (200, "gzip")
+    assert first.headers["cache-control"] == "no-cache"
+    told, session = json.loads(gzip.decompress(first.body)), cache.session(run_id)
+    assert told["run"] == run_id
+    assert [one["id"] for one in told["directions"]][: session.code_dim] == [f"u{k}" for k in session.units_by_effect()]
+    codes = np.frombuffer(base64.b64decode(told["codes"]), "<f4").reshape(-1, session.code_dim)
+    assert np.isin(codes, session.codes).all()
+    assert json.loads(get(f"/live/library/{run_id}.json", accept="").body) == told
+    again = get(f"/live/library/{run_id}.json", known=first.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    assert get(f"/live/library/{run_id}.json", known='"another"').status == 200
 
 
 def test_a_denoiser_plays_the_seed_s_own_noise(run_ids):

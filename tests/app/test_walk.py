@@ -16,7 +16,7 @@ import aecore
 from aecore.intake import read_files
 from aecore.session import Gallery, Scale, Session
 from app import state
-from app.live import walk, walk_messages
+from app.live import library, walk, walk_messages
 from app.widgets import filmstrip, walk_place, walk_tiles
 from app.widgets.filmstrip import Film, Paging, films
 
@@ -426,7 +426,7 @@ def test_a_plane_chosen_in_the_browser_goes_into_the_link(visit: dict[str, str])
 
 
 def test_all_directions_are_told_with_their_slider(session: Session) -> None:
-    told = walk.directions_of(session)
+    told = library.directions_of(session)
     assert [line["id"] for line in told[:2]] == [f"u{unit}" for unit in session.units_by_effect()[:2]]
     assert {line["kind"] for line in told} >= {"unit", "principal", "class"}
     for line in told:
@@ -522,7 +522,7 @@ def test_a_place_is_kept_found_again_and_named_as_a_direction(open_page: OpenPag
     there.session_state["_walk_kept"] = {"picked": 0}
     assert [data["labels"] for data in mounted_data(there, "walk_tiles")].count(["kept 1"]) == 1
     named = open_page("walk", run=run, kept="smile" + page.query_params["kept"])
-    lines = mounted_data(named, "live_walk_library")[0]["library"]["directions"]
+    lines = mounted_data(named, "live_walk_library")[0]["library"]["named"]
     (own,) = [line for line in lines if line["kind"] == "own"]
     assert own["name"] == "smile"
     moved = open_page("walk", run=run, image=3, kept="smile" + page.query_params["kept"], **{own["id"]: 1.0})

@@ -19,6 +19,13 @@ export interface LibraryData {
   farthest: string;
 }
 
+// Where that is, and the directions that the visitor named besides.
+export interface LibraryPlace {
+  run: string;
+  address: string;
+  named: Told[];
+}
+
 // What the server says of a place.
 export interface PlaceData extends Where {
   run: string;
@@ -41,6 +48,7 @@ export interface Library {
   sample: Sample;
 }
 
+const UNREAD = "what is known of this run could not be loaded";
 const INSISTED = 5;
 const INSISTS_AFTER = 1500;
 
@@ -61,6 +69,7 @@ export class Walk {
   send: (message: object) => void = () => undefined;
   report: (reason: string) => void = () => undefined;
 
+  private wanted: LibraryPlace | undefined;
   private origin: Code = this.z;
   private other: Code | undefined;
   private sent = 0;
@@ -81,7 +90,21 @@ export class Walk {
 
   // --- what the server says
 
-  meet(data: LibraryData): void {
+  // The run's library by its own address, which the browser keeps; the latest that is wanted wins.
+  async find(place: LibraryPlace): Promise<void> {
+    if (this.library && this.wanted && JSON.stringify(place) === JSON.stringify(this.wanted)) return;
+    this.wanted = place;
+    try {
+      const answer = await fetch(place.address);
+      if (!answer.ok) throw new LiveError((await answer.text()).trim());
+      const data = (await answer.json()) as LibraryData;
+      if (this.wanted === place) this.meet({ ...data, directions: [...data.directions, ...place.named] });
+    } catch (error) {
+      if (this.wanted === place) this.fail(error instanceof LiveError ? error : new LiveError(UNREAD));
+    }
+  }
+
+  private meet(data: LibraryData): void {
     const known = this.library?.data;
     if (known?.run === data.run && known.directions.length === data.directions.length) return;
     const mean = floats(data.mean);

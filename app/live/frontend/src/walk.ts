@@ -5,14 +5,14 @@ import { Draw, type Paper } from "./draw";
 import { Pad, type Plane } from "./pad";
 import { Sliders } from "./sliders";
 import { Stage } from "./stage";
-import { type LibraryData, type PlaceData, Walk } from "./state";
+import { type LibraryPlace, type PlaceData, Walk } from "./state";
 import { type Ends, Way } from "./way";
 
 interface Data {
   part: "stage" | "library" | "units" | "pad" | "way" | "draw";
   walk: string; // names the walk that the parts share
   place?: PlaceData;
-  library?: LibraryData;
+  library?: LibraryPlace;
   plane?: Plane;
   ends?: Ends;
   paper?: Paper;
@@ -51,7 +51,7 @@ export default function mount({ data, parentElement: root, setStateValue, setTri
   if (view instanceof Pad && data.plane) view.show(data.plane);
   if (view instanceof Draw && data.paper) view.offer(data.paper);
   if (view instanceof Way && data.ends) view.name(data.ends);
-  if (data.library) walk.meet(data.library);
+  if (data.library) void walk.find(data.library);
   if (data.place) walk.hear(data.place);
 }
 

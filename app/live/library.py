@@ -1,0 +1,88 @@
+"""What a browser needs of a run to walk in it by itself; the same for every visitor, so it is made and sent once."""
+
+import base64
+import functools
+import gzip
+import hashlib
+import json
+
+import numpy as np
+
+from aecore import directions, pictures
+from aecore.directions import Direction
+from aecore.session import FARTHEST, NEARNESS, Session
+from app import cache
+from app.widgets import walk_place
+
+KEPT = 16
+"""Libraries held in memory, each below a megabyte."""
+
+
+def address(session: Session) -> str:
+    return f"/live/library/{session.run_id}.json"
+
+
+def content(session: Session) -> tuple[bytes, str]:
+    """The library as compressed JSON, and the name of that content."""
+    return _content(session.run_id, session.weights_hash)
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _content(run_id: str, _: str) -> tuple[bytes, str]:
+    # By names, so that what is kept here keeps no session alive.
+    session = cache.session(run_id)
+    sample = directions.neighbourhood(session)
+    text = json.dumps(
+        {
+            "run": session.run_id,
+            "shape": list(session.shape),
+            "mean": floats(session.code_mean),
+            "directions": directions_of(session),
+            "codes": floats(sample.codes),
+            "scale": floats(sample.scale),
+            "typical": floats(sample.typical),
+            "labels": None if sample.labels is None else sample.labels.tolist(),
+            "pictured": sample.pictured,
+            "columns": sample.columns,
+            "sprite": pictures.data_uri(pictures.png(sample.sprite)),
+            "nearness": NEARNESS,
+            "farthest": FARTHEST,
+        }
+    )
+    body = gzip.compress(text.encode(), mtime=0)
+    return body, hashlib.sha256(body).hexdigest()[:16]
+
+
+def directions_of(session: Session) -> list[dict[str, object]]:
+    order = [int(unit) for unit in session.units_by_effect()]
+    found = [
+        line(f"u{unit}", direction, unit) for unit, direction in zip(order, directions.units(session), strict=True)
+    ]
+    return found + [line(name, one) for name, one in walk_place.further_directions(session).items()]
+
+
+def line(name: str, direction: Direction, unit: int | None = None) -> dict[str, object]:
+    """A direction as the browser reads it."""
+    scale = walk_place.scale_of(direction)
+    return {
+        "id": name,
+        "name": direction.name,
+        "kind": direction.kind,
+        "note": f"{direction.effect:.1%} per SD" + (", hardly used" if direction.dead else ""),
+        "words": direction.words,
+        "unit": unit,
+        "vector": None if unit is not None else floats(direction.vector),
+        "offset": direction.offset,
+        "low": direction.low,
+        "high": direction.high,
+        "least": scale.low,
+        "most": scale.high,
+        "step": scale.step,
+        "decimals": scale.decimals,
+        "dead": direction.dead,
+    }
+
+
+def floats(values: np.ndarray) -> str:
+    """Little-endian float32 as base64."""
+    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")
