@@ -11,6 +11,7 @@ Prints `name: figure (bar)`. Figures of a busy machine say little: its load is p
 import argparse
 import asyncio
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -150,11 +151,16 @@ async def memory(browser: Browser, url: str, changes: int) -> None:
     await devtools.send("Performance.enable")
     sizes: list[float] = []
     for change in range(changes):
-        name = ("Digits, undercomplete", "Digits, variational", "Patterns, variational")[change % 3]
+        run, name = (
+            ("digits-undercomplete", "Digits, undercomplete"), ("digits-variational", "Digits, variational"),
+            ("patterns-variational", "Patterns, variational"),
+        )[change % 3]  # fmt: skip
         await page.get_by_role("combobox", name="Run").click()
         await page.get_by_role("option", name=name).first.click()
-        await page.wait_for_selector(".stage[data-live=false]", timeout=20_000)
+        await page.wait_for_url(re.compile(f"run={run}"), timeout=20_000)
+        await page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=20_000)
         await page.wait_for_selector(LIVE, timeout=20_000)
+        await page.locator(".track").first.wait_for()
         x, y = await swing(page, devtools, 1)
         await devtools.send("Input.dispatchMouseEvent", {"type": "mouseReleased", "x": x, "y": y, "button": "left"})
         await devtools.send("HeapProfiler.collectGarbage")
