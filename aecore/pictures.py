@@ -24,6 +24,7 @@ WHITE: Colour = (255, 255, 255)
 BLUE: Colour = (0, 114, 178)
 ORANGE: Colour = (213, 94, 0)
 """The two ends of `difference`, told apart with every common kind of colour blindness. Source: Okabe & Ito (2008)."""
+SPRITE_COLUMNS = 16
 HIDDEN: Colour = (94, 88, 150)
 """Of pixels that a model was not shown; no grey, so that it is never taken for one."""
 
@@ -80,6 +81,11 @@ def sheet(rows: Rows, gap: int = 1, background: Colour | None = None) -> Sheet:
 def grid(images: Stack, columns: int, gap: int = 1, background: Colour | None = None) -> Sheet:
     """The images line by line, `columns` in each line; see `sheet`."""
     return sheet([images[i : i + columns] for i in range(0, len(images), columns)], gap, background)
+
+
+def sprite(images: Stack) -> str:
+    """All of them in one picture, `SPRITE_COLUMNS` across and without gaps, as a data URI. Raises as `grid` does."""
+    return data_uri(png(grid(images, SPRITE_COLUMNS, gap=0)))
 
 
 def filmstrip(images: Stack, gap: int = 1, background: Colour | None = None) -> Sheet:

@@ -118,6 +118,11 @@ class Gallery:
     note: str
     own: bool = False
 
+    @functools.cached_property
+    def sprite(self) -> str:
+        """All images in one picture (`pictures.sprite`), made once for everybody who chooses from them."""
+        return pictures.sprite(self.images)
+
 
 @dataclasses.dataclass(frozen=True)
 class Distance:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import preload
+from app import crowd, preload
 
 HERE = Path(__file__).parent
 STYLES = ("style.css", "widgets/error_curve.css")
@@ -25,4 +25,7 @@ page = st.navigation(
 st.html(f"<style>{''.join((HERE / name).read_text(encoding='utf-8') for name in STYLES)}</style>")
 if page is not start:
     preload.wait()
-page.run()
+try:
+    page.run()
+finally:
+    crowd.leave()

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from aecore.errors import AecoreError
 from aecore.session import Gallery, Session
-from app import cache, state
+from app import cache, crowd, state
 from app.live import denoise as live
 from app.live.denoise import Scene, View
 from app.widgets import noise
@@ -223,6 +223,7 @@ def hint(session: Session) -> None:
 
 
 def page() -> None:
+    crowd.enter()
     session = header_with_run(
         "Denoise",
         "Noise is put on each image, and the autoencoder draws what it believes was there.",

@@ -8,7 +8,7 @@ import streamlit as st
 from aecore import pictures
 from aecore.errors import AecoreError
 from aecore.session import Gallery, Session
-from app import cache, state
+from app import cache, crowd, state
 from app.live import walk as live_walk
 from app.live import walk_messages
 from app.widgets import walk_modes, walk_place, walk_tray
@@ -34,6 +34,7 @@ LIVE = {"units": live_walk.units, "plane": live_walk.pad}
 
 
 def main() -> None:
+    crowd.enter()
     session = header_with_run(
         "Walk",
         "A code is a place, and every place decodes to a picture.",
@@ -150,6 +151,7 @@ def _choose(gallery: Gallery) -> None:
         f"{state.WALK_WIDGET}start",
         walk_place.choose_image,
         chosen=chosen,
+        sprite=gallery.sprite,
     )
 
 

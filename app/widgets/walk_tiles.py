@@ -9,7 +9,6 @@ from streamlit.components import v2
 from aecore import pictures
 
 HERE = Path(__file__).parent
-SPRITE_COLUMNS = 16
 _TILES = v2.component(
     "walk_tiles",
     html='<div class="host">\n<div class="tiles" role="group"></div>\n</div>',
@@ -28,13 +27,13 @@ def tiles(
     chosen: int | None = None,
     columns: int | None = None,
     mark: tuple[float, float] | None = None,
+    sprite: str | None = None,
 ) -> None:
-    """Calls `on_pick` with the picked position before the next run.
+    """Calls `on_pick` with the picked position before the next run. `sprite` is that of the images, where it is known.
 
     Without `columns` the tiles flow as the width allows; with it they fill the width by whole enlargements. `mark` is
     a place on the grid, (0, 0) the middle of the bottom-left tile and (1, 1) that of the top-right one.
     """
-    sprite = pictures.grid(images, SPRITE_COLUMNS, gap=0)
 
     def picked() -> None:
         position = st.session_state[key].get("picked")  # from the client: anything may stand there
@@ -44,10 +43,10 @@ def tiles(
     _TILES(
         key=key,
         data={
-            "uri": pictures.data_uri(pictures.png(sprite)),
+            "uri": sprite or pictures.sprite(images),
             "width": images.shape[3],
             "height": images.shape[2],
-            "across": min(len(images), SPRITE_COLUMNS),
+            "across": min(len(images), pictures.SPRITE_COLUMNS),
             "title": title,
             "labels": list(labels),
             "chosen": chosen,

@@ -1,0 +1,63 @@
+"""Everybody's picture first: who has one waits for the others', but not for long and never for ghosts."""
+
+import threading
+
+import pytest
+
+from app import crowd
+
+
+@pytest.fixture
+def other():
+    """Another thread that is before its picture until it is told to go on."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def draw() -> None:
+        crowd.enter()
+        entered.set()
+        go_on.wait(60)
+        crowd.leave()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    assert entered.wait(60)
+    yield go_on
+    go_on.set()
+    thread.join(60)
+
+
+def test_who_is_alone_waits_for_nobody():
+    crowd.enter()
+    assert crowd.after_the_others(0)
+    assert crowd.after_the_others(0), "the second picture of a page is none to wait for"
+
+
+def test_the_rest_waits_for_the_other_s_picture(other):
+    done = threading.Event()
+
+    def draw() -> None:
+        crowd.enter()
+        crowd.after_the_others(60)
+        done.set()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    assert not done.wait(0.05)
+    other.set()
+    assert done.wait(60)
+    thread.join(60)
+
+
+def test_patience_ends(other):
+    crowd.enter()
+    assert not crowd.after_the_others(0.01)
+
+
+def test_a_redrawn_fragment_waits_for_nobody(other):
+    assert crowd.after_the_others(0)
+
+
+def test_a_page_without_its_picture_is_no_ghost(open_page):
+    open_page("walk", run="no-such-run")
+    crowd.enter()
+    assert crowd.after_the_others(0)
