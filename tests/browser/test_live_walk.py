@@ -139,6 +139,41 @@ def test_a_number_can_be_typed_and_a_double_click_puts_back(open_page: OpenPage)
     expect(page).not_to_have_url(re.compile(r"[?&]u\d+="))
 
 
+def test_the_wheel_moves_the_slider_that_has_the_focus_and_else_scrolls(open_page: OpenPage) -> None:
+    page = open_page(f"walk?run={RUN}")
+    canvas, track = live(page), sliders(page).first
+    begin, value = source_of(canvas), track.get_attribute("aria-valuenow")
+    page.mouse.move(*centre(track))
+    page.mouse.wheel(0, -100)
+    assert track.get_attribute("aria-valuenow") == value
+    track.focus()
+    page.mouse.move(*centre(track))
+    page.mouse.wheel(0, -100)
+    changed(canvas, begin)
+    expect(page).to_have_url(re.compile(r"[?&]u\d+="))
+    assert track.get_attribute("aria-valuenow") != value
+
+
+def test_a_finger_drags_along_and_does_not_scroll(open_page: OpenPage) -> None:
+    page = open_page(f"walk?run={RUN}", width=400)
+    canvas, track = live(page), sliders(page).first
+    begin, (x, y) = source_of(canvas), centre(track, 0.3)
+    main = page.get_by_test_id("stMain")
+    at = main.evaluate("main => main.scrollTop")
+    devtools = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: dict[str, float]) -> None:
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
+
+    touch("touchStart", {"x": x, "y": y})
+    for step in range(1, 6):
+        touch("touchMove", {"x": x + 20 * step, "y": y + 4 * step})
+    changed(canvas, begin)
+    touch("touchEnd")
+    expect(page).to_have_url(re.compile(r"[?&]u\d+="))
+    assert main.evaluate("main => main.scrollTop") == at
+
+
 def test_films_follow_a_release(open_page: OpenPage) -> None:
     page = open_page(f"walk?run={RUN}")
     live(page)
@@ -232,8 +267,9 @@ def test_a_browser_without_webassembly_is_told_so(open_page: OpenPage) -> None:
     expect(page.locator(".now img")).to_be_visible()
 
 
-def test_a_drawing_is_encoded_as_it_is_drawn_and_becomes_the_start(open_page: OpenPage) -> None:
-    page = open_page(f"walk?run={RUN}")
+@pytest.mark.parametrize("run", [RUN, "mnist-variational"])
+def test_a_drawing_is_encoded_as_it_is_drawn_and_becomes_the_start(open_page: OpenPage, run: str) -> None:
+    page = open_page(f"walk?run={run}")
     canvas = live(page)
     begin = source_of(canvas)
     page.get_by_role("button", name="Draw").click()
