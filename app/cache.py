@@ -27,7 +27,7 @@ from aecore.training import outlook as make_outlook
 T = TypeVar("T")
 
 
-@st.cache_resource(max_entries=1)
+@st.cache_resource(max_entries=1, show_spinner=False)  # there is no page to spin on when the server begins
 def store() -> RunStore:
     return RunStore()
 

@@ -158,3 +158,30 @@ def own_files(tmp_path: Path) -> list[Path]:
     seven.save(tmp_path / "seven.png")
     (tmp_path / "notes.png").write_text("not a picture")
     return [tmp_path / "seven.png", tmp_path / "notes.png"]
+
+
+def finger(page: Page) -> Callable[..., None]:
+    """`touch(kind, *points)`, kind "touchStart", "touchMove" or "touchEnd", a point {"x": …, "y": …}."""
+    devtools = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: dict[str, float]) -> None:
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
+
+    return touch
+
+
+def place(area: Locator, across: float = 0.5, down: float = 0.5) -> tuple[float, float]:
+    """A point at these shares of an element's size."""
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    assert box is not None
+    return box["x"] + across * box["width"], box["y"] + down * box["height"]
+
+
+def listening(page: Page) -> list[object]:
+    """What the page sends to the server from now on; it is opened anew, so that nothing is missed."""
+    sent: list[object] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
+    page.reload()
+    at_rest(page)
+    return sent

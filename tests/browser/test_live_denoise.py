@@ -4,12 +4,11 @@ import re
 from collections.abc import Callable
 
 import pytest
-from conftest import OpenPage, at_rest, picture_of, source_of
+from conftest import OpenPage, at_rest, becomes, changed, finger, listening, picture_of, place, source_of
 from playwright.sync_api import Locator, Page, expect
 
 RUN = "digits-denoising"
 OTHER = "digits-variational"
-PIXELS = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).join()"
 APART = """async canvas => {
   const image = canvas.previousElementSibling;
   await image.decode();
@@ -28,24 +27,6 @@ def live(page: Page) -> Locator:
     return page.locator(".denoise canvas")
 
 
-def pixels(canvas: Locator) -> str:
-    return canvas.evaluate(PIXELS)
-
-
-def changed(canvas: Locator, before: str) -> str:
-    """Waits for other pixels, and returns them."""
-    canvas.page.wait_for_function(
-        f"([canvas, before]) => ({PIXELS})(canvas) !== before", arg=[canvas.element_handle(), before]
-    )
-    return pixels(canvas)
-
-
-def becomes(canvas: Locator, wanted: str) -> None:
-    canvas.page.wait_for_function(
-        f"([canvas, wanted]) => ({PIXELS})(canvas) === wanted", arg=[canvas.element_handle(), wanted]
-    )
-
-
 def level_of(page: Page) -> Locator:
     return page.get_by_role("slider", name=re.compile("Fraction|σ"))
 
@@ -59,23 +40,6 @@ def numbers(page: Page) -> list[float]:
     """All figures, of each image and of all of them."""
     told = page.locator(".each, .figures, .reading").all_inner_texts()
     return [float(text.replace("∞", "inf")) for text in re.findall(r"-?[\d.]+\d|∞", "\n".join(told))]
-
-
-def listening(page: Page) -> list[object]:
-    """What the page sends to the server from now on; it is opened anew, so that nothing is missed."""
-    sent: list[object] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
-    page.reload()
-    at_rest(page)
-    return sent
-
-
-def place(area: Locator, across: float, down: float) -> tuple[float, float]:
-    """A point at these shares of an element's size."""
-    area.scroll_into_view_if_needed()
-    box = area.bounding_box()
-    assert box is not None
-    return box["x"] + across * box["width"], box["y"] + down * box["height"]
 
 
 def stroke(canvas: Locator, begin: tuple[float, float], end: tuple[float, float]) -> None:
@@ -93,7 +57,7 @@ def test_a_drag_is_drawn_in_the_browser_and_told_once(open_page: OpenPage) -> No
     page = open_page(f"denoise?run={RUN}")
     sent = listening(page)
     canvas, level, error = live(page), level_of(page), page.locator(".figures td + td").first
-    seen, told, url, figures = [pixels(canvas)], len(sent), page.url, {error.inner_text()}
+    seen, told, url, figures = [source_of(canvas)], len(sent), page.url, {error.inner_text()}
     page.mouse.move(*place(level, 0.4, 0.5))
     page.mouse.down()
     for share in (0.55, 0.7, 0.85):
@@ -106,7 +70,7 @@ def test_a_drag_is_drawn_in_the_browser_and_told_once(open_page: OpenPage) -> No
     expect(page).to_have_url(re.compile(r"[?&]level=0\.8"))
     at_rest(page)
     assert len(sent) == told + 1, "a release is one message"
-    assert pixels(canvas) == seen[-1]
+    assert source_of(canvas) == seen[-1]
     frames = page.evaluate("window.__aecoreFrames")
     assert all(frame["done"] >= frame["stamp"] > 0 for frame in frames[-3:])
 
@@ -137,7 +101,7 @@ def test_the_keyboard_moves_finely_and_coarsely_and_tells_when_the_key_is_up(ope
     sent = listening(page)
     canvas, level, told = live(page), level_of(page), len(sent)
     level.focus()
-    begin = pixels(canvas)
+    begin = source_of(canvas)
     for _ in range(3):
         page.keyboard.down("ArrowRight")  # held
     changed(canvas, begin)
@@ -160,7 +124,7 @@ def test_the_keyboard_moves_finely_and_coarsely_and_tells_when_the_key_is_up(ope
 def test_kind_and_seed_follow_and_come_back(open_page: OpenPage) -> None:
     page = open_page(f"denoise?run={RUN}")
     canvas = live(page)
-    begin = pixels(canvas)
+    begin = source_of(canvas)
     page.get_by_role("radio", name="Gaussian noise").check()
     gaussian = changed(canvas, begin)
     expect(page).to_have_url(re.compile("noise=gaussian$"))
@@ -182,7 +146,7 @@ def test_kind_and_seed_follow_and_come_back(open_page: OpenPage) -> None:
 def test_reload_restores_the_view(open_page: OpenPage) -> None:
     page = open_page(f"denoise?run={RUN}")
     canvas = live(page)
-    begin = pixels(canvas)
+    begin = source_of(canvas)
     page.get_by_role("radio", name="Salt and pepper").check()
     kind = changed(canvas, begin)
     level_of(page).press("End")
@@ -199,7 +163,7 @@ def test_reload_restores_the_view(open_page: OpenPage) -> None:
 def test_another_run_chosen_in_the_midst_of_a_drag_takes_over(open_page: OpenPage) -> None:
     page = open_page(f"denoise?run={RUN}")
     canvas, level = live(page), level_of(page)
-    begin = pixels(canvas)
+    begin = source_of(canvas)
     page.mouse.move(*place(level, 0.4, 0.5))
     page.mouse.down()
     page.mouse.move(*place(level, 0.8, 0.5), steps=3)
@@ -223,10 +187,10 @@ def test_painted_noise_and_erasures_are_repaired_and_undone(open_page: OpenPage)
     page = open_page(f"denoise?run={RUN}&level=0")
     sent = listening(page)
     canvas, told = live(page), len(sent)
-    clean, least = pixels(canvas), error_of(page)
+    clean, least = source_of(canvas), error_of(page)
     for tool, at in (("Erase", 0.3), ("Noise", 0.55)):
         page.get_by_role("radio", name=tool, exact=True).check()
-        before = pixels(canvas)
+        before = source_of(canvas)
         stroke(canvas, (0.01, 0.4), (0.1, 0.6))
         after = changed(canvas, before)
         assert error_of(page) > least
@@ -247,7 +211,7 @@ def test_a_digit_of_ones_own_is_drawn_on_an_empty_image(open_page: OpenPage) -> 
     page.get_by_role("button", name="Empty image").click()
     page.wait_for_function("([canvas, width]) => canvas.width > width", arg=[canvas.element_handle(), width])
     expect(page.locator(".columns span")).to_have_count(9)
-    empty = pixels(canvas)
+    empty = source_of(canvas)
     stroke(canvas, (8.3 / 9, 0.06), (8.7 / 9, 0.06))
     bar = changed(canvas, empty)
     stroke(canvas, (8.7 / 9, 0.06), (8.4 / 9, 0.28))
@@ -256,7 +220,7 @@ def test_a_digit_of_ones_own_is_drawn_on_an_empty_image(open_page: OpenPage) -> 
     expect(figure).to_have_text(re.compile(r"\d"))
     page.get_by_role("button", name="Clear").click()
     expect(page.locator(".columns span")).to_have_count(8)
-    becomes(live(page), pixels(canvas))
+    becomes(live(page), source_of(canvas))
     assert canvas.evaluate(APART)[2] <= 1
 
 
@@ -264,7 +228,7 @@ def test_the_keyboard_paints_too(open_page: OpenPage) -> None:
     page = open_page(f"denoise?run={RUN}&level=0")
     canvas = live(page)
     page.get_by_role("radio", name="Erase").check()
-    begin = pixels(canvas)
+    begin = source_of(canvas)
     canvas.focus()
     page.keyboard.press("PageDown")
     page.keyboard.press("ArrowLeft")
@@ -283,14 +247,10 @@ def test_a_finger_paints_and_does_not_scroll(open_page: OpenPage) -> None:
     page = open_page(f"denoise?run={RUN}&level=0", width=400)
     canvas = live(page)
     page.get_by_role("radio", name="Erase").check()
-    before, (x, y) = pixels(canvas), place(canvas, 0.2, 0.5)
+    before, (x, y) = source_of(canvas), place(canvas, 0.2, 0.5)
     main = page.get_by_test_id("stMain")
     at = main.evaluate("main => main.scrollTop")
-    devtools = page.context.new_cdp_session(page)
-
-    def touch(kind: str, *points: dict[str, float]) -> None:
-        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
-
+    touch = finger(page)
     touch("touchStart", {"x": x, "y": y})
     for step in range(1, 6):
         touch("touchMove", {"x": x, "y": y - 8 * step})
@@ -305,7 +265,7 @@ def test_a_finger_paints_and_does_not_scroll(open_page: OpenPage) -> None:
 def test_the_reconstruction_is_fed_back_step_by_step_and_begins_anew(open_page: OpenPage) -> None:
     page = open_page(f"denoise?run={RUN}&level=0.6")
     canvas, steps = live(page), page.locator(".steps")
-    begin, before = pixels(canvas), page.locator(".figures td").first.inner_text()
+    begin, before = source_of(canvas), page.locator(".figures td").first.inner_text()
     page.get_by_role("button", name="Feed back").click()
     expect(steps).to_contain_text("Fed back once")
     once = changed(canvas, begin)
@@ -333,7 +293,7 @@ def test_two_runs_stand_side_by_side_on_the_same_noise(open_page: OpenPage) -> N
     canvas = live(page)
     assert canvas.evaluate("canvas => canvas.height") == height + 9
     assert canvas.evaluate(APART) == [0, 0, pytest.approx(0, abs=1)]
-    before = pixels(canvas)
+    before = source_of(canvas)
     level_of(page).press("End")
     changed(canvas, before)
     expect(page.locator(".figures th[scope=col]")).to_have_count(3)

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import OpenPage, at_rest, becomes, changed, source_of
+from conftest import OpenPage, at_rest, becomes, changed, finger, listening, place, source_of
 from playwright.sync_api import Locator, Page, expect
 
 RUN = "digits-variational"
@@ -21,32 +21,16 @@ def sliders(page: Page) -> Locator:
     return page.locator(".track")
 
 
-def frames_sent(page: Page) -> list[object]:
-    """What the page sends to the server from now on; called before the page is opened it would hear of nothing else."""
-    sent: list[object] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
-    page.reload()
-    at_rest(page)
-    return sent
-
-
-def centre(area: Locator, across: float = 0.5, down: float = 0.5) -> tuple[float, float]:
-    area.scroll_into_view_if_needed()
-    box = area.bounding_box()
-    assert box is not None
-    return box["x"] + across * box["width"], box["y"] + down * box["height"]
-
-
 def test_a_drag_is_drawn_in_the_browser_and_told_once(open_page: OpenPage) -> None:
     page = open_page(f"walk?run={RUN}")
-    sent = frames_sent(page)
+    sent = listening(page)
     canvas, track = live(page), sliders(page).first
     begin, told, url = source_of(canvas), len(sent), page.url
-    page.mouse.move(*centre(track, 0.2))
+    page.mouse.move(*place(track, 0.2))
     page.mouse.down()
     seen = {changed(canvas, begin)}
     for share in (0.4, 0.6, 0.8):
-        page.mouse.move(*centre(track, share))
+        page.mouse.move(*place(track, share))
         seen.add(changed(canvas, max(seen, key=list(seen).index)))
     assert len(seen) == 4
     assert len(sent) == told, "a drag sends nothing"
@@ -143,11 +127,11 @@ def test_the_wheel_moves_the_slider_that_has_the_focus_and_else_scrolls(open_pag
     page = open_page(f"walk?run={RUN}")
     canvas, track = live(page), sliders(page).first
     begin, value = source_of(canvas), track.get_attribute("aria-valuenow")
-    page.mouse.move(*centre(track))
+    page.mouse.move(*place(track))
     page.mouse.wheel(0, -100)
     assert track.get_attribute("aria-valuenow") == value
     track.focus()
-    page.mouse.move(*centre(track))
+    page.mouse.move(*place(track))
     page.mouse.wheel(0, -100)
     changed(canvas, begin)
     expect(page).to_have_url(re.compile(r"[?&]u\d+="))
@@ -157,14 +141,10 @@ def test_the_wheel_moves_the_slider_that_has_the_focus_and_else_scrolls(open_pag
 def test_a_finger_drags_along_and_does_not_scroll(open_page: OpenPage) -> None:
     page = open_page(f"walk?run={RUN}", width=400)
     canvas, track = live(page), sliders(page).first
-    begin, (x, y) = source_of(canvas), centre(track, 0.3)
+    begin, (x, y) = source_of(canvas), place(track, 0.3)
     main = page.get_by_test_id("stMain")
     at = main.evaluate("main => main.scrollTop")
-    devtools = page.context.new_cdp_session(page)
-
-    def touch(kind: str, *points: dict[str, float]) -> None:
-        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
-
+    touch = finger(page)
     touch("touchStart", {"x": x, "y": y})
     for step in range(1, 6):
         touch("touchMove", {"x": x + 20 * step, "y": y + 4 * step})
@@ -186,13 +166,13 @@ def test_films_follow_a_release(open_page: OpenPage) -> None:
 
 def test_the_pad_moves_two_units_at_once(open_page: OpenPage) -> None:
     page = open_page(f"walk?run={RUN}&mode=Plane")
-    sent = frames_sent(page)
+    sent = listening(page)
     canvas, pad = live(page), page.locator(".pad[data-gridded]")
     begin, told = source_of(canvas), len(sent)
-    page.mouse.move(*centre(pad, 0.3, 0.3))
+    page.mouse.move(*place(pad, 0.3, 0.3))
     page.mouse.down()
     first = changed(canvas, begin)
-    page.mouse.move(*centre(pad, 0.7, 0.6))
+    page.mouse.move(*place(pad, 0.7, 0.6))
     second = changed(canvas, first)
     assert len(sent) == told
     page.mouse.up()
@@ -208,7 +188,7 @@ def test_the_pad_moves_two_units_at_once(open_page: OpenPage) -> None:
 
 def test_the_way_to_another_image_plays_and_stops(open_page: OpenPage) -> None:
     page = open_page(f"walk?run={RUN}&mode=Interpolate")
-    sent = frames_sent(page)
+    sent = listening(page)
     canvas = live(page)
     begin, told = source_of(canvas), len(sent)
     page.get_by_role("button", name="Play").click()
@@ -232,13 +212,13 @@ def test_another_run_in_the_middle_of_a_drag(open_page: OpenPage) -> None:
     canvas = live(page)
     wanted = source_of(live(open_page(f"walk?run={OTHER}")))
     begin = source_of(canvas)
-    page.mouse.move(*centre(sliders(page).first, 0.1))
+    page.mouse.move(*place(sliders(page).first, 0.1))
     page.mouse.down()
     changed(canvas, begin)
     page.evaluate("history.back()")
     expect(page).to_have_url(re.compile(rf"run={OTHER}"))
     becomes(live(page), wanted)
-    page.mouse.move(*centre(sliders(page).first, 0.9))
+    page.mouse.move(*place(sliders(page).first, 0.9))
     page.mouse.up()
     at_rest(page)
     becomes(live(page), wanted)
@@ -277,10 +257,10 @@ def test_a_drawing_is_encoded_as_it_is_drawn_and_becomes_the_start(open_page: Op
     expect(paper).to_be_visible()
     use = page.get_by_role("button", name="Start from it")
     expect(use).to_be_disabled()
-    page.mouse.move(*centre(paper, 0.3, 0.2))
+    page.mouse.move(*place(paper, 0.3, 0.2))
     page.mouse.down()
-    page.mouse.move(*centre(paper, 0.7, 0.2), steps=4)
-    page.mouse.move(*centre(paper, 0.4, 0.9), steps=4)
+    page.mouse.move(*place(paper, 0.7, 0.2), steps=4)
+    page.mouse.move(*place(paper, 0.4, 0.9), steps=4)
     page.mouse.up()
     drawn = changed(canvas, begin)
     use.click()

@@ -10,7 +10,7 @@ export interface Paper {
 
 const ENCODE_RESTS = 60; // milliseconds between two encodings
 const SIDE = 280; // pixels on the page, about
-const BRUSHES: [string, number][] = [["fine", 0.6], ["usual", 1], ["bold", 1.7]];
+const BRUSHES: [string, number][] = [["fine pen", 0.6], ["usual pen", 1], ["bold pen", 1.7]];
 const ROUND = 20; // the usual brush's radius is this part of the picture's side
 
 // A soft round brush between two points: pixels go towards `ink` by how much of the brush covers them. Pure.

@@ -1,5 +1,5 @@
 // The figures on the page: of every image under it, of all of them in a table, and a sentence.
-import { type Described, figure, reading, removed, type Scores, text } from "./figures";
+import { brief, type Described, figure, reading, removed, type Scores, text } from "./figures";
 import type { Told } from "./told";
 
 export class Board {
@@ -55,10 +55,11 @@ export class Board {
     const all = [before, ...after];
     const images = before.sse.length;
     told.figures.forEach(({ key, digits }, i) => {
-      const values = (image?: number): string[] => all.map((scores) => text(figure(scores, key, c * h * w, image), digits));
-      values().forEach((value, column) => write(this.means[i]?.[column], value));
+      const values = (as: typeof text, image?: number): string[] =>
+        all.map((scores) => as(figure(scores, key, c * h * w, image), digits));
+      values(text).forEach((value, column) => write(this.means[i]?.[column], value));
       if (this.cells.length === 0) return;
-      for (let image = 0; image < images; image += 1) write(this.cells[i * images + image], values(image).join("\n"));
+      for (let image = 0; image < images; image += 1) write(this.cells[i * images + image], values(brief, image).join("\n"));
     });
     const said = after.map(({ sse }, i) => `${after.length > 1 ? `${told.titles[i]}: ` : ""}${reading(removed(before.sse, sse), told.words)}`);
     write(this.root.querySelector(".reading") as HTMLElement, said.join("\n"));

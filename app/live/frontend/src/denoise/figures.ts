@@ -36,6 +36,10 @@ export function text(value: number | undefined, digits: number): string {
   return Number.isFinite(value) ? value.toFixed(digits) : value > 0 ? "∞" : "−∞";
 }
 
+// Of one image among many: the columns stand close together, so from 100 on without a fraction.
+export const brief = (value: number | undefined, digits: number): string =>
+  text(value, value !== undefined && Math.abs(value) >= 99.995 ? 0 : digits);
+
 // Share of all squared error that is gone; undefined where there was none.
 export function removed(before: ArrayLike<number>, after: ArrayLike<number>): number | undefined {
   const put = mean(before);
