@@ -128,6 +128,6 @@ def test_the_runtime_is_small_and_every_built_file_is_named_in_the_manifest() ->
     runtime = DIST / "runtime"
     assert {path.name for path in runtime.iterdir()} == {*manifest["runtime"].values(), "LICENSE"}
     assert sum(path.stat().st_size for path in runtime.iterdir()) <= MOST_BYTES
-    named = {*manifest["modules"].values(), manifest["worker"]}
+    named = {*manifest["modules"].values(), manifest["worker"], manifest["alone"]}
     chunks = {path.name for path in DIST.glob("engine-*.js")}
     assert {path.name for path in DIST.glob("*.js")} == named | chunks

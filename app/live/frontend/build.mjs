@@ -1,6 +1,6 @@
 // Builds src into ../dist, the same bytes on every machine: `npm run build`; `npm test` bundles and runs test/*.test.ts.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -9,7 +9,7 @@ import { build } from "esbuild";
 const here = import.meta.dirname;
 const dist = process.env.AECORE_LIVE_DIST ?? join(here, "..", "dist");
 const ort = join(here, "node_modules", "onnxruntime-web", "dist");
-const COMPONENTS = ["walk", "denoise"].filter((name) => existsSync(join(here, "src", `${name}.ts`)));
+const COMPONENTS = ["walk", "denoise", "maps"];
 
 const common = {
   absWorkingDir: here,
@@ -65,7 +65,8 @@ async function main() {
   const define = { ORT: JSON.stringify(files.ort), WASM: JSON.stringify(files.wasm) };
   const { worker } = await bundle(["worker"], { ...define, WORKER: '""' }, false);
   const modules = await bundle(COMPONENTS, { ...define, WORKER: JSON.stringify(worker) }, true);
-  const manifest = { modules, worker, runtime: files };
+  const alone = (await bundle(["maps-alone"], { ...define, WORKER: '""' }, false))["maps-alone"];
+  const manifest = { modules, worker, alone, runtime: files };
   writeFileSync(join(dist, "manifest.json"), `${JSON.stringify(manifest, null, 1)}\n`);
 }
 

@@ -1,0 +1,12 @@
+// The same maps in a file of their own: the message stands in the page as JSON, and every address in it holds what it names.
+//     <div class="maps host"></div> <script type="application/json" id="maps">…</script> <script type="module">this</script>
+import css from "./maps.css";
+import alone from "./maps-alone.css";
+import { element } from "./dom";
+import { Atlas } from "./maps/atlas";
+import type { Told } from "./maps/told";
+
+const host = document.querySelector<HTMLElement>(".maps");
+const told = JSON.parse(document.querySelector("script#maps")?.textContent ?? "null") as Told | null;
+document.head.append(element("style", {}, alone, css));
+if (host && told) void new Atlas(host, undefined).update(told, { setStateValue: () => undefined, setTriggerValue: () => undefined });

@@ -1,0 +1,27 @@
+// Maps of the same images side by side: point at one and it is marked in all; draw round a group and all show it.
+import css from "./maps.css";
+import { styled, type Root } from "./dom";
+import { loadModel } from "./engine";
+import { Atlas } from "./maps/atlas";
+import type { Tell, Told } from "./maps/told";
+
+interface Component extends Tell {
+  data: Told;
+  parentElement: Root;
+}
+
+const mounted = new Map<Root, Atlas>();
+
+export default function mount({ data, parentElement: root, setStateValue, setTriggerValue }: Component): void {
+  const host = root.querySelector<HTMLElement>(".maps");
+  if (!host) return;
+  styled(root, css);
+  let atlas = mounted.get(root);
+  if (!atlas) mounted.set(root, (atlas = new Atlas(host, loadModel)));
+  void atlas.update(data, { setStateValue, setTriggerValue });
+}
+
+export function unmount(root: Root): void {
+  mounted.get(root)?.close();
+  mounted.delete(root);
+}

@@ -1,0 +1,58 @@
+// Which points stand as pictures: none over another, chosen in a fixed order, so that coming closer adds and never exchanges. Pure.
+import { HIDDEN } from "./pick";
+
+export interface Placed {
+  points: number[]; // from the last drawn to the first
+  across: number; // of one picture, in device pixels
+  down: number;
+}
+
+// Places of pictures of across × down device pixels, `by` device pixels to a unit; the cells hold one corner each at most.
+export class Room {
+  private readonly cells: Int32Array;
+  private readonly columns: number;
+  readonly placed: number[] = [];
+
+  constructor(
+    private readonly places: Float32Array,
+    private readonly by: number,
+    private readonly across: number,
+    private readonly down: number,
+    edge: number,
+  ) {
+    this.columns = Math.ceil((2 * edge * by) / across) + 3;
+    this.cells = new Int32Array(this.columns * (Math.ceil((2 * edge * by) / down) + 3)).fill(-1);
+    this.edge = edge;
+  }
+  private readonly edge: number;
+
+  private spot(i: number): [number, number] {
+    return [((this.places[2 * i] ?? 0) + this.edge) * this.by, (this.edge - (this.places[2 * i + 1] ?? 0)) * this.by];
+  }
+
+  free(i: number): boolean {
+    const [x, y] = this.spot(i);
+    const column = Math.floor(x / this.across) + 1;
+    const row = Math.floor(y / this.down) + 1;
+    for (let r = row - 1; r <= row + 1; r += 1) {
+      for (let c = column - 1; c <= column + 1; c += 1) {
+        const other = this.cells[r * this.columns + c] ?? -1;
+        if (other < 0) continue;
+        const [a, b] = this.spot(other);
+        if (Math.abs(a - x) < this.across && Math.abs(b - y) < this.down) return false;
+      }
+    }
+    return true;
+  }
+
+  take(i: number): void {
+    const [x, y] = this.spot(i);
+    this.cells[(Math.floor(y / this.down) + 1) * this.columns + Math.floor(x / this.across) + 1] = i;
+    this.placed.push(i);
+  }
+}
+
+export function seen(flags: Uint8Array, i: number, only: number): boolean {
+  const flag = flags[i] ?? HIDDEN;
+  return (flag & HIDDEN) === 0 && (flag & only) === only;
+}

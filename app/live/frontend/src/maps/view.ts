@@ -1,0 +1,51 @@
+// Which part of a map is seen: places are in [-1, 1], y up; the screen's are pixels of a square, y down. Pure.
+
+export const EDGE = 1.07; // half the width of what is seen at zoom 1
+export const CLOSEST = 24;
+
+export interface View {
+  readonly zoom: number;
+  readonly x: number; // the middle
+  readonly y: number;
+}
+export const WHOLE: View = { zoom: 1, x: 0, y: 0 };
+
+export type Spot = [number, number];
+
+export const scale = (view: View, side: number): number => (side * view.zoom) / (2 * EDGE);
+
+export function onScreen(view: View, side: number, [x, y]: Spot): Spot {
+  const by = scale(view, side);
+  return [(x - view.x) * by + side / 2, (view.y - y) * by + side / 2];
+}
+
+export function onMap(view: View, side: number, [x, y]: Spot): Spot {
+  const by = scale(view, side);
+  return [(x - side / 2) / by + view.x, view.y - (y - side / 2) / by];
+}
+
+// Nothing beyond the map's edge is ever seen.
+export function bounded({ zoom, x, y }: View): View {
+  const near = Math.min(Math.max(zoom, 1), CLOSEST);
+  const room = EDGE - EDGE / near;
+  const within = (value: number): number => Math.min(Math.max(value, -room), room);
+  return { zoom: near, x: within(x), y: within(y) };
+}
+
+// The place `at` stays where it is on the screen.
+export function zoomed(view: View, factor: number, [x, y]: Spot): View {
+  const zoom = Math.min(Math.max(view.zoom * factor, 1), CLOSEST);
+  const share = view.zoom / zoom;
+  return bounded({ zoom, x: x + (view.x - x) * share, y: y + (view.y - y) * share });
+}
+
+export function moved(view: View, dx: number, dy: number): View {
+  return bounded({ ...view, x: view.x + dx, y: view.y + dy });
+}
+
+// The least move after which the place is seen, a little from the edge.
+export function revealing(view: View, [x, y]: Spot): View {
+  const half = (0.92 * EDGE) / view.zoom;
+  const needed = (at: number, middle: number): number => Math.min(Math.max(middle, at - half), at + half);
+  return bounded({ ...view, x: needed(x, view.x), y: needed(y, view.y) });
+}
