@@ -29,6 +29,7 @@ async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
         yield None
     finally:
         runner.close()
+        cache.map_jobs().close()
 
 
 app = st.App(HERE / "main.py", lifespan=lifespan, routes=routes(st.get_option("server.baseUrlPath")))

@@ -11,6 +11,7 @@ import streamlit as st
 from aecore import pictures
 from aecore.atlas import Atlas
 from aecore.atlas import atlas as make_atlas
+from aecore.atlas_spec import AtlasSpec
 from aecore.config import parse
 from aecore.directions import Direction, towards
 from aecore.errors import AecoreError, DataUnavailable
@@ -18,6 +19,7 @@ from aecore.filters import Filters, Inference
 from aecore.intake import Intake, as_data, read_files
 from aecore.jobs import Download
 from aecore.loading import load_data
+from aecore.map_jobs import MapJobs
 from aecore.parts import Data
 from aecore.session import Gallery, Session
 from aecore.store import RunFolder, RunInfo, RunStore
@@ -119,18 +121,24 @@ def downloads(kind: str) -> list[Download]:
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _atlas(folder: str, run_id: str, here: bool) -> Atlas:
-    return make_atlas(session(run_id))
+def _atlas(folder: str, run_id: str, here: bool, name: str, _spec: AtlasSpec) -> Atlas:
+    return make_atlas(session(run_id), _spec)
 
 
-def atlas(run_id: str) -> Atlas:
-    """The maps of a run, made once for all visitors; asked again when its dataset has come to this machine."""
+def atlas(run_id: str, spec: AtlasSpec) -> Atlas:
+    """Maps of a run, made once for all visitors; asked again when its dataset has come to this machine."""
     found = session(run_id)
     try:
         here = len(found.data) > 0
     except DataUnavailable:
         here = False
-    return _atlas(str(found.folder), run_id, here)
+    return _atlas(str(found.folder), run_id, here, repr(spec), spec)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def map_jobs() -> MapJobs:
+    """The maps that are being computed, for everybody."""
+    return MapJobs()
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)

@@ -5,6 +5,8 @@
     /live/model/RUN/PART.json                 where a run's graph is: decoder, encoder, denoiser or denoiser-KIND
     /live/model/HASH.onnx                     the graph
     /live/field/RUN/KIND/N/SEED               the noise of N images, float32 (N, F, H, W), lowest byte first
+    /live/blob/NAME                           what a page has put aside for its live part (`app.live.blobs`)
+    /live/images/RUN/DATA/BLOCK.png           64 neighbouring images of a run's dataset; DATA names its content
 
 Graphs are made and read in threads of their own, few at a time, so that no other visitor waits.
 """
@@ -26,7 +28,7 @@ from aecore.errors import AecoreError, BadInput, RunUnavailable
 from aecore.session import Session
 from aecore.store import RUN_ID
 from app import cache
-from app.live import library
+from app.live import blobs, library, tiles
 
 DIST = Path(__file__).parent / "dist"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -56,6 +58,8 @@ def routes(base: str = "") -> list[BaseRoute]:
         Route("/model/{name}", _threaded(_graph)),
         Route("/model/{run_id}/{part}.json", _threaded(_where)),
         Route("/field/{run_id}/{kind}/{n}/{seed}", _threaded(_field)),
+        Route("/blob/{name}", _threaded(_blob)),
+        Route("/images/{run_id}/{data}/{block}.png", _threaded(_images)),
     ]
     paths = {"/live", f"/{base.strip('/')}/live" if base.strip("/") else "/live"}
     return [Mount(path, routes=inner) for path in sorted(paths)]
@@ -176,3 +180,22 @@ def _field(request: Request) -> Response:
         raise BadInput("the number of images and the seed are whole numbers")
     drawn = export.field(_session(request), request.path_params["kind"], int(n), int(seed))
     return Response(drawn.astype("<f4").tobytes(), headers=KEPT, media_type=BYTES)
+
+
+# --- what pages put aside
+
+
+def _blob(request: Request) -> Response:
+    found = blobs.get(request.path_params["name"])
+    if found is None:
+        return _said(404, "this is no longer kept; reload the page to have it made again")
+    if found.packed and _gzipped(request):
+        return Response(found.content, headers={**KEPT, **_ENCODED}, media_type=found.media_type)
+    return Response(found.plain, headers={**KEPT, "Vary": "Accept-Encoding"}, media_type=found.media_type)
+
+
+def _images(request: Request) -> Response:
+    block, data = request.path_params["block"], request.path_params["data"]
+    if not NUMBER.fullmatch(block):
+        raise BadInput("a block of images is named by a whole number")
+    return Response(tiles.block(_session(request), data, int(block)), headers=KEPT, media_type="image/png")

@@ -107,20 +107,28 @@ def _controls(part: str, walk: str = WALK, **more: Any) -> None:
     )
 
 
-def draw(session: Session) -> None:
-    """Paper to draw a start on; what is drawn joins the visitor's own images, so that other pages have it too."""
+def draw(session: Session, walk: str = WALK) -> None:
+    """Paper to draw on; what is drawn joins the visitor's own images, so that other pages have it too.
+
+    In the page's own `walk` it becomes the start.
+    """
+    key = DRAW_KEY if walk == WALK else f"{walk}_draw"
     if session.shape[0] not in (1, 3) or session.config.dataset.value_range != (0.0, 1.0):
         return
     with st.popover("Draw", icon=":material/brush:", width="stretch"):
         _DRAW(
-            key=DRAW_KEY,
+            key=key,
             data={
                 "module": live.module_address("walk"),
                 "part": "draw",
-                "walk": WALK,
-                "paper": {"shape": list(session.shape), "ground": 0.0 if session.mostly_dark else 1.0},
+                "walk": walk,
+                "paper": {
+                    "shape": list(session.shape),
+                    "ground": 0.0 if session.mostly_dark else 1.0,
+                    "use": "Start from it" if walk == WALK else "Put it on the maps",
+                },
             },
-            on_drawn_change=lambda: walk_messages.take_drawing(session),
+            on_drawn_change=lambda: walk_messages.take_drawing(session, key),
         )
 
 

@@ -69,9 +69,9 @@ def choose_plane(key: str = CONTROLS_KEY) -> None:
             pass
 
 
-def take_drawing(session: Session) -> None:
-    """A drawing is the first of the visitor's own images, and the start. One of another size is none."""
-    sent = st.session_state[DRAW_KEY].get("drawn")
+def take_drawing(session: Session, key: str = DRAW_KEY) -> None:
+    """A drawing is the first of the visitor's own images, and on Walk the start. One of another size is none."""
+    sent = st.session_state[key].get("drawn")
     size = math.prod(session.shape)
     if not isinstance(sent, str) or len(sent) > 4 * (size // 3 + 1):
         return
@@ -84,4 +84,5 @@ def take_drawing(session: Session) -> None:
         drawing = Upload("drawing.png", pictures.png(pictures.filmstrip(image[None], background=pictures.WHITE)))
         state.keep_uploads([drawing, *state.uploads()])
         state.show_own_images()
-        walk_place.choose_image(0)
+        if key == DRAW_KEY:
+            walk_place.choose_image(0)

@@ -1,30 +1,30 @@
-"""Maps: the same images on three maps, PCA and MDS of their pixels and the autoencoder's code."""
-
-import html
+"""Maps: the same images on several maps, PCA and MDS of their pixels and the autoencoder's code among them."""
 
 import numpy as np
 import streamlit as st
 
 from aecore import pictures
-from aecore.atlas import Atlas, Colouring, colouring, colourings, poster
+from aecore.atlas import Atlas
+from aecore.colouring import Colouring, colouring, colourings
 from aecore.errors import AecoreError
 from aecore.session import Session, own_gallery
 from app import cache, state
-from app.widgets.map_scatter import Own, scatter
+from app.live import maps as live_maps
+from app.live import walk
+from app.live.maps import Own
+from app.widgets import map_choice
+from app.widgets.map_charts import charts
+from app.widgets.map_export import export
+from app.widgets.map_selection import show_selection, show_spot
 from app.widgets.own_images import inverted, own_images, taken_in
 from app.widgets.picture import picture, picture_error
-from app.widgets.run_picker import header_with_run, run_labels
+from app.widgets.run_picker import header_with_run
 
 MOST_OWN = 12
-ROWS = 4
-HINT = (
-    "Draw a loop round a group of points in any map: the same images light up in all three and appear here. "
-    "Click a class above to select it; hold Shift to add."
-)
 
 
-def pick_colouring(atlas: Atlas) -> Colouring:
-    """The colours of the dots; by class where there are classes."""
+def pick_colouring(atlas: Atlas) -> str:
+    """What the dots' colours say, by class where there are classes."""
     words = colourings(atlas)
     if state.value(state.MAP_COLOUR, None) not in (None, *words):  # another run's factor or unit
         del st.session_state[state.MAP_COLOUR]
@@ -32,7 +32,14 @@ def pick_colouring(atlas: Atlas) -> Colouring:
         "Colour by", list(words), format_func=lambda name: words.get(name, str(name)), key=state.MAP_COLOUR,
         bind="query-params", label_visibility="collapsed", icon=":material/palette:", width=230,
     )  # fmt: skip
-    return colouring(atlas, name if name in words else next(iter(words)))
+    return name if name in words else next(iter(words))
+
+
+def coloured(atlas: Atlas, name: str) -> tuple[Colouring, ...]:
+    """One colouring for all maps, or one for each where they differ."""
+    return tuple(
+        colouring(atlas, name, panel) for panel in (atlas.panels if name == "distortion" else atlas.panels[:1])
+    )
 
 
 def place_own(session: Session, atlas: Atlas) -> Own | None:
@@ -44,26 +51,13 @@ def place_own(session: Session, atlas: Atlas) -> Own | None:
     return Own(images, atlas.place(images, session.encode(images)))
 
 
-def show_selection(atlas: Atlas, chosen: list[int]) -> None:
-    if not chosen:
-        st.caption(HINT)
-        return
-    columns = max(4, 350 // (atlas.images.shape[3] + 1))
-    shown = chosen[: ROWS * columns]
-    counts = ", ".join(f"{name}: {count}" for name, count in atlas.class_counts(chosen).items())
-    few = "" if len(shown) == len(chosen) else f" The first {len(shown)} are shown."
-    words = f"<b>{len(chosen):,} selected.</b>{few}" + (f" Classes: {html.escape(counts)}." if counts else "")
-    st.html(f'<p class="selection-words" aria-live="polite">{words}</p>')
-    most = 3 if atlas.images.shape[3] < 16 else 2
-    picture(pictures.grid(atlas.images[shown], columns), f"The {len(shown)} selected images", most=most)
-
-
 def show_own(atlas: Atlas, own: Own) -> None:
     st.markdown(
         "**Your images** stand on the maps, framed and numbered. Each row: yours, then those nearest to it there."
     )
     for column, panel, placed in zip(st.columns(len(atlas.panels)), atlas.panels, own.placed, strict=True):
-        rows = [np.concatenate([own.images[i : i + 1], atlas.images[near]]) for i, near in enumerate(placed.nearest)]
+        near = [atlas.pictures(nearest) for nearest in placed.nearest]
+        rows = [np.concatenate([own.images[i : i + 1], found]) for i, found in enumerate(near)]
         names = [str(i + 1) for i in range(len(rows))]
         with column:
             st.caption(f"Nearest on this map: {panel.title}")
@@ -71,57 +65,31 @@ def show_own(atlas: Atlas, own: Own) -> None:
             if placed.beyond.any():
                 out = ", ".join(name for name, beyond in zip(names, placed.beyond, strict=True) if beyond)
                 st.caption(f"Beyond this map, so drawn at its edge: {out}.")
-
-
-def show_readings(atlas: Atlas) -> None:
-    st.markdown("**What the figures say**, always against the distances between the pictures' pixels:")
-    for column, panel in zip(st.columns(len(atlas.panels), gap="medium"), atlas.panels, strict=True):
-        lines = "".join(f"<li>{html.escape(line)}</li>" for line in panel.readings.values())
-        column.html(f'<div class="readings"><b>{html.escape(panel.title)}</b><ul>{lines}</ul></div>')
-
-
-def export(session: Session, atlas: Atlas, colours: Colouring, thumbnails: bool) -> None:
-    heading = run_labels([session.info])[session.run_id]
-
-    def as_png() -> bytes:
-        return pictures.png(poster(atlas, colours, heading, thumbnails))
-
-    with st.popover("Export", icon=":material/download:"):
-        st.download_button(
-            "Maps as a picture (PNG)",
-            as_png,
-            f"maps-{session.run_id}.png",
-            "image/png",
-            on_click="ignore",
-            width="stretch",
-        )
-        st.download_button(
-            "Coordinates as a table (CSV)",
-            atlas.csv,
-            f"maps-{session.run_id}.csv",
-            "text/csv",
-            on_click="ignore",
-            width="stretch",
-        )
+            if panel.by_neighbours:
+                st.caption("This method cannot place new images; yours stand where their nearest neighbours are.")
 
 
 @st.fragment
 def view(session: Session) -> None:
     controls = st.container(horizontal=True, vertical_alignment="center", key="map_controls")
+    above = st.container()
     main = st.container(key="map_picture")
     below = st.container()
     with main:
         waiting = st.empty()
         waiting.skeleton(430)
+    wanted = map_choice.asked(session)
+    drawn = map_choice.shown(session, wanted)
     try:
-        atlas = cache.atlas(session.run_id)
+        atlas = cache.atlas(session.run_id, drawn)
         with controls:
             colours = pick_colouring(atlas)
             thumbnails = st.toggle("Pictures", value=True, key=state.MAP_PICTURES, bind="query-params")
         own = place_own(session, atlas)
         waiting.empty()
         with main:
-            chosen = scatter(atlas, colours, token=session.run_id, thumbnails=thumbnails, own=own)
+            message = live_maps.message(session, atlas, coloured(atlas, colours), thumbnails=thumbnails, own=own)
+            live_maps.maps(message)
     except AecoreError as error:
         waiting.empty()
         with main:
@@ -132,23 +100,34 @@ def view(session: Session) -> None:
     with controls:
         with st.container(width=170):
             own_images(session)
-        export(session, atlas, colours, thumbnails)
+        with st.container(width=110):
+            walk.draw(session, walk="maps")
+        export(session, atlas, colours, thumbnails, message)
     with below:
-        show_selection(atlas, chosen)
+        if (reason := live_maps.failure()) is not None:
+            st.caption(f":material/info: No pictures between the points: {reason}. Everything else works.")
+        chosen, count = live_maps.selected(len(atlas), atlas.key)
+        show_selection(session, atlas, chosen, count)
+        if (spot := live_maps.spot(atlas)) is not None:
+            show_spot(spot)
         if own is not None:
             show_own(atlas, own)
         if atlas.decoded:
             st.info(f"The dataset is not on this machine, so these are {atlas.note}", icon=":material/info:")
         else:
             st.caption(f"{atlas.note}. The maps are turned and mirrored to lie alike (Procrustes).")
-        show_readings(atlas)
+        charts(atlas)
+    with above:
+        with st.expander(f"Maps and images: {map_choice.words(drawn)}", icon=":material/tune:", key="map_choice"):
+            draft, refusal = map_choice.choose(session, wanted, len(atlas))
+        map_choice.notice(session, wanted, drawn, draft, refusal)
 
 
 view(
     header_with_run(
         "Maps",
-        "The same images on three maps: the nearer two images lie, the more alike that method takes them to be.",
-        "draw a loop round a group in the code's map and see where MDS and PCA put it.",
+        "The same images on several maps: the nearer two images lie, the more alike that method takes them to be.",
+        "move over empty ground of the code's map and see what the decoder draws there.",
         "digits-deep",
     )
 )

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import io
 import json
 import os
 import subprocess
@@ -16,13 +17,14 @@ import anyio
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
 from server import END_SECONDS, ROOT, await_health, free_port
 from starlette.applications import Starlette
 
-from aecore import export, graphs
+from aecore import export, graphs, pictures
 from aecore.errors import AecoreError
 from app import cache
-from app.live import routes
+from app.live import blobs, routes, tiles
 
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -329,3 +331,67 @@ def test_starting_the_server_loads_no_exporter(tmp_path):
         cwd=tmp_path, env={**os.environ, "AECORE_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.stdout.strip() == "[]", done.stderr
+
+
+# --- what pages put aside
+
+
+def test_a_blob_comes_back_whole_packed_where_it_can_be_and_is_kept_for_ever():
+    numbers = np.arange(3_000, dtype="<i2").tobytes()
+    address = blobs.put(numbers)
+    assert address == blobs.put(numbers), "the same content has the same address"
+    packed = get(address)
+    assert packed.status == 200
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["cache-control"] == FOREVER
+    assert gzip.decompress(packed.body) == numbers
+    assert len(packed.body) < len(numbers)
+    plain = get(address, accept="")
+    assert plain.body == numbers
+    assert "content-encoding" not in plain.headers
+
+
+def test_a_blob_of_another_kind_is_another_one():
+    assert blobs.put(b"same", "image/png") != blobs.put(b"same")
+    assert get(blobs.put(b"same", "image/png")).headers["content-type"] == "image/png"
+
+
+@pytest.mark.parametrize("name", ["0" * 32, "..", "%2e%2e", "a/b"])
+def test_what_was_never_put_aside_is_refused(name):
+    assert get(f"/live/blob/{name}").status == 404
+
+
+def test_blobs_are_bounded_and_the_latest_stay(monkeypatch):
+    monkeypatch.setattr(blobs, "MOST_BYTES", 5_000)
+    rng = np.random.default_rng(0)
+    first, *_, last = (blobs.put(rng.bytes(2_000)) for _ in range(4))
+    assert blobs.get(first.rsplit("/", 1)[1]) is None
+    assert blobs.get(last.rsplit("/", 1)[1]) is not None
+    assert "reload" in get(first).said
+
+
+def test_blocks_of_images_are_the_dataset_in_order(run_ids):
+    session = cache.session(run_ids["denoising"])
+    address = tiles.addresses(session)
+    answer = get(address.format(1))
+    assert answer.status == 200
+    assert answer.headers["cache-control"] == FOREVER
+    picture = np.asarray(Image.open(io.BytesIO(answer.body)).convert("L"), np.float32) / 255
+    wanted = session.data.floats(np.arange(64, 128))[:, 0]
+    places = [(i // pictures.TILE_COLUMNS * 8, i % pictures.TILE_COLUMNS * 8) for i in range(64)]
+    shown = [picture[y : y + 8, x : x + 8] for y, x in places]
+    np.testing.assert_allclose(np.stack(shown), wanted, atol=0.5 / 255 + 1e-6)
+    assert get(address.format(len(session.data) // 64)).status == 200, "the last block, not a whole one"
+
+
+@pytest.mark.parametrize("block", ["29", "99999", "-1", "1.5", "x"])
+def test_a_block_beyond_the_data_is_refused_in_a_line(run_ids, block):
+    session = cache.session(run_ids["denoising"])
+    answer = get(tiles.addresses(session).format(block))
+    assert answer.status == 404
+    assert answer.said
+
+
+def test_a_block_of_older_data_is_refused(run_ids):
+    session = cache.session(run_ids["denoising"])
+    assert "reload" in get(f"/live/images/{session.run_id}/{'0' * 16}/0.png").said

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from playwright.async_api import CDPSession, Locator, Page
@@ -12,7 +13,7 @@ MOVES = 120
 ROUND = 1.5
 """Seconds to and fro: in each frame the slider has another value."""
 _WATCH = """() => {
-  window.__aecoreFrames.length = 0;
+  (window.__aecoreFrames ??= []).length = 0;
   Object.assign(window, {__long: [], __passed: 0, __counting: true});
   new PerformanceObserver(seen => window.__long.push(...seen.getEntries().map(task => task.duration)))
     .observe({entryTypes: ['longtask']});
@@ -31,6 +32,14 @@ class Seen:
     took: list[float]
     long: list[float]
     frames: float
+
+
+async def watched(page: Page, act: Callable[[], Awaitable[None]], seconds: float) -> Seen:
+    """What `act`, which takes so many seconds, causes on a page whose frames are logged."""
+    await page.evaluate(_WATCH)
+    await act()
+    draws, long, passed = await page.evaluate(_WATCHED)
+    return Seen([draw["done"] - draw["stamp"] for draw in draws], long, passed / seconds)
 
 
 class Hand:
@@ -59,10 +68,7 @@ class Hand:
         await asyncio.gather(*moves)
 
     async def watched_drag(self, seconds: float) -> Seen:
-        await self.page.evaluate(_WATCH)
-        await self.drag(seconds)
-        draws, long, passed = await self.page.evaluate(_WATCHED)
-        return Seen([draw["done"] - draw["stamp"] for draw in draws], long, passed / seconds)
+        return await watched(self.page, lambda: self.drag(seconds), seconds)
 
     async def let_go(self) -> None:
         await self.mouse("mouseReleased", 0.3)

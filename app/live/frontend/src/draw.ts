@@ -6,6 +6,7 @@ import type { Walk } from "./state";
 export interface Paper {
   shape: [number, number, number];
   ground: number; // 0 to 1: what an empty picture of this run looks like
+  use: string; // what becomes of a drawing, on the button
 }
 
 const ENCODE_RESTS = 60; // milliseconds between two encodings
@@ -41,7 +42,8 @@ export class Draw {
   private readonly canvas = element("canvas", { class: "paper", tabindex: "0", role: "img", "aria-label": "Draw here with the pointer" });
   private readonly colour = element("input", { type: "color", "aria-label": "Colour", value: "#ffffff" });
   private readonly brush = element("select", { "aria-label": "Brush" });
-  private readonly use = element("button", { type: "button" }, "Start from it");
+  private readonly use = element("button", { type: "button" });
+  private readonly from = element("button", { type: "button", hidden: "" }, "From the picture");
   private paper: Paper | undefined;
   private picture = new Float32Array();
   private empty = true;
@@ -57,14 +59,15 @@ export class Draw {
     this.brush.value = "1";
     const clear = element("button", { type: "button" }, "Clear");
     clear.onclick = () => this.clear();
-    const from = element("button", { type: "button" }, "From the picture");
-    from.onclick = () => this.copy();
+    this.from.onclick = () => this.copy();
     this.use.onclick = () => this.drawn(this.bytes());
-    host.replaceChildren(this.canvas, element("div", { class: "tools" }, this.brush, this.colour, clear, from, this.use));
+    host.replaceChildren(this.canvas, element("div", { class: "tools" }, this.brush, this.colour, clear, this.from, this.use));
     this.listen();
   }
 
   offer(paper: Paper): void {
+    this.use.textContent = paper.use;
+    this.from.hidden = !this.walk.place; // a page without a walk has no picture to draw on
     if (this.paper && this.paper.shape.join() === paper.shape.join() && this.paper.ground === paper.ground) return;
     this.paper = paper;
     const [c, h, w] = paper.shape;

@@ -1,0 +1,276 @@
+"""The maps under the pointer: what the browser needs to draw them by itself, and what it tells of the visitor's hand.
+
+All that is heavy (places, colours, pictures) has an address by its content, so a redraw sends next to nothing.
+"""
+
+import base64
+import dataclasses
+import html
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from aecore import metrics, pictures, points
+from aecore.atlas import Atlas, Back, Panel, Placed
+from aecore.colouring import Colouring
+from aecore.session import Pictures, Session
+from aecore.subset import SMALL
+from app import live, state
+from app.live import blobs
+from app.live import tiles as image_blocks
+
+FIRST = 1_000
+"""Of an atlas of more than `SMALL` images, the pictures of so many come at once, the others when they are shown."""
+MOST_SELECTED = 5_000
+"""Points that one message may name."""
+MOST_WORDS = 200
+"""Letters of a reason."""
+FARTHEST = 4.0
+"""From the middle of a map, in halves of its side."""
+_MAPS = live.component(
+    "maps",
+    html='<div class="maps host"></div>',
+    css="",
+)
+NOWHERE = "{} has no way back: between its points there are no pictures."
+Message = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Own:
+    """A visitor's images and their places on each map."""
+
+    images: Pictures
+    placed: tuple[Placed, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Spot:
+    """A place between the points that the visitor clicked on."""
+
+    panel: Panel
+    x: float
+    y: float
+
+
+def maps(message: Message) -> None:
+    """Draws the maps of `message`."""
+    _MAPS(
+        key=state.MAP_SCATTER,
+        data={"module": live.module_address("maps"), "base": live.base(), **message},
+        on_selection_change=lambda: None,
+        on_place_change=_hear_place,
+        on_failed_change=lambda: None,
+    )
+
+
+# --- what is sent
+
+
+def message(
+    session: Session, atlas: Atlas, colours: tuple[Colouring, ...], *, thumbnails: bool, own: Own | None
+) -> Message:
+    """What the maps are drawn from; `colours` hold one colouring for all panels or one for each."""
+    common = colours[0]
+    origins = list(dict.fromkeys(atlas.origins))
+    each = colours if len(colours) == len(atlas.panels) > 1 else (None,) * len(atlas.panels)
+    return {
+        "token": atlas.key,
+        "n": len(atlas),
+        "panels": [
+            _panel(atlas, panel, common.title == "Class", each[i], None if own is None else own.placed[i])
+            for i, panel in enumerate(atlas.panels)
+        ],
+        "colour": _put(common.index, "u1"),
+        "table": common.table.tolist(),
+        "shapes": list(common.shapes),
+        "legend": {
+            "title": common.title, "names": list(common.names),
+            "low": f"{common.low:.3g}", "high": f"{common.high:.3g}",
+        },
+        "labels": None if atlas.labels is None else _put(atlas.labels, "<u2"),
+        "label_names": list(atlas.label_names),
+        "index": _put(atlas.indices, "<i4"),
+        "origin": _put(np.array([origins.index(origin) for origin in atlas.origins]), "u1"),
+        "origins": origins,
+        "images": _images(session, atlas),
+        "thumbnails": thumbnails,
+        "own": None if own is None else {"sprite": _picture(own.images)},
+    }  # fmt: skip
+
+
+def _panel(atlas: Atlas, panel: Panel, classes: bool, colours: Colouring | None, own: Placed | None) -> Message:
+    middles = atlas.class_middles(panel) if classes else {}
+    return {
+        "id": panel.spec.text,
+        "title": panel.title,
+        "note": panel.note,
+        "alt": f"{panel.title} of {len(atlas)} images. {' '.join(panel.readings.values())}",
+        "places": _put(panel.grid, "<i2"),
+        "middles": [[name, round(x, 3), round(y, 3)] for name, (x, y) in middles.items()],
+        "figures": _figures(panel),
+        "colour": None if colours is None else _put(colours.index, "u1"),
+        "own": [] if own is None else np.round(own.places.astype(float), 3).tolist(),
+        "back": None if panel.back is None else _back(panel.back, atlas.shape),
+        "nowhere": "" if panel.back is not None else NOWHERE.format(panel.title),
+    }
+
+
+def _back(back: Back, shape: tuple[int, int, int]) -> Message:
+    rows = {"through": back.through, "rows": _put(np.stack([back.origin, back.x, back.y]), "<f4"), "shape": list(shape)}
+    if back.through == "pixels":
+        return {**rows, "low": back.low, "high": back.high}
+    return {**rows, "decoder": f"/live/model/{back.run_id}/decoder.json"}
+
+
+SHORT = {
+    "stress_1": ("Stress-1", ".2f", metrics.kruskal_words),
+    "trustworthiness": ("Trustworthiness", ".2f", metrics.trustworthiness_words),
+    "continuity": ("Continuity", ".2f", metrics.trustworthiness_words),
+    "knn_accuracy": ("Neighbours agree", ".0%", lambda _: "nearest vote"),
+    "explained_variance": ("Explained variance", ".0%", lambda _: "seen here"),
+    "reconstruction_sse": ("Error of the way back", ".1f", lambda _: "per image"),
+}
+"""{figure: (name, format, a word beside it)}, in the order in which a panel shows them."""
+
+
+def _figures(panel: Panel) -> list[Message]:
+    quality, said = panel.quality, panel.readings
+    return [
+        {
+            "name": title, "value": format(quality[name], form), "word": word(quality[name]), "said": said[name],
+            "definition": panel.definitions.get(name, ""),
+        }
+        for name, (title, form, word) in SHORT.items()
+        if name in quality and name in said
+    ]  # fmt: skip
+
+
+def _images(session: Session, atlas: Atlas) -> Message:
+    size = {"tile": list(pictures.tile_size(*atlas.shape[1:])), "columns": pictures.TILE_COLUMNS}
+    if len(atlas) <= SMALL:
+        return {**size, "sprite": blobs.put(atlas.sprite, "image/png")}
+    first = np.array(points.evenly(len(atlas), FIRST))
+    return {
+        **size,
+        "block": image_blocks.BLOCK,
+        "blocks": image_blocks.addresses(session),
+        "first": {"sprite": _picture(atlas.pictures(first)), "positions": _put(first, "<i4")},
+    }
+
+
+def _picture(images: Pictures) -> str:
+    return blobs.put(pictures.png(pictures.tiles(images)), "image/png")
+
+
+def _put(array: np.ndarray, kind: str) -> str:
+    return blobs.put(np.ascontiguousarray(array, np.dtype(kind)).tobytes())
+
+
+# --- what is heard; it comes from the client, so anything may stand there
+
+
+def selected(n: int, token: str) -> tuple[list[int], int]:
+    """The images selected by the visitor, sorted, at most `MOST_SELECTED` of them; and how many there are in all."""
+    match _heard("selection"):
+        case {"token": str(own), "indices": list(indices), **more} if own == token:
+            found = sorted({i for i in indices[:MOST_SELECTED] if _whole(i, 0, n - 1)})
+            count = more.get("count")
+            return found, count if _whole(count, len(found), n) else len(found)
+        case _:
+            return [], 0
+
+
+def spot(atlas: Atlas) -> Spot | None:
+    """The place between the points on which the visitor clicked last, if it is on these maps."""
+    match state.map_spot():
+        case {"token": str(token), "panel": str(name), "x": x, "y": y} if token == atlas.key:
+            panel = next((panel for panel in atlas.panels if panel.spec.text == name and panel.back is not None), None)
+            if panel is not None and _share(x) and _share(y):
+                return Spot(panel, float(x), float(y))
+    return None
+
+
+def failure() -> str | None:
+    """Why nothing lives between the points in this visitor's browser, in words; None while nothing failed."""
+    match _heard("failed"):
+        case {"reason": str(reason)}:
+            return reason[:MOST_WORDS]
+        case _:
+            return None
+
+
+def _hear_place() -> None:
+    state.keep_map_spot(_heard("place"))
+
+
+def _heard(name: str) -> Any:
+    held: Any = st.session_state.get(state.MAP_SCATTER)
+    return held.get(name) if isinstance(held, Mapping) else None
+
+
+def _whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _share(value: Any) -> bool:
+    """Whether it is a place that a map can show, seen from however far."""
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= FARTHEST
+    )  # NaN compares false
+
+
+# --- what is taken home
+
+
+def standalone(sent: Message, heading: str) -> str:
+    """The linked maps as one file that opens in any browser without a server: data and program are in it.
+
+    Pictures between the points need no model for PCA; those of a decoder stay here.
+    """
+    whole = json.loads(json.dumps(sent), object_hook=_inlined)
+    for panel in whole["panels"]:
+        if panel["back"] is not None and panel["back"]["through"] == "codes":
+            panel.update(back=None, nowhere="The decoder is not in this file; open the maps in the program for it.")
+    if "blocks" in whole["images"]:
+        whole["images"]["blocks"] = ""
+    program = (live.HERE / "dist" / live.MANIFEST["alone"]).read_text(encoding="utf-8")
+    return _PAGE.format(
+        title=html.escape(heading),
+        data=json.dumps(whole).replace("<", "\\u003c"),
+        program=program.replace("</", "<\\/"),
+    )
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --st-text-color: light-dark(#1e2430, #e6e9ef); --st-background-color: light-dark(#fff, #0e1117);
+  --st-secondary-background-color: light-dark(#f0f2f6, #262730); --st-primary-color: light-dark(#0072b2, #56b4e9); }}
+body {{ margin: 1.5rem; font: 16px system-ui, sans-serif; color: var(--st-text-color); background: var(--st-background-color); }}
+h1 {{ font-size: 1.4rem; }}
+</style>
+<h1>{title}</h1>
+<div class="maps host"></div>
+<script type="application/json" id="maps">{data}</script>
+<script type="module">{program}</script>
+</html>
+"""
+
+
+def _inlined(values: Message) -> Message:
+    return {name: _inline(value) for name, value in values.items()}
+
+
+def _inline(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith("/live/blob/"):
+        return value
+    blob = blobs.get(value.rsplit("/", 1)[1])
+    assert blob is not None  # put there a moment ago
+    return f"data:{blob.media_type};base64,{base64.b64encode(blob.plain).decode('ascii')}"

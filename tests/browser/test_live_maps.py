@@ -1,0 +1,296 @@
+"""The maps under a real pointer: linked in all panels, alive between the points, and whole without a model."""
+
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from conftest import OpenPage, at_rest, finger, listening, place
+from PIL import Image
+from playwright.sync_api import Download, Locator, Page, expect
+
+RUN = "digits-deep"
+READY = ".maps[data-ready='1']"
+DRAWN = "canvas => canvas.toDataURL()"
+
+
+def opened(open_page: OpenPage, more: str = "", **how: object) -> Page:
+    page = open_page(f"maps?run={RUN}{more}", **how)
+    expect(page.locator(READY)).to_be_visible()
+    return page
+
+
+def frames(page: Page) -> Locator:
+    return page.locator(".maps .frame")
+
+
+def drawn(page: Page) -> list[str]:
+    return page.locator(".maps .frame > canvas:first-child").evaluate_all("all => all.map(one => one.toDataURL())")
+
+
+def hovered(page: Page) -> int:
+    return int(page.locator(".maps").get_attribute("data-hovered") or -1)
+
+
+def find_point(page: Page, panel: int) -> int:
+    """Moves over a map until a point is under the pointer."""
+    for across in np.linspace(0.3, 0.7, 9):
+        page.mouse.move(*place(frames(page).nth(panel), float(across), 0.5))
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        if (found := hovered(page)) >= 0:
+            return found
+    raise AssertionError("no point lies on the middle line of the map")
+
+
+def loop(page: Page, panel: int, low: float, high: float) -> None:
+    """A loop with a real mouse, its corners at these shares of the map."""
+    frame = frames(page).nth(panel)
+    corners = [place(frame, x, y) for x, y in ((low, low), (high, low), (high, high), (low, high), (low, low))]
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*corner, steps=4)
+    page.mouse.up()
+
+
+# --- linked
+
+
+def test_a_loop_in_one_map_selects_in_all_and_feeds_the_gallery(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    expect(frames(page)).to_have_count(3)
+    before = drawn(page)
+    loop(page, 1, 0.25, 0.75)
+    words = page.locator(".selection-words")
+    expect(words).to_contain_text(re.compile(r"[\d,]+ selected"))
+    count = re.search(r"[\d,]+ selected", words.inner_text())
+    assert count is not None
+    expect(page.locator(".legend .status")).to_contain_text(count[0])
+    expect(page.locator("[data-testid=stMain] .picture img")).to_be_visible()
+    assert [old == new for old, new in zip(before, drawn(page), strict=True)] == [False, False, False]
+    page.get_by_role("button", name="Clear selection").click()
+    expect(words).to_have_count(0)
+
+
+def test_a_point_is_marked_in_all_maps_and_nothing_is_said_to_the_server(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    sent = listening(page)
+    expect(page.locator(READY)).to_be_visible()
+    page.wait_for_function("() => document.querySelector('[data-test-script-state=notRunning]')")
+    before = len(sent)
+    find_point(page, 0)
+    expect(page.locator(".maps .ring:not(.chosen):visible")).to_have_count(3)
+    expect(page.locator(".maps .tip.on")).to_contain_text(re.compile(r"(test|validation|training) image \d+"))
+    page.mouse.move(5, 5)
+    expect(page.locator(".maps .tip.on")).to_have_count(0)
+    assert len(sent) == before
+
+
+def test_a_class_can_be_hidden_and_selected_from_the_legend(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    before = drawn(page)
+    page.locator(".legend .mark").nth(3).click()
+    expect(page.locator(".legend .mark").nth(3)).to_have_attribute("aria-pressed", "false")
+    hidden = drawn(page)
+    assert all(old != new for old, new in zip(before, hidden, strict=True))
+    page.locator(".legend .class button:not(.mark)").nth(3).click()
+    page.locator(".legend .mark").nth(3).click()
+    page.locator(".legend .class button:not(.mark)").nth(7).click()
+    expect(page.locator(".selection-words")).to_contain_text(re.compile(r"Classes: 7: \d+\.$"))
+
+
+def test_keys_walk_from_point_to_point_and_select(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    frames(page).first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".maps")).not_to_have_attribute("data-hovered", "-1")
+    first = hovered(page)
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".maps")).not_to_have_attribute("data-hovered", str(first))
+    page.keyboard.press("Enter")
+    expect(page.locator(".selection-words")).to_contain_text("1 selected")
+    page.keyboard.press("Escape")
+    expect(page.locator(".selection-words")).to_have_count(0)
+
+
+# --- moving the maps
+
+
+def test_the_wheel_zooms_all_maps_with_ctrl_and_scrolls_the_page_without(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    before = drawn(page)
+    page.mouse.move(*place(frames(page).first, 0.4, 0.4))
+    page.mouse.wheel(0, 200)
+    page.wait_for_function("() => document.querySelector('[data-testid=stMain]').scrollTop > 0")
+    assert drawn(page) == before
+    page.mouse.move(*place(frames(page).first, 0.4, 0.4))
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -400)
+    page.keyboard.up("Control")
+    page.wait_for_function(
+        "before => [...document.querySelectorAll('*')].find(e => e.shadowRoot?.querySelector('.maps')).shadowRoot"
+        ".querySelectorAll('.frame > canvas:first-child').values().every((one, i) => one.toDataURL() !== before[i])",
+        arg=before,
+    )
+    page.get_by_role("button", name="The whole map").click()
+    page.mouse.move(5, 5)
+    page.wait_for_function(
+        "before => [...document.querySelectorAll('*')].find(e => e.shadowRoot?.querySelector('.maps')).shadowRoot"
+        ".querySelectorAll('.frame > canvas:first-child').values().every((one, i) => one.toDataURL() === before[i])",
+        arg=before,
+    )
+
+
+# --- alive
+
+
+def dreamt(page: Page) -> int:
+    return int(page.locator(".maps").get_attribute("data-dreamt") or 0)
+
+
+def dream(page: Page, panel: int, across: float = 0.12, down: float = 0.88) -> str:
+    """Moves about on empty ground until a picture is made there, and returns it."""
+    before = dreamt(page)
+    x, y = place(frames(page).nth(panel), across, down)
+    page.mouse.move(x, y)
+    page.mouse.move(x + 3, y)
+    page.wait_for_function(
+        "before => Number([...document.querySelectorAll('*')].find(e => e.shadowRoot?.querySelector('.maps'))"
+        ".shadowRoot.querySelector('.maps').dataset.dreamt) > before",
+        arg=before,
+    )
+    return page.locator(".maps .tip .made canvas").evaluate(DRAWN)
+
+
+def test_the_decoder_draws_where_no_image_is_and_pca_its_linear_picture(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    one = dream(page, 2)
+    expect(page.locator(".maps .tip.on .made")).to_contain_text("decoder")
+    assert dream(page, 2, 0.9, 0.9) != one
+    dream(page, 0)
+    expect(page.locator(".maps .tip.on .made")).not_to_contain_text("decoder")
+    page.mouse.move(*place(frames(page).nth(1), 0.03, 0.97))
+    expect(page.locator(".maps")).to_contain_text("MDS has no way back")
+
+
+def test_a_click_between_the_points_leads_to_walk(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    dream(page, 2)
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_text("Made, not found")).to_be_visible()
+    page.get_by_role("button", name="Walk from here").click()
+    page.wait_for_url(re.compile(r"/walk\?.*u0="))
+    at_rest(page)
+    expect(page.locator("[data-testid=stMain] .stage")).to_be_visible()
+
+
+def test_without_the_runtime_maps_work_and_say_so(open_page: OpenPage) -> None:
+    page = opened(open_page, blocked="/live/runtime/")
+    page.mouse.move(*place(frames(page).nth(2), 0.1, 0.9))
+    expect(page.get_by_text("No pictures between the points")).to_be_visible()
+    loop(page, 0, 0.2, 0.8)
+    expect(page.locator(".selection-words")).to_contain_text("selected")
+
+
+def test_a_finger_explores_and_the_page_still_scrolls(open_page: OpenPage) -> None:
+    page = opened(open_page, width=400)
+    touch = finger(page)
+    x, y = place(frames(page).first, 0.5, 0.5)
+    touch("touchStart", {"x": x, "y": y})
+    touch("touchEnd")
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+# --- which maps
+
+
+def test_other_maps_are_marked_run_off_the_page_and_kept_in_the_link(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    page.get_by_text("Maps and images").click()
+    page.get_by_role("combobox", name="Map 2").click()
+    page.get_by_role("option", name="t-SNE").click()
+    expect(page.get_by_text("Not yet computed")).to_be_visible()
+    expect(page.locator(".panel h3").nth(1)).to_have_text("MDS")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.locator(".panel h3").nth(1)).to_have_text("t-SNE", timeout=120_000)
+    expect(page.locator(READY)).to_be_visible()
+    assert "tsne" in page.url
+    other = open_page(page.url)
+    expect(other.locator(".panel h3").nth(1)).to_have_text("t-SNE")
+    expect(other.get_by_role("button", name="Run", exact=True)).to_have_count(0)
+
+
+def test_the_selected_go_to_denoise(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    loop(page, 0, 0.4, 0.6)
+    expect(page.locator(".selection-words")).to_be_visible()
+    page.get_by_role("button", name="Denoise", exact=True).click()
+    page.wait_for_url(re.compile("/denoise"))
+    at_rest(page)
+    expect(page.get_by_role("radio", name="Yours")).to_be_checked()
+
+
+def test_a_drawing_lands_on_all_maps(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    page.get_by_role("button", name="Draw").click()
+    paper = page.locator(".paper")
+    page.mouse.move(*place(paper, 0.5, 0.2))
+    page.mouse.down()
+    page.mouse.move(*place(paper, 0.5, 0.8), steps=6)
+    page.mouse.up()
+    page.get_by_role("button", name="Put it on the maps").click()
+    expect(page.get_by_text("Your images", exact=True)).to_be_visible()
+    expect(page.locator("[data-testid=stMain] .picture img")).to_have_count(3)
+
+
+# --- taken home
+
+
+def saved(page: Page, name: str) -> Download:
+    with page.expect_download() as found:
+        page.get_by_role("button", name=name).click()
+    return found.value
+
+
+def test_what_is_exported_is_what_it_says(open_page: OpenPage, tmp_path) -> None:
+    page = opened(open_page)
+    page.get_by_role("button", name="Export").click()
+    image = Image.open(saved(page, "All maps, PNG").path())
+    assert image.width > 2 * image.height
+    table = saved(page, "Coordinates, CSV").path().read_text()
+    assert table.startswith("origin,index,class,pca_x,pca_y,mds_x,mds_y,code_x,code_y\n")
+    numbers = np.load(io.BytesIO(saved(page, "Coordinates, NPY").path().read_bytes()), allow_pickle=False)
+    assert numbers.shape == (1000, 6)
+    assert saved(page, "MDS, SVG").path().read_text().startswith("<svg")
+
+
+def test_the_linked_maps_open_from_a_file_without_a_server(open_page: OpenPage, tmp_path) -> None:
+    page = opened(open_page)
+    page.get_by_role("button", name="Export").click()
+    file = tmp_path / "maps.html"
+    saved(page, "Linked maps, HTML").save_as(file)
+    alone = page.context.new_page()
+    errors: list[str] = []
+    asked: list[str] = []
+    alone.on("pageerror", lambda error: errors.append(str(error)))
+    alone.on("request", lambda request: asked.append(request.url))
+    alone.goto(file.as_uri())
+    expect(alone.locator(READY)).to_be_visible()
+    find_point(alone, 1)
+    expect(alone.locator(".maps .ring:not(.chosen):visible")).to_have_count(3)
+    dream(alone, 0)
+    assert errors == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_shows_the_maps_one_below_another(open_page: OpenPage, dark: bool) -> None:
+    page = opened(open_page, width=400, dark=dark)
+    boxes = [frame.bounding_box() for frame in frames(page).all()]
+    assert all(box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 400 for box in boxes)
+    tops = [box["y"] for box in boxes if box is not None]
+    assert tops == sorted(set(tops))
+    assert json.loads(page.evaluate("() => JSON.stringify(document.documentElement.scrollWidth <= innerWidth)"))
