@@ -6,8 +6,10 @@ import numpy as np
 import streamlit as st
 
 from aecore import pictures
-from aecore.atlas import Atlas, Colouring, colouring, colourings, poster
+from aecore.atlas import Atlas
+from aecore.colouring import colouring, colourings
 from aecore.errors import AecoreError
+from aecore.poster import poster
 from aecore.session import Session, own_gallery
 from app import cache, state
 from app.widgets.map_scatter import Own, scatter
@@ -23,16 +25,17 @@ HINT = (
 )
 
 
-def pick_colouring(atlas: Atlas) -> Colouring:
+def pick_colouring(atlas: Atlas) -> str:
     """The colours of the dots; by class where there are classes."""
-    words = colourings(atlas)
+    # Distortion is each map's own, which this drawing cannot show yet.
+    words = {name: said for name, said in colourings(atlas).items() if name != "distortion"}
     if state.value(state.MAP_COLOUR, None) not in (None, *words):  # another run's factor or unit
         del st.session_state[state.MAP_COLOUR]
     name = st.selectbox(
         "Colour by", list(words), format_func=lambda name: words.get(name, str(name)), key=state.MAP_COLOUR,
         bind="query-params", label_visibility="collapsed", icon=":material/palette:", width=230,
     )  # fmt: skip
-    return colouring(atlas, name if name in words else next(iter(words)))
+    return name if name in words else next(iter(words))
 
 
 def place_own(session: Session, atlas: Atlas) -> Own | None:
@@ -48,14 +51,14 @@ def show_selection(atlas: Atlas, chosen: list[int]) -> None:
     if not chosen:
         st.caption(HINT)
         return
-    columns = max(4, 350 // (atlas.images.shape[3] + 1))
+    columns = max(4, 350 // (atlas.shape[2] + 1))
     shown = chosen[: ROWS * columns]
     counts = ", ".join(f"{name}: {count}" for name, count in atlas.class_counts(chosen).items())
     few = "" if len(shown) == len(chosen) else f" The first {len(shown)} are shown."
     words = f"<b>{len(chosen):,} selected.</b>{few}" + (f" Classes: {html.escape(counts)}." if counts else "")
     st.html(f'<p class="selection-words" aria-live="polite">{words}</p>')
-    most = 3 if atlas.images.shape[3] < 16 else 2
-    picture(pictures.grid(atlas.images[shown], columns), f"The {len(shown)} selected images", most=most)
+    most = 3 if atlas.shape[2] < 16 else 2
+    picture(pictures.grid(atlas.pictures(shown), columns), f"The {len(shown)} selected images", most=most)
 
 
 def show_own(atlas: Atlas, own: Own) -> None:
@@ -63,7 +66,7 @@ def show_own(atlas: Atlas, own: Own) -> None:
         "**Your images** stand on the maps, framed and numbered. Each row: yours, then those nearest to it there."
     )
     for column, panel, placed in zip(st.columns(len(atlas.panels)), atlas.panels, own.placed, strict=True):
-        rows = [np.concatenate([own.images[i : i + 1], atlas.images[near]]) for i, near in enumerate(placed.nearest)]
+        rows = [np.concatenate([own.images[i : i + 1], atlas.pictures(near)]) for i, near in enumerate(placed.nearest)]
         names = [str(i + 1) for i in range(len(rows))]
         with column:
             st.caption(f"Nearest on this map: {panel.title}")
@@ -80,7 +83,7 @@ def show_readings(atlas: Atlas) -> None:
         column.html(f'<div class="readings"><b>{html.escape(panel.title)}</b><ul>{lines}</ul></div>')
 
 
-def export(session: Session, atlas: Atlas, colours: Colouring, thumbnails: bool) -> None:
+def export(session: Session, atlas: Atlas, colours: str, thumbnails: bool) -> None:
     heading = run_labels([session.info])[session.run_id]
 
     def as_png() -> bytes:
@@ -121,7 +124,7 @@ def view(session: Session) -> None:
         own = place_own(session, atlas)
         waiting.empty()
         with main:
-            chosen = scatter(atlas, colours, token=session.run_id, thumbnails=thumbnails, own=own)
+            chosen = scatter(atlas, colouring(atlas, colours), token=session.run_id, thumbnails=thumbnails, own=own)
     except AecoreError as error:
         waiting.empty()
         with main:

@@ -10,7 +10,8 @@ import streamlit as st
 from streamlit.components import v2
 
 from aecore import metrics, pictures
-from aecore.atlas import TILE_COLUMNS, Atlas, Colouring, Panel, Placed, tile_size, tiles
+from aecore.atlas import Atlas, Panel, Placed
+from aecore.colouring import Colouring
 from aecore.session import Pictures
 from app import state
 
@@ -54,10 +55,10 @@ def scatter(atlas: Atlas, colouring: Colouring, *, token: str, thumbnails: bool,
             "origin": _packed(np.array([origins.index(origin) for origin in atlas.origins]), np.uint8),
             "origins": origins,
             "sprite": pictures.data_uri(atlas.sprite),
-            "tile": list(tile_size(atlas.images)),
-            "columns": TILE_COLUMNS,
+            "tile": list(pictures.tile_size(*atlas.shape[1:])),
+            "columns": pictures.TILE_COLUMNS,
             "thumbnails": thumbnails,
-            "own": None if own is None else {"sprite": pictures.data_uri(pictures.png(tiles(own.images)))},
+            "own": None if own is None else {"sprite": pictures.data_uri(pictures.png(pictures.tiles(own.images)))},
         },
         on_selection_change=lambda: None,
     )  # fmt: skip
