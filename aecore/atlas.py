@@ -1,36 +1,32 @@
-"""Three maps of the same images of a run: PCA and MDS of their pixels, and the autoencoder's code, side by side."""
+"""Maps of the same images of a run side by side: by default PCA and MDS of their pixels, and the autoencoder's code."""
 
+import contextlib
 import csv
 import dataclasses
 import functools
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float32, Int16, Int64, Num, UInt8, UInt16
-from PIL import Image, ImageDraw, ImageFont
+from jaxtyping import Bool, Float, Float32, Int16, Int64
 
-from aecore import maps, pictures, points
-from aecore.errors import BadInput, DataUnavailable
-from aecore.parts import SPLITS, Coordinates, Data, Embedding, FittedEmbedding, Reporter, Stopper
-from aecore.pictures import Colour
-from aecore.points import stratified
-from aecore.registry import make
-from aecore.session import Pictures, Session
+from aecore import maps, pictures, points, shepard
+from aecore.atlas_spec import MOST_IMAGES, AtlasSpec, PanelSpec
+from aecore.errors import BadInput, Stopped
+from aecore.parts import Coordinates, Embedding, FittedEmbedding, Progress, Shape, Stopper
+from aecore.session import CodeArray, Pictures, Session
+from aecore.subset import SMALL, Coder, Subset, Told, coder, from_codes, most, subset
 
-Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
-EMBEDDINGS: tuple[Embedding, ...] = tuple(make("embeddings", Embedding, kind) for kind in ("pca", "mds", "code"))
-"""The maps that stand side by side when none are named."""
-MOST_IMAGES = 1000
+USUAL_IMAGES = 1000
 MOST_NUMBERS = 1_100_000
 """Images times pixels: with more, comparing all pairs would keep a first visitor waiting too long."""
+QUICK = ("pca", "mds", "classical_mds", "code")
 EDGE = 1.07
 """A panel shows −EDGE to EDGE in both directions; its images lie between −1 and 1."""
 NEAREST = 5
-THUMBNAIL = 24
-"""About the side of a thumbnail on a map, in pixels, where the images are smaller."""
 SEED_OF_JITTER = 0
 
 
@@ -39,8 +35,26 @@ class Placed:
     """New images on a map: where (clipped to the panel), which lie beyond it, and the nearest of the map's own."""
 
     places: Float32[np.ndarray, "m 2"]
-    beyond: np.ndarray
+    beyond: Bool[np.ndarray, "m"]
     nearest: Int64[np.ndarray, "m k"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Back:
+    """What a place of a panel stands for: `row(px, py)`, pixels in rows (shown clipped to `low` and `high`), or a code
+    for the decoder of the run `run_id`. All maps with a way back lead there by a plane: row = origin + px x + py y.
+    """
+
+    through: Literal["pixels", "codes"]
+    origin: Float32[np.ndarray, "f"]
+    x: Float32[np.ndarray, "f"]
+    y: Float32[np.ndarray, "f"]
+    low: float
+    high: float
+    run_id: str
+
+    def row(self, px: float, py: float) -> Float32[np.ndarray, "f"]:
+        return self.origin + np.float32(px) * self.x + np.float32(py) * self.y
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,17 +64,23 @@ class Panel:
     Only the turn is Procrustes'; each map fills its own panel, because their units (pixels, code) do not compare.
     """
 
-    kind: str
+    spec: PanelSpec
     title: str
     note: str
     places: Float32[np.ndarray, "n 2"]
     quality: dict[str, float]
     seconds: float
+    back: Back | None
     _fitted: FittedEmbedding
-    uses_codes: bool
+    _coder: Coder | None
     _onto: maps.Alignment
     _centre: Float[np.ndarray, "2"]
     _half: float
+    _distortion: Callable[[], Float32[np.ndarray, "n"]]
+
+    @property
+    def kind(self) -> str:
+        return self.spec.embedding.kind
 
     @property
     def coordinates(self) -> Coordinates:
@@ -81,8 +101,16 @@ class Panel:
         """`places` in thousandths: a sixth of a screen pixel, and a quarter of the bytes to send."""
         return np.rint(self.places * 1000).astype(np.int16)
 
-    def place(self, x: Float[np.ndarray, "m f"]) -> Placed:
-        """Where new images belong; `x` are pixels, or codes for the code's map, as rows."""
+    @functools.cached_property
+    def distortion(self) -> Float32[np.ndarray, "n"]:
+        """How wrong the map is about each image: its share of the stress, against the pixels. See `aecore.shepard`."""
+        return self._distortion()
+
+    def place(self, images: Pictures, codes: CodeArray | None = None) -> Placed:
+        """Where new images belong. `codes` are theirs in the run of the atlas, encoded anew where it is another's."""
+        x = images.reshape(len(images), -1)
+        if self._coder is not None:
+            x = self._coder.encode(images) if codes is None else codes
         places = (self._onto.apply(self._fitted.transform(x)[:, :2]) - self._centre) / self._half
         clipped = places.clip(-EDGE + 0.03, EDGE - 0.03).astype(np.float32)
         k = min(NEAREST, len(self.places))
@@ -92,27 +120,74 @@ class Panel:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Atlas:
-    """The same images on several maps. `decoded` says that they are the model's own pictures of stored codes."""
+    """The same images on several maps. `key` names all that it shows: data, images, weights and maps."""
 
-    images: Pictures
-    codes: Float32[np.ndarray, "n k"]
-    indices: Int64[np.ndarray, "n"]
-    labels: Int64[np.ndarray, "n"] | None
-    label_names: tuple[str, ...]
-    factors: Mapping[str, Float32[np.ndarray, "n"]]
-    origins: tuple[str, ...]
-    decoded: bool
-    note: str
+    spec: AtlasSpec
     panels: tuple[Panel, ...]
+    key: str
     units: Int64[np.ndarray, "k"]
+    _subset: Subset
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self._subset)
+
+    @property
+    def indices(self) -> Int64[np.ndarray, "n"]:
+        """The images' positions in the dataset."""
+        return self._subset.indices
+
+    @property
+    def labels(self) -> Int64[np.ndarray, "n"] | None:
+        return self._subset.labels
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return self._subset.label_names
+
+    @property
+    def factors(self) -> Mapping[str, Float32[np.ndarray, "n"]]:
+        return self._subset.factors
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        return self._subset.origins
+
+    @property
+    def decoded(self) -> bool:
+        """Whether the images are the model's own pictures of stored codes."""
+        return self._subset.decoded
+
+    @property
+    def note(self) -> str:
+        return self._subset.note
+
+    @property
+    def shape(self) -> Shape:
+        """(C, H, W) of an image."""
+        return self._subset.shape
+
+    @functools.cached_property
+    def codes(self) -> CodeArray:
+        """The run's codes of the images; of many, they stay on the disk until they are read."""
+        return self._subset.codes(Coder(self._subset.session))
+
+    @functools.cached_property
+    def errors(self) -> Float32[np.ndarray, "n"]:
+        """The squared error per image of the run's reconstruction."""
+        return self._subset.errors()
+
+    def pictures(self, positions: Sequence[int] | Int64[np.ndarray, "m"]) -> Pictures:
+        """The images at these positions, read now: many images are never all held as floats."""
+        return self._subset.pictures(np.asarray(positions, np.int64))
 
     @functools.cached_property
     def sprite(self) -> bytes:
-        """All images as one PNG; see `tiles`. Made once, because every visitor's view carries it."""
-        return pictures.png(tiles(self.images))
+        """All images as one PNG; see `pictures.tiles`. Made once, because every visitor's view carries it. Raises
+        `BadInput` for more than `SMALL` images.
+        """
+        if not self._subset.small:
+            raise BadInput(f"{len(self):,} images are too many for one picture; at most {SMALL:,} are drawn")
+        return pictures.png(pictures.tiles(self.pictures(range(len(self)))))
 
     def class_of(self, i: int) -> str:
         """The name of an image's class; empty where there are no classes."""
@@ -135,70 +210,96 @@ class Atlas:
             name: (float(np.median(own[:, 0])), float(np.median(own[:, 1]))) for name, own in groups.items() if len(own)
         }
 
-    def place(self, images: Pictures, codes: Float32[np.ndarray, "m k"]) -> tuple[Placed, ...]:
+    def place(self, images: Pictures, codes: CodeArray) -> tuple[Placed, ...]:
         """New images, with their codes, on each of the maps. Raises `BadInput` when they are of another size."""
-        if images.shape[1:] != self.images.shape[1:]:
-            c, h, w = self.images.shape[1:]
+        if images.shape[1:] != self.shape:
+            c, h, w = self.shape
             raise BadInput(f"these maps show images of {c} × {h} × {w} (channels, height, width), not {images.shape}")
-        return tuple(panel.place(codes if panel.uses_codes else _rows(images)) for panel in self.panels)
+        run = self._subset.session.run_id
+        theirs = [panel.spec.run in (None, run) and panel.spec.epoch is None for panel in self.panels]
+        return tuple(panel.place(images, codes if t else None) for panel, t in zip(self.panels, theirs, strict=True))
 
     def csv(self) -> str:
         """A table with one line an image: where it comes from, its index, class, and its coordinates on each map."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        axes = [f"{panel.kind}_{axis}" for panel in self.panels for axis in "xyz"[: panel.coordinates.shape[1]]]
-        writer.writerow(["origin", "index", "class", *axes])
-        columns = np.concatenate([panel.coordinates for panel in self.panels], 1)
+        writer.writerow(["origin", "index", "class", *self.axes])
+        columns = self.coordinates
         for i in range(len(self)):
             numbers = [f"{value:.6g}" for value in columns[i]]
             writer.writerow([self.origins[i], int(self.indices[i]), self.class_of(i), *numbers])
         return out.getvalue()
 
+    @property
+    def axes(self) -> list[str]:
+        """The names of the columns of `coordinates`, such as `mds_x`."""
+        kinds = [panel.kind for panel in self.panels]
+        names = [panel.kind if kinds.count(panel.kind) == 1 else panel.spec.text for panel in self.panels]
+        return [
+            f"{name}_{axis}"
+            for name, panel in zip(names, self.panels, strict=True)
+            for axis in "xyz"[: panel.coordinates.shape[1]]
+        ]
 
-# --- assembling ------------------------------------------------------------------------------------------------------
+    @property
+    def coordinates(self) -> Coordinates:
+        """Those of all maps, side by side, in the methods' own units."""
+        return np.concatenate([panel.coordinates for panel in self.panels], 1)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Subset:
-    """The images of an atlas and what their maps depend on."""
-
-    images: Pictures
-    codes: Float32[np.ndarray, "n k"]
-    indices: Int64[np.ndarray, "n"]
-    labels: Int64[np.ndarray, "n"] | None
-    label_names: tuple[str, ...]
-    factors: Mapping[str, Float32[np.ndarray, "n"]]
-    origins: tuple[str, ...]
-    decoded: bool
-    note: str
-    key: tuple[str, ...]
+# --- asking for one --------------------------------------------------------------------------------------------------
 
 
 def atlas(
     session: Session,
-    n: int | None = None,
-    seed: int = 0,
-    embeddings: Sequence[Embedding] = EMBEDDINGS,
-    progress: Reporter | None = None,
+    spec: AtlasSpec | None = None,
+    progress: Progress | None = None,
     should_stop: Stopper | None = None,
 ) -> Atlas:
-    """Maps (PCA, MDS and code) of at most `n` images of a run, taken from the disk where they are kept there.
+    """The maps that `spec` names of the images of a run, taken from the disk where they are kept there.
 
-    Test images first, then validation and training images, each stratified by class. Without `n`: 1,000, fewer for
+    Test images first, then validation and training images, each stratified by class. Without `spec.n`: 1,000, fewer for
     large pictures. Where the dataset is not on this machine, the images are decoded from the run's stored codes.
-    `progress` hears the share of all maps that is done; raises `Stopped` when `should_stop` says so.
+    `progress` hears the share of everything that is done, and what is done now. Raises `BadInput` for what cannot be
+    shown, `Stopped` when `should_stop` says so.
     """
-    subset = _subset(session, n or _usual(session), seed)
-    results: list[maps.MapResult] = []
-    for i, embedding in enumerate(embeddings):
+    spec = spec or AtlasSpec()
+    found = _planned(session, spec)
+    work = _Work(progress, should_stop, sum(2 if plan.slow else 1 for plan in found.panels) + (not found.subset.small))
+    results = [_result(found.subset, plan, work) for plan in found.panels]
+    if not found.subset.small:
+        with work.part("Codes and errors of all images") as told:
+            found.subset.codes(Coder(session), told)
+            found.subset.errors(told)
+    return _assembled(session, spec, found, results)
 
-        def told(share: float, i: int = i) -> None:
-            if progress is not None:
-                progress((i + share) / len(embeddings))
 
-        key = _key(session, embedding, subset)
-        results.append(maps.cached_map(embedding, *_arrays(subset), key, None, _decoder(session), told, should_stop))
-    return _assembled(session, subset, embeddings, results)
+def kept(session: Session, spec: AtlasSpec) -> bool:
+    """Whether all that takes time is on the disk, so that `atlas` only reads. Raises `BadInput` as `atlas` does."""
+    found = _planned(session, spec)
+    own = Coder(session)
+    return (
+        all(plan.kept(found.subset) is not None for plan in found.panels)
+        and all(found.subset.has("distortion", (plan.key,)) for plan in found.panels)
+        and found.subset.has("errors", (own.key,))
+        and (found.subset.decoded or found.subset.has("codes", (own.key,)))
+    )
+
+
+def quick(session: Session, spec: AtlasSpec) -> bool:
+    """Whether `atlas` takes at most about half a second although nothing is kept. Raises `BadInput` as `atlas` does."""
+    n = _count(session, spec)
+    return n <= _usual(session) and all(
+        panel.embedding.kind in QUICK
+        and panel.epoch is None
+        and panel.embedding.model_dump().get("distance") != "geodesic"
+        for panel in spec.panels
+    )
+
+
+def most_images(session: Session, spec: AtlasSpec) -> int:
+    """The most images that these maps can show; with an `n` above it `atlas` says which method takes no more."""
+    return min([most(session), MOST_IMAGES, *_limits(spec)])
 
 
 def precompute(session: Session, folder: Path) -> set[str]:
@@ -208,105 +309,161 @@ def precompute(session: Session, folder: Path) -> set[str]:
     Of a dataset that has to be fetched, both the maps of its images and those of the decoded codes are kept.
     """
     n = _usual(session)
-    subsets = [_subset(session, n, 0)]
+    subsets = [subset(session, n, 0)]
     if session.config.dataset.on_demand and not subsets[0].decoded:
-        subsets.append(_from_codes(session, n, 0, ""))
+        subsets.append(from_codes(session, n, 0, ""))
     names: set[str] = set()
-    for subset in subsets:
-        for embedding in EMBEDDINGS:
-            key = _key(session, embedding, subset)
-            name = maps.map_key(embedding, *_arrays(subset), key_parts=key) + ".safetensors"
+    for images in subsets:
+        for panel in AtlasSpec().panels:
+            plan = _plan(session, images, panel)
+            name = f"{plan.key}.safetensors"
             if not (folder / name).is_file():
-                maps.keep_map(folder, embedding, *_arrays(subset), key, _decoder(session))
+                codes = plan.codes(images)
+                made = maps.fit_map(panel.embedding, images.rows, codes, images.labels, plan.decode)
+                maps.write_map(folder / name, made)
             names.add(name)
     return names
 
 
 def _usual(session: Session) -> int:
-    return max(2, min(MOST_IMAGES, MOST_NUMBERS // int(np.prod(session.shape))))
+    return max(2, min(USUAL_IMAGES, MOST_NUMBERS // int(np.prod(session.shape))))
 
 
-def _subset(session: Session, n: int, seed: int) -> _Subset:
-    try:
-        data = session.data
-    except DataUnavailable as error:
-        return _from_codes(session, n, seed, str(error))
-    return _from_data(session, data, n, seed)
+def _limits(spec: AtlasSpec) -> list[int]:
+    return [limit for panel in spec.panels if (limit := panel.embedding.limit) is not None]
 
 
-def _from_data(session: Session, data: Data, n: int, seed: int) -> _Subset:
-    parts: list[np.ndarray] = []
-    origins: list[str] = []
-    for split in reversed(SPLITS):
-        part = stratified(data.labels, data.indices(split), n - len(origins), seed)
-        parts.append(part)
-        origins += [f"{'training' if split == 'train' else split} image"] * len(part)
-    chosen = np.concatenate(parts)
-    named = zip(("test", "validation", "training"), parts, strict=True)
-    said = ", ".join(f"{len(part):,} {name}" for name, part in named if len(part))
-    how = f", {'at random' if data.labels is None else 'stratified by class'}, seed {seed}"
-    how = "" if len(chosen) == len(data) else how
-    images = data.floats(chosen)
-    return _Subset(
-        images, session.encode(images), chosen, None if data.labels is None else data.labels[chosen], data.label_names,
-        {name: values[chosen].astype(np.float32) for name, values in data.factors.items()}, tuple(origins), False,
-        f"{len(chosen):,} of {len(data):,} images ({said}){how}", ("data", data.hash, _hash(chosen)),
-    )  # fmt: skip
+def _count(session: Session, spec: AtlasSpec) -> int:
+    """How many images are shown. Raises `BadInput` for more than a method takes."""
+    least = min([MOST_IMAGES, *_limits(spec)])
+    if spec.n is None:
+        return min(_usual(session), least)
+    if spec.n > least:
+        title = next(p.embedding.title for p in spec.panels if p.embedding.limit == least)
+        raise BadInput(
+            f"{title} takes at most {least:,} images, because it compares every pair, and {spec.n:,} are asked for; "
+            "choose fewer, or another method"
+        )
+    return spec.n
 
 
-def _from_codes(session: Session, n: int, seed: int, why: str) -> _Subset:
-    labels = session.code_labels
-    chosen = stratified(labels, np.arange(len(session.codes)), n, seed).astype(np.int64)
-    codes = session.codes[chosen]
-    names = () if labels is None else tuple(str(i) for i in range(int(labels.max()) + 1))
-    own = None if labels is None else labels[chosen]
-    return _Subset(
-        session.decode(codes), codes, session.code_indices[chosen], own, names, {},
-        ("decoded training image",) * len(chosen), True,
-        f"{len(chosen):,} of {len(session.codes):,} stored codes, decoded by the model" + (f": {why}" if why else ""),
-        ("decoded", _weights(session), _hash(codes)),
-    )  # fmt: skip
+# --- plan and work ---------------------------------------------------------------------------------------------------
 
 
-def _decoder(session: Session) -> maps.Decode:
-    return lambda codes: _rows(session.decode(codes))
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Plan:
+    """One map of an atlas, not made yet: `key` is its `maps.map_key`."""
+
+    spec: PanelSpec
+    coder: Coder | None
+    parts: list[str]
+    key: str
+
+    @property
+    def embedding(self) -> Embedding:
+        return self.spec.embedding
+
+    @property
+    def slow(self) -> bool:
+        """Whether making it takes much longer than reading the images."""
+        return self.embedding.kind not in ("pca", "code")
+
+    def codes(self, images: Subset) -> points.Rows | None:
+        return None if self.coder is None else images.coded(self.coder)
+
+    @property
+    def decode(self) -> maps.Decode | None:
+        return None if self.coder is None else self.coder.decode
+
+    def kept(self, images: Subset) -> maps.MapResult | None:
+        return maps.kept_map(self.key, self.embedding, self.codes(images) or images.rows)
+
+    def made(self, images: Subset, told: Told, should_stop: Stopper | None) -> maps.MapResult:
+        """The map, fitted and measured where it is not kept."""
+        if self.coder is not None and self.kept(images) is None:
+            images.codes(self.coder, lambda share: told(share / 2))
+        return maps.cached_map(
+            self.embedding, images.rows, self.codes(images), images.labels, self.parts, decode=self.decode,
+            progress=lambda share: told((1 + share) / 2), should_stop=should_stop,
+        )  # fmt: skip
 
 
-def _arrays(subset: _Subset) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    return _rows(subset.images), subset.codes, subset.labels
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Planned:
+    subset: Subset
+    panels: tuple[_Plan, ...]
 
 
-def _key(session: Session, embedding: Embedding, subset: _Subset) -> list[str]:
-    return [*subset.key, _weights(session)] if embedding.uses_codes else list(subset.key)
+def _planned(session: Session, spec: AtlasSpec) -> _Planned:
+    images = subset(session, _count(session, spec), spec.seed)
+    return _Planned(images, tuple(_plan(session, images, panel) for panel in spec.panels))
 
 
-def _weights(session: Session) -> str:
-    """Stands for the encoder and decoder: settings and weights."""
-    weights = session.weights_hash
-    return f"{session.config.hash}-{weights[:32]}"
+def _plan(session: Session, images: Subset, panel: PanelSpec) -> _Plan:
+    owner = coder(session, panel.run, panel.epoch) if panel.embedding.uses_codes else None
+    parts = [*images.key] if owner is None else [*images.key, owner.key]
+    return _Plan(panel, owner, parts, maps.map_key(panel.embedding, images.rows, None, images.labels, parts))
 
 
-def _hash(array: Num[np.ndarray, "..."]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()[:32]
+class _Work:
+    """Tells the share of `steps` equal steps that is done, and asks at each whether to stop."""
+
+    def __init__(self, progress: Progress | None, should_stop: Stopper | None, steps: int) -> None:
+        self.progress, self.should_stop, self.steps, self.done = progress, should_stop, steps, 0
+
+    @contextlib.contextmanager
+    def part(self, words: str, size: int = 1) -> Generator[Told]:
+        """A part of `size` steps; gives what hears the share of it that is done."""
+
+        def told(share: float) -> None:
+            if self.should_stop is not None and self.should_stop():
+                raise Stopped("The maps were stopped before they were finished; ask again to get them.")
+            if self.progress is not None:
+                self.progress(min(1.0, (self.done + size * share) / self.steps), words)
+
+        told(0.0)
+        yield told
+        self.done += size
+        told(0.0)
 
 
-def _rows(images: Pictures) -> Float32[np.ndarray, "n f"]:
-    return images.reshape(len(images), -1)
+def _result(images: Subset, plan: _Plan, work: _Work) -> tuple[maps.MapResult, Callable[[], Float32[np.ndarray, "n"]]]:
+    """The map and what gives its points' distortions: at once for few images, for many from the disk."""
+    with work.part(plan.embedding.title, 2 if plan.slow else 1) as told:
+        result = plan.made(images, lambda share: told(3 / 4 * share), work.should_stop)
+        coordinates = result.coordinates
+
+        def distortion() -> Float32[np.ndarray, "n"]:
+            return shepard.distortion(images.rows, coordinates).astype(np.float32)
+
+        if images.small:
+            return result, distortion
+        name = (*images.key, plan.key)
+        found = maps.kept_array("distortion", name, len(images))
+        if found is None:
+            told(3 / 4)
+            found = distortion()
+            maps.keep_array("distortion", name, found)
+        return result, lambda: found
+
+
+# --- assembling ------------------------------------------------------------------------------------------------------
 
 
 def _assembled(
-    session: Session, subset: _Subset, embeddings: Sequence[Embedding], results: Sequence[maps.MapResult]
+    session: Session,
+    spec: AtlasSpec,
+    found: _Planned,
+    results: Sequence[tuple[maps.MapResult, Callable[[], Float32[np.ndarray, "n"]]]],
 ) -> Atlas:
-    reference = results[0].coordinates[:, :2]
+    reference = results[0][0].coordinates[:, :2]
     panels = tuple(
-        _panel(session, embedding, result, reference) for embedding, result in zip(embeddings, results, strict=True)
+        _panel(session, plan, result, reference, distortion)
+        for plan, (result, distortion) in zip(found.panels, results, strict=True)
     )
-    for array in (subset.images, subset.codes, *(panel.places for panel in panels)):
-        array.setflags(write=False)
-    return Atlas(
-        subset.images, subset.codes, subset.indices, subset.labels, subset.label_names, subset.factors, subset.origins,
-        subset.decoded, subset.note, panels, session.units_by_effect(),
-    )  # fmt: skip
+    said = [Coder(session).key, *found.subset.key, *(plan.key for plan in found.panels)]
+    key = hashlib.sha256("\n".join(said).encode()).hexdigest()
+    return Atlas(spec, panels, key, session.units_by_effect(), found.subset)
 
 
 NOTES = {
@@ -320,24 +477,44 @@ NOTES = {
 """One line under each map's title."""
 
 
-def _panel(session: Session, embedding: Embedding, result: maps.MapResult, reference: Coordinates) -> Panel:
+def _panel(
+    session: Session,
+    plan: _Plan,
+    result: maps.MapResult,
+    reference: Coordinates,
+    distortion: Callable[[], Float32[np.ndarray, "n"]],
+) -> Panel:
     """A map of three dimensions is shown by its first two."""
-    strip = embedding.kind == "code" and session.code_dim == 1
+    code = plan.coder if plan.embedding.kind == "code" else None
+    strip = code is not None and code.session.code_dim == 1
     onto = _left_to_right(result, reference) if strip else maps.alignment(reference, result.coordinates[:, :2])
     aligned = onto.apply(result.coordinates[:, :2])
     centre, half = _frame(aligned)
     places = ((aligned - centre) / half).astype(np.float32)
     if strip:
         _spread(places)
-    note = _code_note(session.code_dim) if embedding.kind == "code" else NOTES[embedding.kind]
-    note = " ".join([note, result.fitted.note]).strip()
+    places.setflags(write=False)
+    note = NOTES[plan.embedding.kind] if code is None else _code_note(code.session.code_dim, plan.spec)
     return Panel(
-        embedding.kind, embedding.title, note, places, result.quality, result.seconds, result.fitted,
-        embedding.uses_codes, onto, centre, half,
+        plan.spec, _title(session, plan), " ".join([note, result.fitted.note]).strip(), places, result.quality,
+        result.seconds, _back(session, plan, result.fitted, onto, centre, half), result.fitted, plan.coder, onto,
+        centre, half, distortion,
     )  # fmt: skip
 
 
-def _code_note(units: int) -> str:
+def _title(session: Session, plan: _Plan) -> str:
+    title = plan.embedding.title
+    if plan.coder is not None and plan.coder.session is not session:
+        title = f"{title}: {plan.coder.session.info.name}"
+    if plan.spec.epoch is not None:
+        title += f", after epoch {plan.spec.epoch}" if plan.spec.epoch else ", before training"
+    return title
+
+
+def _code_note(units: int, spec: PanelSpec) -> str:
+    named: tuple[int, ...] = spec.embedding.model_dump()["units"]
+    if named:
+        return f"Units {' and '.join(map(str, named))} of the code, as they are."
     if units == 1:
         return "One unit: left to right is its value; height has no meaning."
     return "The code's two units, as they are." if units == 2 else f"The plane in which the {units:,} units vary most."
@@ -363,205 +540,29 @@ def _frame(coordinates: Coordinates) -> tuple[Float[np.ndarray, "2"], float]:
     return (low + high) / 2, float((high - low).max()) / 2 or 1.0
 
 
-# --- colouring -------------------------------------------------------------------------------------------------------
-
-OKABE_ITO: tuple[Colour, ...] = (
-    (0, 114, 178), (230, 159, 0), (0, 158, 115), (213, 94, 0), (86, 180, 233), (204, 121, 167), (160, 150, 30),
-)  # fmt: skip
-"""Okabe & Ito (2008), without black, which a dark page swallows; their yellow darkened, which a white page swallows."""
-PETROFF: tuple[Colour, ...] = (
-    (63, 144, 218), (255, 169, 14), (189, 31, 1), (148, 164, 162), (131, 45, 182),
-    (169, 107, 89), (231, 99, 0), (185, 172, 112), (113, 117, 129), (146, 218, 221),
-)  # fmt: skip
-"""Ten colours found by search to stay apart with colour blindness. Source: Petroff, arXiv:2107.02270 (2021)."""
-VIRIDIS: tuple[Colour, ...] = (
-    (72, 36, 117), (65, 68, 135), (53, 95, 141), (42, 120, 142), (33, 145, 140), (34, 168, 132), (68, 191, 112),
-    (122, 209, 81), (189, 223, 38),
-)  # fmt: skip
-"""The perceptually uniform map viridis from 0.1 to 0.9: its ends are lost on dark and on white pages.
-Source: van der Walt & Smith (2015)."""
-PLAIN: Colour = (63, 144, 218)
-STEPS = 64
-SHAPES = ("circle", "diamond", "square", "cross")
-"""Beyond ten classes the colours repeat with the next shape."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Colouring:
-    """What the dots' colours mean. With `names`, `values` are class numbers; without, they go from `low` to `high`."""
-
-    title: str
-    values: Float32[np.ndarray, "n"]
-    names: tuple[str, ...]
-    colours: tuple[Colour, ...]
-    low: float
-    high: float
-
-    @property
-    def shapes(self) -> tuple[str, ...]:
-        """The shape of each class's dots."""
-        return tuple(SHAPES[i // len(PETROFF) % len(SHAPES)] for i in range(len(self.names)))
-
-    @property
-    def table(self) -> UInt8[np.ndarray, "t 3"]:
-        """The colours that `index` counts: one a class, or `STEPS` from low to high."""
-        given = np.array(self.colours, np.float64)
-        if self.names:
-            return given.astype(np.uint8)
-        at = np.linspace(0, len(given) - 1, STEPS)
-        columns = [np.interp(at, np.arange(len(given)), given[:, i]) for i in range(3)]
-        return np.rint(np.stack(columns, 1)).astype(np.uint8)
-
-    @property
-    def index(self) -> UInt16[np.ndarray, "n"]:
-        """The row of `table` that each image has."""
-        if self.names:
-            return self.values.astype(np.uint16)
-        share = (self.values.astype(np.float64) - self.low) / (self.high - self.low or 1.0)
-        return np.rint(share.clip(0, 1) * (STEPS - 1)).astype(np.uint16)
-
-    @property
-    def rgb(self) -> UInt8[np.ndarray, "n 3"]:
-        """The colour of every image."""
-        return self.table[self.index]
-
-
-def colourings(atlas: Atlas) -> dict[str, str]:
-    """What the images of an atlas can be coloured by: {name: words}, the most telling first, units by their effect."""
-    found = {"class": "Class"} if atlas.labels is not None else {}
-    found |= {f"factor-{name}": f"Factor: {name.replace('_', ' ')}" for name in atlas.factors}
-    found |= {f"unit-{unit}": f"Unit {unit} of the code" for unit in atlas.units}
-    return found | {"none": "One colour"}
-
-
-def colouring(atlas: Atlas, name: str) -> Colouring:
-    """The colours for one name of `colourings`; raises `BadInput` for any other."""
-    words = colourings(atlas)
-    if name not in words:
-        raise BadInput(f"these images cannot be coloured by {name!r}")
-    if name == "class" and atlas.labels is not None:
-        names = atlas.label_names
-        return Colouring("Class", atlas.labels.astype(np.float32), names, palette(len(names)), 0.0, 1.0)
-    if name == "none":
-        return Colouring("", np.zeros(len(atlas), np.float32), ("image",), (PLAIN,), 0.0, 1.0)
-    kind, _, what = name.partition("-")
-    values = atlas.factors[what] if kind == "factor" else atlas.codes[:, int(what)]
-    low, high = (float(np.quantile(values, q)) for q in ((0, 1) if kind == "factor" else (0.02, 0.98)))
-    return Colouring(words[name], values.clip(low, high).astype(np.float32), (), VIRIDIS, low, high)
-
-
-def palette(classes: int) -> tuple[Colour, ...]:
-    """One colour a class: Okabe and Ito's for up to seven, Petroff's for more, repeated beyond ten."""
-    base = OKABE_ITO if classes <= len(OKABE_ITO) else PETROFF
-    return tuple(base[i % len(base)] for i in range(classes))
-
-
-# --- drawing ---------------------------------------------------------------------------------------------------------
-
-
-TILE_COLUMNS = 40
-
-
-def tiles(images: Pictures) -> pictures.Picture:
-    """All images as one sprite without gaps, `TILE_COLUMNS` in a line; those above about 40 pixels are reduced."""
-    sprite = pictures.grid(_reduced(images), TILE_COLUMNS, 0, pictures.WHITE)
-    return sprite[:, :, 0] if images.shape[1] == 1 else sprite
-
-
-def tile_size(images: Pictures) -> tuple[int, int]:
-    """Height and width of an image in `tiles`."""
-    h, w = _reduced(images[:1]).shape[2:]
-    return h, w
-
-
-def thumbnails(
-    atlas: Atlas, panel: Panel, colouring: Colouring, side: int, chosen: Sequence[int] | None = None
-) -> UInt8[np.ndarray, "s s 4"]:
-    """A transparent layer, `side` pixels square, with as many images, framed in their colour, as fit without overlap.
-
-    Pictures larger than about 40 pixels are reduced by a whole number, small ones enlarged by one. `chosen` restricts
-    them to some of the images.
+def _back(
+    session: Session,
+    plan: _Plan,
+    fitted: FittedEmbedding,
+    onto: maps.Alignment,
+    centre: Float[np.ndarray, "2"],
+    half: float,
+) -> Back | None:
+    """From places to the method's own coordinates, and from there back to the space the map was fitted in; both lead
+    by planes, so three places say it. A third dimension stays at 0.
     """
-    candidates = np.arange(len(atlas)) if chosen is None else np.asarray(chosen, np.int64)
-    order = np.random.default_rng(0).permutation(candidates)
-    images = _framed(_reduced(atlas.images[order]), colouring.rgb[order])
-    factor = max(1, THUMBNAIL * side // 360 // max(images.shape[2:]))
-    return pictures.scatter_thumbnails(panel.places[order], images, (side, side), factor, (-EDGE, EDGE, -EDGE, EDGE))
-
-
-def _reduced(images: Pictures) -> Pictures:
-    by = -(-max(images.shape[2:]) // 40)
-    h, w = images.shape[2] // by, images.shape[3] // by
-    if by == 1 or 0 in (h, w):
-        return images
-    cut = images[:, :, : h * by, : w * by]
-    return cut.reshape(*cut.shape[:2], h, by, w, by).mean((3, 5)).astype(np.float32)
-
-
-def _framed(images: Pictures, rgb: UInt8[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "n 3 a b"]:
-    n, _, h, w = images.shape
-    framed = np.empty((n, 3, h + 2, w + 2), np.uint8)
-    framed[:] = rgb[:, :, None, None]
-    framed[:, :, 1:-1, 1:-1] = pictures.to_bytes8(images)
-    return framed
-
-
-SIDE = 720
-_MARGIN, _TITLE, _LINE = 36, 64, 30
-_INK, _GREY = (30, 36, 48), (95, 104, 118)
-
-
-def poster(atlas: Atlas, colouring: Colouring, heading: str, with_thumbnails: bool) -> UInt8[np.ndarray, "h w 3"]:
-    """The maps with titles, figures and legend as one picture for documents, dark on white."""
-    width = len(atlas.panels) * (SIDE + _MARGIN) + _MARGIN
-    top = 2 * _MARGIN + _TITLE + _LINE
-    canvas = Image.new("RGB", (width, top + SIDE + 5 * _LINE + _MARGIN), pictures.WHITE)
-    draw = ImageDraw.Draw(canvas)
-    large, small = ImageFont.load_default(size=30), ImageFont.load_default(size=20)
-    draw.text((_MARGIN, _MARGIN), heading, fill=_INK, font=large)
-    for i, panel in enumerate(atlas.panels):
-        left = _MARGIN + i * (SIDE + _MARGIN)
-        draw.text((left, top - 36), panel.title, fill=_INK, font=ImageFont.load_default(size=24))
-        canvas.paste(_dots(panel, colouring), (left, top))
-        if with_thumbnails:
-            layer = Image.fromarray(thumbnails(atlas, panel, colouring, SIDE))
-            canvas.paste(layer, (left, top), layer)
-        draw.rectangle((left, top, left + SIDE - 1, top + SIDE - 1), outline=(205, 210, 218))
-        words = ", ".join(f"{name} {value}" for name, value in _short(panel.quality))
-        draw.text((left, top + SIDE + 10), words, fill=_GREY, font=small)
-    _draw_legend(draw, colouring, top + SIDE + 2 * _LINE, width, small)
-    draw.text((_MARGIN, top + SIDE + 4 * _LINE), atlas.note, fill=_GREY, font=small)
-    return np.asarray(canvas)
-
-
-def _short(quality: Mapping[str, float]) -> list[tuple[str, str]]:
-    said = [("stress-1", f"{quality['stress_1']:.2f}")] if "stress_1" in quality else []
-    said += [("trustworthiness", f"{quality['trustworthiness']:.2f}")] if "trustworthiness" in quality else []
-    return said + ([("neighbours agree", f"{quality['knn_accuracy']:.0%}")] if "knn_accuracy" in quality else [])
-
-
-def _dots(panel: Panel, colouring: Colouring) -> Image.Image:
-    # Drawn at twice the size: Pillow's circles have no smooth edges.
-    side, radius = 2 * SIDE, 9
-    image = Image.new("RGB", (side, side), pictures.WHITE)
-    draw = ImageDraw.Draw(image)
-    centres = (panel.places * [1, -1] + EDGE) * (side / (2 * EDGE))
-    for (x, y), rgb in zip(centres.tolist(), colouring.rgb.tolist(), strict=True):
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(rgb[0], rgb[1], rgb[2]))
-    return image.resize((SIDE, SIDE), Image.Resampling.BOX)
-
-
-def _draw_legend(draw: ImageDraw.ImageDraw, colouring: Colouring, y: int, width: int, font: Font) -> None:
-    x = float(_MARGIN)
-    if not colouring.names:
-        for i, rgb in enumerate(colouring.table.tolist()):
-            draw.rectangle((x + 5 * i, y, x + 5 * i + 5, y + 20), fill=(rgb[0], rgb[1], rgb[2]))
-        words = f"{colouring.title}, {colouring.low:.3g} to {colouring.high:.3g}"
-        draw.text((x + 5 * len(colouring.table) + 14, y), words, fill=_INK, font=font)
-        return
-    for name, colour in zip(colouring.names, colouring.colours, strict=True):
-        if len(colouring.names) == 1 or x + 40 + font.getlength(name) > width - _MARGIN:
-            return
-        draw.ellipse((x, y + 2, x + 18, y + 20), fill=colour)
-        draw.text((x + 26, y), name, fill=_INK, font=font)
-        x += 26 + font.getlength(name) + 26
+    if plan.spec.epoch is not None:
+        return None  # no decoder of a snapshot is shown
+    places = np.array([[0, 0], [1, 0], [0, 1]], np.float64)
+    coordinates = np.zeros((3, fitted.coordinates.shape[1]))
+    coordinates[:, :2] = onto.undo(places * half + centre)
+    rows = fitted.inverse(coordinates)
+    if rows is None:
+        return None
+    origin, x, y = rows[0], rows[1] - rows[0], rows[2] - rows[0]
+    low, high = session.config.dataset.value_range or (-np.inf, np.inf)
+    owner = session if plan.coder is None else plan.coder.session
+    return Back(
+        "pixels" if plan.coder is None else "codes", origin.astype(np.float32), x.astype(np.float32),
+        y.astype(np.float32), low, high, owner.run_id,
+    )  # fmt: skip

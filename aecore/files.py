@@ -1,5 +1,6 @@
 """Files that are whole or absent: what a kill or a full disk leaves behind never reads as a finished file."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +47,22 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         return safetensors.numpy.load_file(path)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         # The last two: a number format that NumPy does not have.
+        raise RunUnavailable(f"{path.name} is missing or damaged ({error})") from None
+
+
+def mapped_array(path: Path, name: str) -> np.ndarray:
+    """One array of a safetensors file, read-only, of which only what is read is loaded from the disk. Raises
+    `RunUnavailable` when the file is missing, truncated or without it.
+    """
+    headers = array_headers(path)  # checks the file as a whole
+    try:
+        shape, number_format = headers[name]
+        kind = {"F32": np.float32, "F16": np.float16}[number_format]
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            begin = int(json.loads(file.read(size))[name]["data_offsets"][0])
+        return np.memmap(path, kind, "r", 8 + size + begin, shape)
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise RunUnavailable(f"{path.name} is missing or damaged ({error})") from None
 
 

@@ -14,18 +14,20 @@ from typing import Any, cast
 import numpy as np
 import safetensors
 import safetensors.numpy
-from jaxtyping import Float, Float32, Num
+from jaxtyping import Float, Float32, Float64, Num
 
 from aecore import metrics, points
-from aecore.errors import BadInput
-from aecore.files import prune
+from aecore.errors import BadInput, RunUnavailable
+from aecore.files import mapped_array, prune, write_arrays
 from aecore.home import assets, home
 from aecore.parts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
+from aecore.points import Points, Rows
 
 FORMAT = 2
 """Number of the layout of a map file and of the meaning of its figures; others are computed anew."""
-CACHE_BYTES = 200 * 2**20
-"""The most that the visitor's map cache holds; the files not used for longest go first."""
+CACHE_BYTES = 2**30
+"""The most that the visitor's map cache holds, of which the codes of 70,000 images by 1,000 units are a quarter; the
+files not used for longest go first."""
 MOST_MEASURED = 2000
 """Figures that compare all pairs are taken on at most this many points, spread evenly."""
 
@@ -49,8 +51,8 @@ Decode = Callable[[Float32[np.ndarray, "n k"]], Float32[np.ndarray, "n f"]]
 
 def fit_map(
     embedding: Embedding,
-    x: Float32[np.ndarray, "n f"],
-    codes: Float[np.ndarray, "n k"] | None = None,
+    x: Points,
+    codes: Num[np.ndarray, "n k"] | Rows | None = None,
     labels: Num[np.ndarray, "n"] | None = None,
     decode: Decode | None = None,
     progress: Reporter | None = None,
@@ -68,8 +70,8 @@ def fit_map(
 
 
 def _input(
-    embedding: Embedding, x: Float32[np.ndarray, "n f"], codes: Float[np.ndarray, "n k"] | None
-) -> Float[np.ndarray, "n p"]:
+    embedding: Embedding, x: Points, codes: Num[np.ndarray, "n k"] | Rows | None
+) -> Num[np.ndarray, "n p"] | Rows:
     if not embedding.uses_codes:
         return x
     if codes is None:
@@ -77,9 +79,7 @@ def _input(
     return codes
 
 
-def quality_of(
-    fitted: FittedEmbedding, x: Float32[np.ndarray, "n f"], labels: Num[np.ndarray, "n"] | None = None
-) -> dict[str, float]:
+def quality_of(fitted: FittedEmbedding, x: Points, labels: Num[np.ndarray, "n"] | None = None) -> dict[str, float]:
     """The figures of a map, always against the Euclidean distances of the pixels `x`, so that maps compare.
 
     `stress_1` in the map's best scale, which alone makes sense for codes (`aecore.metrics.stress_1`);
@@ -91,7 +91,7 @@ def quality_of(
     """
     quality = {"own_stress_1" if name == "stress_1" else name: value for name, value in fitted.quality.items()}
     chosen = list(points.evenly(len(x), MOST_MEASURED))
-    distances, shown = points.distances(points.checked(x)[chosen]), fitted.coordinates[chosen]
+    distances, shown = points.distances(points.checked(x[chosen])), fitted.coordinates[chosen]
     quality["stress_1"] = metrics.stress_1(distances, shown)
     k = min(metrics.NEIGHBOURS_TRUST, (len(chosen) - 1) // 2)
     if k >= 1:
@@ -108,7 +108,7 @@ def _same(pixels: Float32[np.ndarray, "n f"]) -> Float32[np.ndarray, "n f"]:
     return pixels
 
 
-def _way_back(fitted: FittedEmbedding, x: Float32[np.ndarray, "n f"], decode: Decode | None) -> dict[str, float]:
+def _way_back(fitted: FittedEmbedding, x: Points, decode: Decode | None) -> dict[str, float]:
     """`reconstruction_sse`: the mean squared error per image of what the places on the map lead back to."""
     chosen = list(points.evenly(len(x), MOST_MEASURED))
     back = fitted.inverse(fitted.coordinates[chosen])
@@ -173,6 +173,10 @@ class Alignment:
     def apply(self, coordinates: Coordinates) -> Coordinates:
         return (self.scale * (coordinates - self.source) @ self.rotation + self.target).astype(np.float32)
 
+    def undo(self, aligned: Float[np.ndarray, "n d"]) -> Float64[np.ndarray, "n d"]:
+        """The coordinates that `apply` brings to these places."""
+        return (aligned - self.target) @ self.rotation.T / self.scale + self.source
+
 
 def alignment(reference: Coordinates, coordinates: Coordinates) -> Alignment:
     """The turn, mirror, scale and shift that bring `coordinates` closest to `reference` in squared distance.
@@ -201,8 +205,8 @@ def procrustes(reference: Coordinates, coordinates: Coordinates) -> Coordinates:
 
 def cached_map(
     embedding: Embedding,
-    x: Float32[np.ndarray, "n f"],
-    codes: Float[np.ndarray, "n k"] | None = None,
+    x: Points,
+    codes: Num[np.ndarray, "n k"] | Rows | None = None,
     labels: Num[np.ndarray, "n"] | None = None,
     key_parts: Sequence[str] | None = None,
     folder: Path | None = None,
@@ -217,45 +221,81 @@ def cached_map(
     stand for `x` and `codes`, and must say all that these depend on. A file that is damaged or of another format is
     computed anew; a full disk only means that nothing is kept.
     """
-    own = folder or home() / "cache" / "maps"
-    name = map_key(embedding, x, codes, labels, key_parts) + ".safetensors"
-    given = _input(embedding, x, codes)
+    own = folder or _folder()
+    key = map_key(embedding, x, codes, labels, key_parts)
+    found = kept_map(key, embedding, _input(embedding, x, codes), own)
+    if found is None:
+        found = fit_map(embedding, x, codes, labels, decode, progress, should_stop)
+        keep_map(key, found, own)
+    return found
+
+
+def kept_map(key: str, embedding: Embedding, given: Points, folder: Path | None = None) -> MapResult | None:
+    """What `cached_map` finds under a `map_key`, of the points (pixels or codes) that were `given`; None where it would
+    have to compute.
+    """
+    own = folder or _folder()
     for place in (assets() / "maps", own):
-        found = _read(place / name, embedding, given)
+        path = place / f"{key}.safetensors"
+        found = _read(path, embedding, given)
         if found is not None:
             if place == own:  # what ships with the program is never written to
-                with contextlib.suppress(OSError):
-                    os.utime(own / name)
+                _used(path)
             return found
-    result = fit_map(embedding, x, codes, labels, decode, progress, should_stop)
+    return None
+
+
+def keep_map(key: str, result: MapResult, folder: Path | None = None) -> None:
+    """Keeps a map for `kept_map`; a full disk only means that it is not kept."""
+    own = folder or _folder()
     with contextlib.suppress(OSError):
-        _write(own / name, result)
+        write_map(own / f"{key}.safetensors", result)
         prune(own, CACHE_BYTES)
-    return result
 
 
-def keep_map(
-    folder: Path,
-    embedding: Embedding,
-    x: Float32[np.ndarray, "n f"],
-    codes: Float[np.ndarray, "n k"] | None = None,
-    labels: Num[np.ndarray, "n"] | None = None,
-    key_parts: Sequence[str] | None = None,
-    decode: Decode | None = None,
-) -> MapResult:
-    """`fit_map`, written to `folder` whatever is there, under the name by which `cached_map` looks for it.
-
-    For maps that ship with the program. Raises OSError when the folder cannot be written.
+def kept_array(what: str, key_parts: Sequence[str], rows: int) -> Float32[np.ndarray, "n ..."] | None:
+    """An array with one row an image that `keep_array` wrote under these names; None where it has to be computed, also
+    because its file is damaged. It stays on the disk: what is read of it is loaded, and may be dropped again.
     """
-    result = fit_map(embedding, x, codes, labels, decode)
-    _write(folder / (map_key(embedding, x, codes, labels, key_parts) + ".safetensors"), result)
-    return result
+    path = _array_path(what, key_parts)
+    try:
+        found = mapped_array(path, what)
+    except RunUnavailable:
+        return None
+    if found.dtype != np.float32 or found.ndim == 0 or len(found) != rows:
+        return None
+    _used(path)
+    return found
+
+
+def keep_array(what: str, key_parts: Sequence[str], array: Float32[np.ndarray, "n ..."]) -> None:
+    """Keeps an array beside the maps; a full disk only means that it is not kept."""
+    path = _array_path(what, key_parts)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(path, {what: array})
+        prune(path.parent, CACHE_BYTES)
+
+
+def _array_path(what: str, key_parts: Sequence[str]) -> Path:
+    digest = hashlib.sha256(json.dumps([FORMAT, what, *key_parts]).encode())
+    return _folder() / f"{what}-{digest.hexdigest()}.safetensors"
+
+
+def _folder() -> Path:
+    return home() / "cache" / "maps"
+
+
+def _used(path: Path) -> None:
+    """The files not used for longest are the first to go."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
 
 
 def map_key(
     embedding: Embedding,
-    x: Float32[np.ndarray, "n f"],
-    codes: Float[np.ndarray, "n k"] | None = None,
+    x: Points,
+    codes: Num[np.ndarray, "n k"] | Rows | None = None,
     labels: Num[np.ndarray, "n"] | None = None,
     key_parts: Sequence[str] | None = None,
 ) -> str:
@@ -266,14 +306,14 @@ def map_key(
     own_settings = {**embedding.model_dump(mode="json", exclude_defaults=True), "kind": embedding.kind}
     said = [FORMAT, own_settings, list(x.shape), None if key_parts is None else list(key_parts)]
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
-    own = [] if key_parts is not None else [x, codes if embedding.uses_codes else None]
+    own = [] if key_parts is not None else [x[:], codes[:] if embedding.uses_codes and codes is not None else None]
     for array in (*own, labels):
         digest.update(b"-" if array is None else f"{array.shape}{array.dtype.str}".encode())
         digest.update(b"" if array is None else np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
-def _read(path: Path, embedding: Embedding, x: Float[np.ndarray, "n f"]) -> MapResult | None:
+def _read(path: Path, embedding: Embedding, x: Points) -> MapResult | None:
     """The map kept in a file; None when there is none that can be used."""
     try:
         with safetensors.safe_open(path, framework="np") as file:
@@ -289,7 +329,8 @@ def _read(path: Path, embedding: Embedding, x: Float[np.ndarray, "n f"]) -> MapR
     return result
 
 
-def _write(path: Path, result: MapResult) -> None:
+def write_map(path: Path, result: MapResult) -> None:
+    """Writes a map for `kept_map`, which looks for it under its `map_key`. Raises OSError where that cannot be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     header = {"format": FORMAT, "quality": result.quality, "seconds": result.seconds}
     state = {name: np.ascontiguousarray(array) for name, array in result.fitted.state().items()}

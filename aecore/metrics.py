@@ -164,14 +164,7 @@ def trustworthiness(
 
     Chance is about 0.5. Raises `BadInput` unless k < n / 2. Source: Venna & Kaski, ICANN (2001), as in scikit-learn.
     """
-    if not 1 <= k < len(distances) / 2:
-        raise BadInput(
-            f"Trustworthiness at {k} neighbours needs more than {2 * k} points, not {len(distances)}; add points."
-        )
-    import sklearn.manifold
-
-    value = sklearn.manifold.trustworthiness(distances, coordinates, n_neighbors=k, metric="precomputed")
-    return float(value)
+    return _kept_near(points.distances(coordinates), distances, k, "Trustworthiness")
 
 
 def continuity(
@@ -183,18 +176,23 @@ def continuity(
     Trustworthiness with the two sides exchanged: that falls where the map shows false neighbours, this where it tears
     true ones apart. Raises `BadInput` unless k < n / 2. Source: Venna & Kaski, ICANN (2001).
     """
-    n = len(distances)
+    return _kept_near(distances, points.distances(coordinates), k, "Continuity")
+
+
+def _kept_near(near: Float[np.ndarray, "n n"], far: Float[np.ndarray, "n n"], k: int, name: str) -> float:
+    """How far the `k` nearest others by the distances `near` are also near by `far`. A rank is one more than the number
+    of others that are nearer, which spares sorting all of them.
+    """
+    n = len(near)
     if not 1 <= k < n / 2:
-        raise BadInput(f"Continuity at {k} neighbours needs more than {2 * k} points, not {n}; add points.")
-    away = distances.astype(np.float64)
-    np.fill_diagonal(away, np.inf)
-    true = np.argsort(away, axis=1, kind="stable")[:, :k]
-    shown = points.distances(coordinates)
-    np.fill_diagonal(shown, np.inf)
-    ranks = np.empty((n, n), np.int64)
-    np.put_along_axis(ranks, np.argsort(shown, axis=1, kind="stable"), np.arange(1, n + 1)[None], 1)
-    torn = np.maximum(0, np.take_along_axis(ranks, true, 1) - k).sum()
-    return float(1 - 2 * torn / (n * k * (2 * n - 3 * k - 1)))
+        raise BadInput(f"{name} at {k} neighbours needs more than {2 * k} points, not {n}; add points.")
+    near, far = near.copy(), far.copy()
+    np.fill_diagonal(near, np.inf)
+    np.fill_diagonal(far, np.inf)
+    chosen = np.take_along_axis(far, np.argpartition(near, k - 1, axis=1)[:, :k], 1)
+    ranks = np.stack([(far < column[:, None]).sum(1) for column in chosen.T], 1) + 1
+    lost = int(np.maximum(0, ranks - k).sum())
+    return float(1 - 2 * lost / (n * k * (2 * n - 3 * k - 1)))
 
 
 def trustworthiness_words(value: float) -> str:

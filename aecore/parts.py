@@ -23,6 +23,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 from torch import Tensor, nn
 
+from aecore.points import Points
+
 Images = Float[Tensor, "b c h w"]
 Outputs = Float[Tensor, "b q c h w"]
 Prefix = Float[Tensor, "b c n w"]
@@ -457,14 +459,17 @@ class Embedding(Part):
         """True where `fit` wants a run's codes instead of the pixels."""
         return False
 
+    @property
+    def limit(self) -> int | None:
+        """The most points that `fit` takes; None without a limit."""
+        return None
+
     @abc.abstractmethod
-    def fit(
-        self, x: Float[np.ndarray, "n f"], progress: Reporter | None = None, should_stop: Stopper | None = None
-    ) -> FittedEmbedding:
+    def fit(self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None) -> FittedEmbedding:
         """Raises `BadInput` for what has no map, `Stopped` when `should_stop` said so."""
 
     @abc.abstractmethod
-    def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> FittedEmbedding:
+    def restore(self, state: dict[str, np.ndarray], x: Points) -> FittedEmbedding:
         """The fitted object again, from its `state` and the points it was fitted on."""
 
 

@@ -25,6 +25,9 @@ BLUE: Colour = (0, 114, 178)
 ORANGE: Colour = (213, 94, 0)
 """The two ends of `difference`, told apart with every common kind of colour blindness. Source: Okabe & Ito (2008)."""
 SPRITE_COLUMNS = 16
+TILE_COLUMNS = 40
+TILE_SIDE = 40
+"""The most that a side of a tile has, about: larger images are reduced by a whole number."""
 HIDDEN: Colour = (94, 88, 150)
 """Of pixels that a model was not shown; no grey, so that it is never taken for one."""
 
@@ -86,6 +89,33 @@ def grid(images: Stack, columns: int, gap: int = 1, background: Colour | None = 
 def sprite(images: Stack) -> str:
     """All of them in one picture, `SPRITE_COLUMNS` across and without gaps, as a data URI. Raises as `grid` does."""
     return data_uri(png(grid(images, SPRITE_COLUMNS, gap=0)))
+
+
+def tiles(images: Stack) -> Picture:
+    """All images as one sprite without gaps, `TILE_COLUMNS` in a line, `reduced`."""
+    made = grid(reduced(images), TILE_COLUMNS, 0, WHITE)
+    return made[:, :, 0] if images.shape[1] == 1 else made
+
+
+def tile_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width that an image has in `tiles`."""
+    by = _reduction(height, width)
+    return height // by, width // by
+
+
+def reduced(images: Stack) -> Stack:
+    """The images with their sides divided by the whole number that brings them to about `TILE_SIDE` pixels."""
+    by = _reduction(*images.shape[2:])
+    if by == 1:
+        return images
+    h, w = images.shape[2] // by, images.shape[3] // by
+    cut = _floats(images[:, :, : h * by, : w * by])
+    return cut.reshape(*cut.shape[:2], h, by, w, by).mean((3, 5)).astype(np.float32)
+
+
+def _reduction(height: int, width: int) -> int:
+    by = -(-max(height, width) // TILE_SIDE)
+    return 1 if 0 in (height // by, width // by) else by
 
 
 def filmstrip(images: Stack, gap: int = 1, background: Colour | None = None) -> Sheet:

@@ -2,9 +2,10 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float, Float64, Num
+from jaxtyping import Float, Float32, Float64, Int64, Num
 
 from aecore.errors import BadInput
 
@@ -12,7 +13,29 @@ _NEGLIGIBLE = 1e-10
 """Variance, as a share of the largest one, below which a principal direction is only rounding noise."""
 
 
-def finite(x: Num[np.ndarray, "..."], what: str = "The points") -> Num[np.ndarray, "n f"]:
+class Rows:
+    """A matrix (n points × f numbers) whose rows are made when they are read, as `table[positions]`: a large set of
+    images is so worked through piece by piece, and never all of it is held as floats.
+    """
+
+    ndim = 2
+
+    def __init__(self, read: Callable[[Int64[np.ndarray, "m"]], Float32[np.ndarray, "m f"]], n: int, f: int) -> None:
+        self._read, self.shape = read, (n, f)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: slice | Sequence[int] | Int64[np.ndarray, "m"]) -> Float32[np.ndarray, "m f"]:
+        return self._read(np.arange(len(self))[key])
+
+
+Points = Num[np.ndarray, "n f"] | Rows
+"""One row a point."""
+P = TypeVar("P", bound=np.ndarray | Rows)
+
+
+def finite(x: P, what: str = "The points") -> P:
     """`x` itself; raises `BadInput` when it is not a matrix, is empty, or holds NaN or infinity."""
     if x.ndim != 2 or 0 in x.shape:
         raise BadInput(
@@ -28,10 +51,26 @@ def checked(x: Num[np.ndarray, "..."], what: str = "The points") -> Float64[np.n
     return finite(x, what).astype(np.float64)
 
 
-def parts_of(x: Num[np.ndarray, "n f"]) -> Iterator[Num[np.ndarray, "m f"]]:
+def parts_of(x: Points) -> Iterator[Num[np.ndarray, "m f"]]:
     """The rows of `x` as views of about 16 MiB in double precision: what lies on disk is read piece by piece."""
     rows = max(1, (1 << 21) // x.shape[1])
     return (x[start : start + rows] for start in range(0, len(x), rows))
+
+
+def mean_of(x: Points) -> Float64[np.ndarray, "f"]:
+    """The mean of the rows, summed in double precision and piece by piece."""
+    total = np.zeros(x.shape[1])
+    for part in parts_of(x):
+        total += part.sum(0, dtype=np.float64)
+    return total / len(x)
+
+
+def variance_of(x: Points, mean: Float64[np.ndarray, "f"]) -> Float64[np.ndarray, "f"]:
+    """The mean squared difference of the rows from their `mean`, as `mean_of` is summed."""
+    total = np.zeros(x.shape[1])
+    for part in parts_of(x):
+        total += ((part - mean) ** 2).sum(0)
+    return total / len(x)
 
 
 def distances(x: Float[np.ndarray, "n f"]) -> Float64[np.ndarray, "n n"]:
@@ -57,7 +96,7 @@ class PrincipalAxes:
     variances: Float64[np.ndarray, "d"]
     total_variance: float
 
-    def project(self, x: Num[np.ndarray, "n f"]) -> Float64[np.ndarray, "n d"]:
+    def project(self, x: Points) -> Float64[np.ndarray, "n d"]:
         """(x − mean) · componentsᵀ."""
         return np.concatenate([(part - self.mean) @ self.components.T for part in parts_of(x)])
 
@@ -71,23 +110,20 @@ class PrincipalAxes:
         return float(self.variances.sum() / self.total_variance) if self.total_variance > 0 else 1.0
 
 
-def principal_axes(x: Num[np.ndarray, "n f"], count: int, told: Callable[[float], None] | None = None) -> PrincipalAxes:
+def principal_axes(x: Points, count: int, told: Callable[[float], None] | None = None) -> PrincipalAxes:
     """The first `count` principal axes, exact, from the smaller of XᵀX and XXᵀ in double precision.
 
-    Where there are more rows than columns the rows are read twice, piece by piece, so `x` may be an array on disk
-    (`numpy.memmap`) larger than memory; the products are taken on the GPU where there is one. Each direction is signed
-    so that its largest entry is positive, which makes the result repeatable. Where the data have fewer directions
-    than `count`, the missing ones are zero vectors. `told` hears the share of the work done.
+    Where there are more rows than columns the rows are read twice, piece by piece, so `x` may be `Rows`, or an
+    array on disk (`numpy.memmap`) larger than memory; the products are taken on the GPU where there is one. Each
+    direction is signed so that its largest entry is positive, which makes the result repeatable. Where the data have
+    fewer directions than `count`, the missing ones are zero vectors. `told` hears the share of the work done.
     Source: Pearson (1901); Jolliffe, "Principal component analysis" (2002).
     """
     import scipy.linalg
 
     n, f = x.shape
-    mean = np.zeros(f)
-    for part in parts_of(x):
-        mean += part.sum(0, dtype=np.float64)
-    mean /= n
-    centred = None if f <= n else x - mean
+    mean = mean_of(x)
+    centred = None if f <= n else x[:] - mean
     scatter = _scatter(x, mean, told) if centred is None else centred @ centred.T
     size = len(scatter)
     kept = min(count, size)
@@ -105,7 +141,7 @@ def principal_axes(x: Num[np.ndarray, "n f"], count: int, told: Callable[[float]
 
 
 def _scatter(
-    x: Num[np.ndarray, "n f"], mean: Float64[np.ndarray, "f"], told: Callable[[float], None] | None
+    x: Points, mean: Float64[np.ndarray, "f"], told: Callable[[float], None] | None
 ) -> Float64[np.ndarray, "f f"]:
     """Σ_i (x_i − mean)(x_i − mean)ᵀ, summed over parts of the rows."""
     import torch

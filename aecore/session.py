@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -44,6 +45,7 @@ NEARNESS = (
     (100, "at the edge of the data"),
 )
 """Words for a `Distance` whose percentile is below the number."""
+SNAPSHOT = re.compile(r"epoch-(\d{5})\.safetensors")
 FARTHEST = "farther out than any training image"
 
 
@@ -199,7 +201,7 @@ class Session:
         if not self.info.explorable or self.info.config is None or self.info.status.shape is None:
             why = self.info.reason or f"it is {self.info.state}"
             raise RunUnavailable(f"run {run_id} cannot be opened: {why}")
-        self.run_id = run_id
+        self.store, self.run_id = store, run_id
         self.folder: Path = self.info.folder
         self.config: RunConfig = self.info.config
         self.status: Status = self.info.status
@@ -212,6 +214,7 @@ class Session:
             raise RunUnavailable(f"run {run_id} cannot be opened: its weights hold values that are not numbers")
         self._model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
         self._model.eval().requires_grad_(False)
+        self._earlier: tuple[int, Autoencoder] | None = None
         analysis = self._analysis()
         self.codes: CodeArray = analysis.get("codes", np.zeros((1, self.config.code_dim), np.float32))
         self.code_indices: Int64[np.ndarray, "n"] = analysis.get("indices", np.arange(len(self.codes)))
@@ -356,15 +359,44 @@ class Session:
         """Number of learned numbers."""
         return sum(p.numel() for p in self._model.parameters())
 
-    @torch.inference_mode()
-    def encode(self, images: Pictures) -> CodeArray:
-        """h = f(x), the means where the encoder gives distributions; (N, C, H, W) → (N, K). Raises `BadInput`."""
-        return self._model.encode(self._checked(images)).mean.numpy()
+    @property
+    def snapshots(self) -> tuple[int, ...]:
+        """Epochs after which the training kept weights, first to last; 0 is before it began. Often none."""
+        found = (SNAPSHOT.fullmatch(path.name) for path in (self.folder / "snapshots").glob("*.safetensors"))
+        return tuple(sorted(int(match[1]) for match in found if match is not None))
+
+    def _at(self, epoch: int | None) -> Autoencoder:
+        """The model as it was after an epoch; the last one asked for stays in memory."""
+        if epoch is None:
+            return self._model
+        held = self._earlier
+        if held is None or held[0] != epoch:
+            if epoch not in self.snapshots:
+                raise BadInput(f"run {self.run_id} kept no weights after epoch {epoch}")
+            path = self.folder / "snapshots" / f"epoch-{epoch:05d}.safetensors"
+            check_weights(self.config, self.shape, path)
+            model = build(self.config, self.shape)
+            weights = {name: torch.from_numpy(array.astype(np.float32)) for name, array in read_arrays(path).items()}
+            if not all(bool(array.isfinite().all()) for array in weights.values()):
+                raise RunUnavailable(f"{path.name} of run {self.run_id} holds values that are not numbers")
+            model.load_state_dict(weights)
+            held = self._earlier = (epoch, model.eval().requires_grad_(False))
+        return held[1]
 
     @torch.inference_mode()
-    def decode(self, codes: CodeArray) -> Pictures:
-        """The likelihood's mean of g(h), clipped to the data's range; (N, K) → (N, C, H, W). Raises `BadInput`."""
-        return self._picture(self._model.likelihood.mean(self._model.decode(self._checked_codes(codes))))
+    def encode(self, images: Pictures, epoch: int | None = None) -> CodeArray:
+        """h = f(x), the means where the encoder gives distributions; (N, C, H, W) → (N, K). With an `epoch` as the
+        encoder was then, see `snapshots`. Raises `BadInput`.
+        """
+        return self._at(epoch).encode(self._checked(images)).mean.numpy()
+
+    @torch.inference_mode()
+    def decode(self, codes: CodeArray, epoch: int | None = None) -> Pictures:
+        """The likelihood's mean of g(h), clipped to the data's range; (N, K) → (N, C, H, W). With an `epoch` as the
+        decoder was then, see `snapshots`. Raises `BadInput`.
+        """
+        model = self._at(epoch)
+        return self._picture(model.likelihood.mean(model.decode(self._checked_codes(codes))))
 
     @torch.inference_mode()
     def reconstruct(self, images: Pictures) -> Pictures:

@@ -2,7 +2,7 @@
 
 import abc
 import functools
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
@@ -14,6 +14,7 @@ from aecore.embeddings._compile import Run, shared
 from aecore.embeddings._pairs import Packed, cross_distances, packed_distances, packed_matrix, padded
 from aecore.errors import BadInput
 from aecore.parts import Embedding
+from aecore.points import Points
 
 DistanceName = Literal["euclidean", "correlation", "cosine", "geodesic", "codes", "precomputed"]
 MOST_GEODESIC = 5000
@@ -39,14 +40,20 @@ class DistanceEmbedding(Embedding, abc.ABC):
         json_schema_extra={"unit": "points"},
     )
 
+    most_points: ClassVar[int]
+
     @property
     def uses_codes(self) -> bool:
         return self.distance == "codes"
 
-    def space(self, x: Float[np.ndarray, "n f"]) -> "Space":
+    @property
+    def limit(self) -> int | None:
+        return min(self.most_points, MOST_GEODESIC) if self.distance == "geodesic" else self.most_points
+
+    def space(self, x: Points) -> "Space":
         """The distances of the points `x`, or of the matrix `x`. Raises `BadInput` for what has none."""
         if self.distance == "precomputed":
-            return _Given(x)
+            return _Given(x[:])
         return _Graph(x, self.neighbours) if self.distance == "geodesic" else _Rows(x, self.distance)
 
 
@@ -76,11 +83,11 @@ class Space(abc.ABC):
 class _Rows(Space):
     """Euclidean distances of rows; cosine and correlation as half the squared distances of rows of length 1."""
 
-    def __init__(self, x: Float[np.ndarray, "n f"], distance: DistanceName) -> None:
+    def __init__(self, x: Points, distance: DistanceName) -> None:
         self.distance, self.n, self.scale = distance, len(x), 1.0
         points.finite(x)
         if not self._directions:
-            self.mean = x.mean(0, dtype=np.float64)
+            self.mean = points.mean_of(x)
             self.scale = max(float(np.abs(part - self.mean).max()) for part in points.parts_of(x)) or 1.0
         self.rows = padded(self._prepared(x))
 
@@ -88,7 +95,7 @@ class _Rows(Space):
     def _directions(self) -> bool:
         return self.distance in ("cosine", "correlation")
 
-    def _prepared(self, x: Float[np.ndarray, "n f"]) -> Float32[np.ndarray, "n g"]:
+    def _prepared(self, x: Points) -> Float32[np.ndarray, "n g"]:
         return np.concatenate([self._part(part) for part in points.parts_of(x)])
 
     def _part(self, x: Float[np.ndarray, "n f"]) -> Float32[np.ndarray, "n g"]:
@@ -138,7 +145,7 @@ class _Graph(Space):
     Parts of the graph without a link are linked where they are nearest. A new point is linked with its nearest ones.
     """
 
-    def __init__(self, x: Float[np.ndarray, "n f"], neighbours: int) -> None:
+    def __init__(self, x: Points, neighbours: int) -> None:
         if len(points.finite(x)) > MOST_GEODESIC:
             raise BadInput(
                 f"The geodesic distance needs the shortest ways between all pairs, and {len(x):,} points are too many; "

@@ -14,6 +14,7 @@ from aecore.embeddings._distances import DistanceEmbedding, Space
 from aecore.embeddings._pairs import Packed
 from aecore.embeddings._place import NEAREST
 from aecore.parts import Coordinates, FittedEmbedding
+from aecore.points import Points
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class FittedByNeighbours(FittedEmbedding):
     coordinates: Coordinates
     quality: dict[str, float]
     settings: DistanceEmbedding
-    x: Float[np.ndarray, "n f"]
+    x: Points
 
     @functools.cached_property
     def _space(self) -> Space:
@@ -50,9 +51,7 @@ class FittedByNeighbours(FittedEmbedding):
         return {"coordinates": self.coordinates, **{name: np.array([value]) for name, value in self.quality.items()}}
 
 
-def restored(
-    settings: DistanceEmbedding, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]
-) -> FittedByNeighbours:
+def restored(settings: DistanceEmbedding, state: dict[str, np.ndarray], x: Points) -> FittedByNeighbours:
     """The fitted object again from its `state` and the points it was fitted on."""
     quality = {name: float(value[0]) for name, value in state.items() if name != "coordinates"}
     return FittedByNeighbours(state["coordinates"], quality, settings, x)

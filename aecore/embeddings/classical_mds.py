@@ -12,6 +12,7 @@ from aecore.embeddings._distances import DistanceEmbedding, Space
 from aecore.embeddings._watch import Watch
 from aecore.errors import BadInput
 from aecore.parts import Coordinates, FittedEmbedding, Reporter, Stopper
+from aecore.points import Points
 
 
 class ClassicalMds(DistanceEmbedding):
@@ -29,7 +30,7 @@ class ClassicalMds(DistanceEmbedding):
     most_points: ClassVar[int] = 12_000
 
     def fit(
-        self, x: Float[np.ndarray, "n f"], progress: Reporter | None = None, should_stop: Stopper | None = None
+        self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None
     ) -> "FittedClassicalMds":
         """Raises `BadInput` for an empty table, NaN, infinity, a table that holds no distances, or more than
         `most_points` points; `Stopped`."""
@@ -51,7 +52,7 @@ class ClassicalMds(DistanceEmbedding):
         quality = {"stress_1": measured(packed, places)}
         return FittedClassicalMds(space.to_scale(places), quality, self, x, values, means)
 
-    def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> "FittedClassicalMds":
+    def restore(self, state: dict[str, np.ndarray], x: Points) -> "FittedClassicalMds":
         """The fitted object again from its `state` and the points it was fitted on."""
         quality = {"stress_1": float(state["stress_1"][0])}
         return FittedClassicalMds(state["coordinates"], quality, self, x, state["values"], state["means"])
@@ -64,7 +65,7 @@ class FittedClassicalMds(FittedEmbedding):
     coordinates: Coordinates
     quality: dict[str, float]
     settings: ClassicalMds
-    x: Float[np.ndarray, "n f"]
+    x: Points
     values: Float64[np.ndarray, "d"]
     means: Float64[np.ndarray, "n"]
 

@@ -9,6 +9,7 @@ from aecore import points
 from aecore.embeddings._watch import Watch
 from aecore.errors import BadInput
 from aecore.parts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
+from aecore.points import Points
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,18 +61,15 @@ class CodeMap(Embedding):
     def uses_codes(self) -> bool:
         return True
 
-    def fit(
-        self, x: Float[np.ndarray, "n f"], progress: Reporter | None = None, should_stop: Stopper | None = None
-    ) -> FittedCodeMap:
+    def fit(self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None) -> FittedCodeMap:
         """Raises `BadInput` for an empty table, NaN or infinity, or units that the codes lack; `Stopped`."""
         watch = Watch(progress, should_stop)
         watch(0.0)
-        codes = points.checked(x, "The codes")
-        axes = self._axes(codes)
+        axes = self._axes(points.finite(x, "The codes"))
         watch(1.0)
-        return _fitted(axes.project(codes).astype(np.float32), axes)
+        return _fitted(axes.project(x).astype(np.float32), axes)
 
-    def _axes(self, codes: Float[np.ndarray, "n k"]) -> points.PrincipalAxes:
+    def _axes(self, codes: Points) -> points.PrincipalAxes:
         k = codes.shape[1]
         if self.units:
             if len(set(self.units)) != self.dimensions or not set(self.units) <= set(range(k)):
@@ -84,22 +82,23 @@ class CodeMap(Embedding):
             return _along(codes, range(k), self.dimensions)
         return points.principal_axes(codes, self.dimensions)
 
-    def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> FittedCodeMap:
+    def restore(self, state: dict[str, np.ndarray], x: Points) -> FittedCodeMap:
         """The fitted object again from its `state` and the codes it was fitted on."""
         total = float(state["total_variance"][0])
         axes = points.PrincipalAxes(state["mean"], state["components"], state["variances"], total)
         return _fitted(state["coordinates"], axes)
 
 
-def _along(codes: Float[np.ndarray, "n k"], units: "range | tuple[int, ...]", dimensions: int) -> points.PrincipalAxes:
+def _along(codes: Points, units: "range | tuple[int, ...]", dimensions: int) -> points.PrincipalAxes:
     """Axes that project codes onto some of their units, unchanged."""
     chosen = np.array(units, np.int64)
-    mean = codes.mean(0)
+    mean = points.mean_of(codes)
+    varied = points.variance_of(codes, mean)
     mean[chosen] = 0.0
     components, variances = np.zeros((dimensions, codes.shape[1])), np.zeros(dimensions)
     components[np.arange(len(chosen)), chosen] = 1.0
-    variances[: len(chosen)] = codes.var(0)[chosen]
-    return points.PrincipalAxes(mean, components, variances, float(codes.var(0).sum()))
+    variances[: len(chosen)] = varied[chosen]
+    return points.PrincipalAxes(mean, components, variances, float(varied.sum()))
 
 
 def _fitted(coordinates: Coordinates, axes: points.PrincipalAxes) -> FittedCodeMap:

@@ -15,6 +15,7 @@ from aecore.embeddings._place import place
 from aecore.embeddings._smacof import apart, smacof
 from aecore.embeddings._watch import Watch
 from aecore.parts import Coordinates, FittedEmbedding, Reporter, Stopper
+from aecore.points import Points
 
 TOLERANCE = 1e-6
 """The search ends when steps lower the stress by less than this share of Σ d_ij²: scikit-learn's number."""
@@ -55,9 +56,7 @@ class Mds(DistanceEmbedding):
     )
     seed: int = Setting(0, ge=0, title="Seed", description="Of the choice of landmarks.")
 
-    def fit(
-        self, x: Float[np.ndarray, "n f"], progress: Reporter | None = None, should_stop: Stopper | None = None
-    ) -> "FittedMds":
+    def fit(self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None) -> "FittedMds":
         """Raises `BadInput` for an empty table, NaN, infinity, or a table that holds no distances; `Stopped`."""
         watch = Watch(progress, should_stop)
         watch(0.0)
@@ -82,16 +81,20 @@ class Mds(DistanceEmbedding):
         quality = {**fitted[1], "stress_1": stress, "landmarks": float(len(chosen))}
         return FittedMds(places, quality, self, x, chosen)
 
+    @property
+    def limit(self) -> int | None:
+        return None
+
     def _landmarks(self, n: int) -> Int64[np.ndarray, "m"] | None:
         if n <= (MOST_GEODESIC if self.distance == "geodesic" else self.most_points):
             return None
         return np.sort(np.random.default_rng(self.seed).permutation(n)[: self.landmarks])
 
-    def part(self, x: Float[np.ndarray, "n f"], chosen: Int64[np.ndarray, "m"] | None) -> Float[np.ndarray, "m g"]:
+    def part(self, x: Points, chosen: Int64[np.ndarray, "m"] | None) -> Float[np.ndarray, "m g"]:
         """Some of the points, or of a matrix of distances the rows and columns of these."""
         if chosen is None:
-            return x
-        return x[np.ix_(chosen, chosen)] if self.distance == "precomputed" else x[chosen]
+            return x[:]
+        return x[:][np.ix_(chosen, chosen)] if self.distance == "precomputed" else x[chosen]
 
     def _scaled(
         self, space: Space, packed: Packed, run: Run, watch: Watch
@@ -108,7 +111,7 @@ class Mds(DistanceEmbedding):
         stress = measured(packed, found.places) if exactly else found.stress_1
         return space.to_scale(found.places), {"stress_1": stress, "iterations": float(found.steps)}
 
-    def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> "FittedMds":
+    def restore(self, state: dict[str, np.ndarray], x: Points) -> "FittedMds":
         """The fitted object again from its `state` and the points it was fitted on."""
         chosen = state["chosen"] if len(state["chosen"]) else None
         names = [name for name in ("stress_1", "iterations", "landmarks") if name in state]
@@ -123,7 +126,7 @@ class FittedMds(FittedEmbedding):
     coordinates: Coordinates
     quality: dict[str, float]
     settings: Mds
-    x: Float[np.ndarray, "n f"]
+    x: Points
     chosen: Int64[np.ndarray, "m"] | None
 
     @functools.cached_property

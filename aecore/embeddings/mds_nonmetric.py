@@ -1,7 +1,7 @@
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from pydantic import Field as Setting
 
 from aecore import points
@@ -10,6 +10,7 @@ from aecore.embeddings._neighbours import FittedByNeighbours, distances_of, exac
 from aecore.embeddings._watch import Watch
 from aecore.errors import BadInput
 from aecore.parts import Reporter, Stopper
+from aecore.points import Points
 
 _STEPS_AT_ONCE = 10
 
@@ -37,7 +38,7 @@ class NonmetricMds(DistanceEmbedding):
     )
 
     def fit(
-        self, x: Float[np.ndarray, "n f"], progress: Reporter | None = None, should_stop: Stopper | None = None
+        self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None
     ) -> FittedByNeighbours:
         """Raises `BadInput` for an empty table, NaN, infinity, a table that holds no distances, or more than
         `most_points` points; `Stopped`."""
@@ -77,6 +78,6 @@ class NonmetricMds(DistanceEmbedding):
                 break
         return found, {"nonmetric_stress_1": float(stress), "iterations": float(step)}
 
-    def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> FittedByNeighbours:
+    def restore(self, state: dict[str, np.ndarray], x: Points) -> FittedByNeighbours:
         """The fitted object again from its `state` and the points it was fitted on."""
         return restored(self, state, x)

@@ -7,6 +7,7 @@ from jaxtyping import Float, Num
 from aecore import points
 from aecore.embeddings._watch import Watch
 from aecore.parts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
+from aecore.points import Points
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,9 +48,7 @@ class Pca(Embedding):
     title: ClassVar[str] = "PCA"
     kind: Literal["pca"] = "pca"
 
-    def fit(
-        self, x: Num[np.ndarray, "n f"], progress: Reporter | None = None, should_stop: Stopper | None = None
-    ) -> FittedPca:
+    def fit(self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None) -> FittedPca:
         """Raises `BadInput` for an empty table, NaN or infinity; `Stopped`."""
         watch = Watch(progress, should_stop)
         watch(0.0)
@@ -57,7 +56,7 @@ class Pca(Embedding):
         watch(1.0)
         return _fitted(axes.project(x).astype(np.float32), axes)
 
-    def restore(self, state: dict[str, np.ndarray], x: Num[np.ndarray, "n f"]) -> FittedPca:
+    def restore(self, state: dict[str, np.ndarray], x: Points) -> FittedPca:
         """The fitted object again from its `state` and the points it was fitted on."""
         total = float(state["total_variance"][0])
         axes = points.PrincipalAxes(state["mean"], state["components"], state["variances"], total)

@@ -1,7 +1,6 @@
 from typing import ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Float
 from pydantic import Field as Setting
 
 from aecore import points
@@ -10,6 +9,7 @@ from aecore.embeddings._neighbours import FittedByNeighbours, distances_of, exac
 from aecore.embeddings._watch import Watch
 from aecore.errors import BadInput
 from aecore.parts import Reporter, Stopper
+from aecore.points import Points
 
 
 class Tsne(DistanceEmbedding):
@@ -36,7 +36,7 @@ class Tsne(DistanceEmbedding):
     seed: int = Setting(0, ge=0, title="Seed", description="Of the tie-breaking noise at the start.")
 
     def fit(
-        self, x: Float[np.ndarray, "n f"], progress: Reporter | None = None, should_stop: Stopper | None = None
+        self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None
     ) -> FittedByNeighbours:
         """Raises `BadInput` for an empty table, NaN, infinity, a table that holds no distances, or more than
         `most_points` points; `Stopped`."""
@@ -64,6 +64,6 @@ class Tsne(DistanceEmbedding):
         watch(1.0)
         return FittedByNeighbours(found.astype(np.float32), {"kl_divergence": float(model.kl_divergence_)}, self, x)
 
-    def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> FittedByNeighbours:
+    def restore(self, state: dict[str, np.ndarray], x: Points) -> FittedByNeighbours:
         """The fitted object again from its `state` and the points it was fitted on."""
         return restored(self, state, x)

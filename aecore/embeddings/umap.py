@@ -13,6 +13,7 @@ from aecore.embeddings._neighbours import FittedByNeighbours, distances_of, exac
 from aecore.embeddings._watch import Watch
 from aecore.errors import BadInput
 from aecore.parts import Reporter, Stopper
+from aecore.points import Points
 
 
 class Umap(DistanceEmbedding):
@@ -47,7 +48,7 @@ class Umap(DistanceEmbedding):
         return found is not None and found.origin is not None  # an empty folder of that name is no package
 
     def fit(
-        self, x: Float[np.ndarray, "n f"], progress: Reporter | None = None, should_stop: Stopper | None = None
+        self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None
     ) -> FittedByNeighbours:
         """Raises `BadInput` without umap-learn, for an empty table, NaN, infinity, a table that holds no distances, or
         more than `most_points` points; `Stopped`."""
@@ -81,6 +82,6 @@ class Umap(DistanceEmbedding):
             )  # fmt: skip
             return np.asarray(model.fit_transform(distances))
 
-    def restore(self, state: dict[str, np.ndarray], x: Float[np.ndarray, "n f"]) -> FittedByNeighbours:
+    def restore(self, state: dict[str, np.ndarray], x: Points) -> FittedByNeighbours:
         """The fitted object again from its `state` and the points it was fitted on."""
         return restored(self, state, x)

@@ -8,11 +8,14 @@ import pytest
 
 import aecore
 from aecore import atlas as atlases
-from aecore import maps, points
-from aecore.atlas import Atlas, atlas, colouring, colourings, poster, precompute, thumbnails
+from aecore import maps, metrics, points, shepard
+from aecore.atlas import Atlas, atlas, precompute
+from aecore.atlas_spec import AtlasSpec, PanelSpec
+from aecore.colouring import Colouring, colouring, colourings, palette
 from aecore.embeddings import Umap
 from aecore.errors import BadInput, DataUnavailable, Stopped
 from aecore.parts import Embedding
+from aecore.poster import SIDE, poster, thumbnails
 from aecore.registry import make, members
 from aecore.session import Session
 from aecore.store import RunStore
@@ -38,7 +41,7 @@ def line(home: Path) -> Session:
 
 @pytest.fixture(scope="module")
 def found(session: Session) -> Atlas:
-    return atlas(session, 300)
+    return atlas(session, AtlasSpec(n=300))
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def test_test_images_come_first_and_the_subset_says_what_it_is(session: Session,
 
 
 def test_a_small_atlas_has_every_class_in_its_share(session: Session) -> None:
-    small = atlas(session, 50)
+    small = atlas(session, AtlasSpec(n=50))
     assert set(small.origins) == {"test image"}
     assert all(3 <= count <= 7 for count in small.class_counts(range(50)).values())
 
@@ -91,7 +94,7 @@ def test_panels_are_turned_as_near_as_can_be_to_the_first(found: Atlas) -> None:
 
 
 def test_an_image_of_the_atlas_is_placed_where_it_is(found: Atlas) -> None:
-    for panel, placed in zip(found.panels, found.place(found.images[:5], found.codes[:5]), strict=True):
+    for panel, placed in zip(found.panels, found.place(found.pictures(range(5)), found.codes[:5]), strict=True):
         np.testing.assert_allclose(
             placed.places, panel.places[:5].clip(-1.04, 1.04), atol=0.03 if panel.kind == "mds" else 2e-4
         )
@@ -100,7 +103,7 @@ def test_an_image_of_the_atlas_is_placed_where_it_is(found: Atlas) -> None:
 
 def test_what_lies_beyond_a_map_is_drawn_at_its_edge(found: Atlas) -> None:
     far = found.codes[:1] + 1e4
-    placed = found.place(found.images[:1], far)[2]
+    placed = found.place(found.pictures([0]), far)[2]
     assert placed.beyond.all()
     assert np.abs(placed.places).max() < atlases.EDGE
 
@@ -111,32 +114,32 @@ def test_images_of_another_size_are_refused(found: Atlas) -> None:
 
 
 def test_a_code_of_one_unit_is_a_strip(line: Session) -> None:
-    made = atlas(line, 200)
+    made = atlas(line, AtlasSpec(n=200))
     panel = made.panels[2]
     order = np.argsort(made.codes[:, 0])
     steps = np.diff(panel.places[order, 0])
     assert (steps >= -1e-6).all() or (steps <= 1e-6).all()
-    placed = made.place(made.images[:3], made.codes[:3])[2]
+    placed = made.place(made.pictures(range(3)), made.codes[:3])[2]
     np.testing.assert_allclose(placed.places[:, 0], panel.places[:3, 0].clip(-1.04, 1.04), atol=1e-4)
     assert (placed.places[:, 1] == 0).all()
 
 
 def test_without_the_dataset_decoded_codes_are_the_images(session: Session, away: Session) -> None:
-    made = atlas(away, 120)
+    made = atlas(away, AtlasSpec(n=120))
     assert made.decoded
     assert "decoded by the model: the digits are not here" in made.note
-    np.testing.assert_array_equal(made.images, away.decode(made.codes))
+    np.testing.assert_array_equal(made.pictures(range(120)), away.decode(made.codes))
     assert set(made.origins) == {"decoded training image"}
 
 
 def test_maps_made_before_are_found_again(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = atlas(session, 90)
+    first = atlas(session, AtlasSpec(n=90))
 
     def never(*arguments: object) -> None:
         raise AssertionError("a kept map was fitted anew")
 
     monkeypatch.setattr(maps, "fit_map", never)
-    again = atlas(session, 90)
+    again = atlas(session, AtlasSpec(n=90))
     for one, other in zip(first.panels, again.panels, strict=True):
         np.testing.assert_array_equal(one.places, other.places)
         assert one.quality == other.quality
@@ -145,7 +148,7 @@ def test_maps_made_before_are_found_again(session: Session, monkeypatch: pytest.
 def test_precomputed_maps_are_what_the_atlas_asks_for(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(atlases, "MOST_IMAGES", 60)
+    monkeypatch.setattr(atlases, "USUAL_IMAGES", 60)
     precompute(session, tmp_path / "maps")
     assert len(list((tmp_path / "maps").iterdir())) == 3
     monkeypatch.setattr(maps, "assets", lambda: tmp_path)
@@ -171,7 +174,7 @@ def test_colours_follow_classes_and_units(found: Atlas) -> None:
 
 def test_beyond_ten_classes_colour_and_shape_together_stay_unique() -> None:
     names = tuple(str(i) for i in range(40))
-    many = atlases.Colouring("Class", np.arange(40, dtype=np.float32), names, atlases.palette(40), 0.0, 1.0)
+    many = Colouring("Class", np.arange(40, dtype=np.float32), names, palette(40), 0.0, 1.0)
     assert len(set(zip(many.colours, many.shapes, strict=True))) == 40
 
 
@@ -185,10 +188,10 @@ def test_thumbnails_do_not_overlap_and_keep_their_colour(found: Atlas) -> None:
 
 
 def test_poster_and_table(found: Atlas) -> None:
-    for name in ("class", "unit-0", "none"):
-        drawn = poster(found, colouring(found, name), "A run", name == "class")
-        assert drawn.shape[1] > 3 * atlases.SIDE
-        assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 20
+    for name in ("class", "unit-0", "distortion", "error", "none"):
+        drawn = poster(found, name, "A run", name == "class")
+        assert drawn.shape[1] > 3 * SIDE
+        assert len(np.unique(drawn[::5, ::5].reshape(-1, 3), axis=0)) > 20
     rows = list(csv.DictReader(io.StringIO(found.csv())))
     assert len(rows) == 300
     assert float(rows[4]["mds_y"]) == pytest.approx(float(found.panels[1].coordinates[4, 1]), rel=1e-4)
@@ -197,21 +200,29 @@ def test_poster_and_table(found: Atlas) -> None:
 
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_any_maps_can_stand_side_by_side(session: Session, dimensions: int) -> None:
-    heard: list[float] = []
     kinds = [kind for kind in members("embeddings", Embedding) if kind != "umap" or Umap.installed()]
-    chosen = [make("embeddings", Embedding, {"kind": kind, "dimensions": dimensions}) for kind in kinds]
-    chosen.append(make("embeddings", Embedding, {"kind": "mds", "distance": "codes", "dimensions": dimensions}))
-    several = atlas(session, 40, embeddings=chosen, progress=heard.append)
-    assert [panel.kind for panel in several.panels] == [*kinds, "mds"]
-    assert heard == sorted(heard)
+    values = [{"kind": kind} for kind in kinds] + [{"kind": "mds", "distance": "codes"}]
+    chosen = [PanelSpec(make("embeddings", Embedding, {**value, "dimensions": dimensions})) for value in values]
+    for part in (chosen[:4], chosen[4:]):
+        side_by_side(session, tuple(part))
+
+
+def side_by_side(session: Session, panels: tuple[PanelSpec, ...]) -> None:
+    heard: list[tuple[float, str]] = []
+    several = atlas(session, AtlasSpec(panels, 40), lambda share, words: heard.append((share, words)))
+    assert [panel.spec for panel in several.panels] == list(panels)
+    shares = [share for share, _ in heard]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert {panel.embedding.title for panel in panels} <= {words for _, words in heard}
     assert all(panel.note for panel in several.panels)
-    placed = several.place(several.images[:3], several.codes[:3])
+    placed = several.place(several.pictures(range(3)), several.codes[:3])
     for panel, own in zip(several.panels, placed, strict=True):
         assert panel.places.shape == (40, 2)
         assert np.isfinite(own.places).all()
         assert panel.by_neighbours == (panel.kind in ("mds_nonmetric", "tsne", "umap"))
         assert ("cannot place new points" in panel.note) == panel.by_neighbours
-    assert poster(several, colouring(several, "class"), "A run", False).ndim == 3
+    assert poster(several, "class", "A run", False).ndim == 3
     assert len(list(csv.DictReader(io.StringIO(several.csv())))) == 40
 
 
@@ -222,9 +233,53 @@ def test_maps_that_lead_back_say_their_error(found: Atlas) -> None:
     assert "reconstruction_sse" not in by_kind["mds"]
 
 
+def test_colours_by_distortion_share_a_scale_and_errors_are_the_runs(session: Session, found: Atlas) -> None:
+    panel = found.panels[1]
+    x = found.pictures(range(300)).reshape(300, -1)
+    np.testing.assert_allclose(panel.distortion, shepard.distortion(x, panel.coordinates), rtol=1e-5)
+    each = [colouring(found, "distortion", panel) for panel in found.panels]
+    assert len({(colours.low, colours.high) for colours in each}) == 1
+    assert not np.array_equal(each[0].index, each[1].index)
+    images = found.pictures(range(300))
+    np.testing.assert_allclose(found.errors, metrics.sse(images, session.reconstruct(images)), rtol=1e-4)
+    assert colouring(found, "error").values.max() <= found.errors.max()
+
+
+@pytest.mark.parametrize("which", [0, 2])
+def test_a_place_leads_back_to_what_the_map_shows_there(session: Session, found: Atlas, which: int) -> None:
+    """Back and forth: what a place stands for is placed there again; the map's own error says the same."""
+    panel = found.panels[which]
+    back = panel.back
+    assert back is not None
+    assert back.run_id == session.run_id
+    rows = np.stack([back.row(x, y) for x, y in ((0.3, -0.2), (-0.7, 0.9), (0.0, 0.0))])
+    placed = np.array([[0.3, -0.2], [-0.7, 0.9], [0.0, 0.0]])
+    if back.through == "codes":
+        images, codes = np.zeros((3, *session.shape), np.float32), rows
+    else:
+        images, codes = rows.reshape(3, *session.shape), None
+    np.testing.assert_allclose(panel.place(images, codes).places, placed, atol=1e-4)
+    led = np.stack([back.row(x, y) for x, y in panel.places.tolist()])
+    drawn = session.decode(led).reshape(300, -1) if back.through == "codes" else led
+    error = ((found.pictures(range(300)).reshape(300, -1) - drawn) ** 2).sum(1).mean()
+    assert error == pytest.approx(panel.quality["reconstruction_sse"], rel=1e-3)
+
+
+def test_there_is_no_way_back_from_a_map_of_distances(found: Atlas) -> None:
+    assert found.panels[1].back is None
+
+
+def test_the_key_names_the_content(session: Session, line: Session, found: Atlas) -> None:
+    assert atlas(session, AtlasSpec(n=300)).key == found.key
+    two = tuple(PanelSpec.parse(text) for text in ("pca", "code"))
+    others = [atlas(session, AtlasSpec(n=299)), atlas(session, AtlasSpec(two, 300)), atlas(line, AtlasSpec(n=300))]
+    others.append(atlas(session, AtlasSpec(n=300, seed=1)))
+    assert len({found.key, *(other.key for other in others)}) == 5
+
+
 def test_making_maps_can_be_stopped(session: Session) -> None:
     with pytest.raises(Stopped):
-        atlas(session, 45, seed=7, should_stop=lambda: True)
+        atlas(session, AtlasSpec(n=45, seed=7), should_stop=lambda: True)
 
 
 READY_MADE = [info.run_id for info in RunStore(Path("none")).runs()]
