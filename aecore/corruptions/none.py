@@ -19,7 +19,7 @@ class NoCorruption(Corruption):
 
     def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:
         b, _, h, w = shape
-        return torch.zeros((b, 1, h, w), device=generator.device)
+        return torch.zeros((), device=generator.device).expand(b, 1, h, w)
 
     def apply(self, x: Images, field: Field, level: Level) -> tuple[Images, Visible | None]:
         return x, None

@@ -35,8 +35,5 @@ class SaltAndPepper(Corruption):
     def apply(self, x: Images, field: Field, level: Level) -> tuple[Images, Visible | None]:
         if isinstance(level, Tensor):
             return torch.where(field.abs() < level, (field > 0).to(x.dtype), x), None
-        if level == 0:
-            return x, None
-        # 1 where the pixel is kept, else 0. Comparisons and `where` would give the same in four times the time.
-        kept = (field / level).abs_().clamp_(max=1).floor_()
-        return torch.lerp(field.ceil().abs_(), x, kept), None
+        # The replaced pixels as 0 or 1 in place: a mask of booleans and `where` would take five times as long.
+        return torch.lerp(x, field.ceil(), field.abs().lt_(level)), None
