@@ -9,4 +9,9 @@ import type { Told } from "./maps/told";
 const host = document.querySelector<HTMLElement>(".maps");
 const told = JSON.parse(document.querySelector("script#maps")?.textContent ?? "null") as Told | null;
 document.head.append(element("style", {}, alone, css));
-if (host && told) void new Atlas(host, undefined).update(told, { setStateValue: () => undefined, setTriggerValue: () => undefined });
+if (host && told) {
+  const atlas = new Atlas(host, undefined);
+  const show = (): void => void atlas.update(told, { setStateValue: () => undefined, setTriggerValue: () => undefined });
+  matchMedia("(prefers-color-scheme: dark)").onchange = show;
+  show();
+}

@@ -228,7 +228,7 @@ export class Atlas {
       colour: arrays.colour, inks: Uint32Array.from(told.table, packed), shapes: told.shapes, thumbnails: told.thumbnails,
       columns: told.images.columns, look: this.looked(),
     });
-    scene.pictures.set(told.images, told.base, arrays.index, scene.order, arrays.first);
+    scene.pictures.set(told, arrays.index, scene.order, arrays.first);
     scene.own.set(told.own ? located(told.own.sprite, told.base) : "");
     const legend = JSON.stringify(told.legend);
     if (legend !== this.hiddenOf) this.hidden.clear();
@@ -270,14 +270,12 @@ export class Atlas {
   }
 
   private looked(): Look {
-    const style = getComputedStyle(this.host);
-    const back = style.getPropertyValue("--st-background-color").trim() || "#ffffff";
-    const canvas = new OffscreenCanvas(1, 1);
-    const context = canvas.getContext("2d");
+    const { backgroundColor: back, color: ink, fontFamily: font } = getComputedStyle(this.grid);
+    const context = new OffscreenCanvas(1, 1).getContext("2d");
     if (context) context.fillStyle = back;
     context?.fillRect(0, 0, 1, 1);
     const [r = 255, g = 255, b = 255] = context?.getImageData(0, 0, 1, 1).data ?? [];
-    return { paper: packed([r, g, b]), back, ink: style.getPropertyValue("--st-text-color").trim() || "#1b2430", font: style.fontFamily };
+    return { paper: packed([r, g, b]), back, ink, font };
   }
 
   private say(words: string | null): void {

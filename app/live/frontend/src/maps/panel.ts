@@ -2,7 +2,7 @@
 import { element } from "../dom";
 import { SELECTED, HIDDEN } from "./pick";
 import type { OneSheet, Pictures } from "./sheets";
-import { type Dots, drawDots, drawTile, type Plane, type Stamps, stamps, type Where } from "./raster";
+import { type Dots, drawDots, drawTile, type Plane, stamps, type Where } from "./raster";
 import { Room, seen } from "./thumbs";
 import type { Figure, PanelTold, Shape } from "./told";
 import { EDGE, onScreen, scale, type Spot, type View, WHOLE } from "./view";
@@ -63,7 +63,6 @@ export class Panel {
   private readonly line = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
   private image: ImageData | undefined;
   private plane: Plane = { pixels: new Uint32Array(), width: 0, side: 0, margin: 0 };
-  private readonly stamped = new Map<string, Stamps>();
   private pictured: number[] = []; // points that stand as pictures, the first drawn last
   private readonly pictures = new Set<number>();
   private times = 1;
@@ -133,7 +132,6 @@ export class Panel {
     this.canvas.width = this.canvas.height = pixels;
     this.image = new ImageData(width, width);
     this.plane = { pixels: new Uint32Array(this.image.data.buffer), width, side: pixels, margin };
-    this.stamped.clear();
     return true;
   }
 
@@ -161,20 +159,13 @@ export class Panel {
     const { flags, order, inks, shapes } = scene;
     const colour = this.colour ?? scene.colour;
     const size = Math.round(EIGHTHS * radius(scene.n, this.side, this.view.zoom, scene.thumbnails) * fine) / EIGHTHS;
-    const stamped = (shape: Shape, r: number, opacity: number): Stamps => {
-      const name = `${shape} ${r} ${opacity}`;
-      if (this.stamped.size > 64) this.stamped.clear();
-      const found = this.stamped.get(name) ?? stamps(shape, r, opacity, this.plane.width);
-      this.stamped.set(name, found);
-      return found;
-    };
     const layer = (r: number, opacity: number): Dots => {
-      const round = stamped("circle", r, opacity);
-      const all = Array.from(inks, (_, i) => (shapes[i] && shapes.length === inks.length ? stamped(shapes[i], r, opacity) : round));
-      return { places: this.places, order, flags, colour, inks, stamps: all };
+      const of = (i: number): Shape => (shapes.length === inks.length && shapes[i]) || "circle";
+      const cut = Array.from(inks, (_, i) => stamps(of(i), r, opacity, this.plane.width));
+      return { places: this.places, order, flags, colour, inks, stamps: cut };
     };
     if (scene.selected === 0) return drawDots(this.plane, layer(size, scene.n > MANY ? 0.7 : 0.85), where, HIDDEN, 0, most);
-    const faint = drawDots(this.plane, layer(size, 0.14), where, HIDDEN | SELECTED, 0, most);
+    const faint = drawDots(this.plane, layer(size, 0.18), where, HIDDEN | SELECTED, 0, most);
     return faint + drawDots(this.plane, layer(size + 0.5 * fine, 1), where, HIDDEN | SELECTED, SELECTED, scene.n);
   }
 
@@ -196,8 +187,12 @@ export class Panel {
     for (let k = this.pictured.length - 1; k >= 0; k -= 1) {
       const point = this.pictured[k] as number;
       if ((flags[point] ?? 0) & HIDDEN) continue;
-      const x = Math.round((this.places[2 * point] ?? 0) * by + left - across / 2);
-      const y = Math.round(top - (this.places[2 * point + 1] ?? 0) * by - down / 2);
+      let x = Math.round((this.places[2 * point] ?? 0) * by + left - across / 2);
+      let y = Math.round(top - (this.places[2 * point + 1] ?? 0) * by - down / 2);
+      if (this.view.zoom === 1) { // a map that is seen whole shows its pictures whole
+        x = Math.min(Math.max(x, 0), this.plane.side - across);
+        y = Math.min(Math.max(y, 0), this.plane.side - down);
+      }
       if (x <= -across || y <= -down || x >= this.plane.side || y >= this.plane.side) continue;
       const tile = pictures.tile(point);
       if (tile) drawTile(this.plane, tile, h, w, this.times, this.times, inks[colour[point] ?? 0] ?? 0, x, y);

@@ -33,7 +33,18 @@ const SHAPES: Record<Shape, (x: number, y: number) => boolean> = {
 };
 const REACHES = 1.25; // of the largest shape, in radii
 
+const KEPT = 64; // a zoom goes through some sizes, and its maps through the same
+const kept = new Map<string, Stamps>();
+
 export function stamps(shape: Shape, radius: number, opacity: number, width: number): Stamps {
+  const name = `${shape} ${radius} ${opacity} ${width}`;
+  const found = kept.get(name) ?? cut(shape, radius, opacity, width);
+  if (kept.size >= KEPT) kept.clear();
+  kept.set(name, found);
+  return found;
+}
+
+function cut(shape: Shape, radius: number, opacity: number, width: number): Stamps {
   const covers = SHAPES[shape];
   const size = Math.ceil(2 * REACHES * radius) + 2;
   const phases: Stamp[] = [];

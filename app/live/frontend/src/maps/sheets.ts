@@ -1,7 +1,7 @@
 // The points' pictures: from one sheet of all, or from blocks that are fetched as they are looked at, few at a time.
 import type { Tile } from "./raster";
 import { located } from "./shelf";
-import type { ImagesTold } from "./told";
+import type { ImagesTold, Told } from "./told";
 
 const AT_ONCE = 4;
 const WAITING = 48; // blocks that may wait; what was asked for first is forgotten first
@@ -73,10 +73,10 @@ export class Pictures {
   constructor(private readonly changed: () => void) {}
 
   // `order` is that of the points without a preference; `first` the points that come at once, in theirs.
-  set(told: ImagesTold, base: string, index: Int32Array, order: Uint32Array, first: Int32Array): void {
+  set({ images: told, base, index: which }: Told, index: Int32Array, order: Uint32Array, first: Int32Array): void {
     this.broken.clear();
-    const named = JSON.stringify([told, base, index.length, index[0], index.at(-1)]);
-    if (named === this.named && index === this.index) return;
+    const named = JSON.stringify([told, base, which]);
+    if (named === this.named) return;
     this.named = named;
     Object.assign(this, { told, base, index });
     this.round += 1;
