@@ -1,18 +1,26 @@
 // Filmstrips, each over its slider. Runs at every redraw and only updates what is there; the picture is asked for on release.
-function bytesOf(uri) {
-  const text = atob(uri.slice(uri.indexOf(",") + 1));
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
+const held = new WeakMap(); // root -> { drawn, rounds, sent }
 
-const held = new WeakMap(); // root -> { uri, address, rounds, sent }
+// On canvases: a picture that a page lays out stays decoded in the browser long after it has left the page.
+async function draw(root, known, { uri, natural, height, films }) {
+  const wanted = `${films.length} ${uri}`;
+  if (known.drawn === wanted) return;
+  known.drawn = wanted;
+  const sheet = await createImageBitmap(await (await fetch(uri)).blob());
+  if (known.drawn === wanted) {
+    root.querySelectorAll("canvas").forEach((strip, i) => {
+      Object.assign(strip, { width: natural, height });
+      strip.getContext("2d").drawImage(sheet, 0, i * (height + 1), natural, height, 0, 0, natural, height);
+    });
+  }
+  sheet.close();
+}
 
 function row(root, i, hear) {
   const film = document.createElement("div");
   film.innerHTML =
     '<div class="head"><span class="words"><b></b> <span></span></span><button type="button"></button><output></output></div>' +
-    '<div class="strip" role="img"><i class="needle"></i></div><input type="range"><div class="ends"></div>';
+    '<div class="strip" role="img"><canvas></canvas><i class="needle"></i></div><input type="range"><div class="ends"></div>';
   const input = film.querySelector("input");
   input.addEventListener("input", () => show(film));
   input.addEventListener("change", () => hear(i, Number(input.value)));
@@ -40,20 +48,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
     known.rounds = data.rounds;
     known.sent = data.heard;
   }
-  if (known.uri !== data.uri) {
-    if (known.address) URL.revokeObjectURL(known.address);
-    const bytes = bytesOf(data.uri);
-    known.uri = data.uri;
-    known.address = URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
-  }
   known.hear = (i, value) => {
     known.sent += 1;
     setTriggerValue("moved", { row: i, value, count: known.sent, rounds: known.rounds });
   };
-  const styles = {
-    "--sprite": `url("${known.address}")`, "--natural": `${data.natural}px`, "--wide": data.width / data.natural,
-    "--tall": data.height / data.natural, "--pitch": (data.height + 1) / data.natural,
-  };
+  const { natural, width, height } = data;
+  const styles = { "--natural": `${natural}px`, "--wide": width / natural, "--tall": height / natural };
   for (const [name, value] of Object.entries(styles)) root.style.setProperty(name, value);
 
   const films = [...root.children];
@@ -65,7 +65,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const film = films[i];
     const input = film.querySelector("input");
     film.className = told.faint ? "film faint" : "film";
-    film.style.setProperty("--row", i);
     film.dataset.decimals = told.decimals;
     film.dataset.home = told.home;
     film.querySelector("b").textContent = told.title;
@@ -88,9 +87,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
   after.disabled = data.page >= data.pages - 1;
   before.onclick = () => setTriggerValue("turned", data.page - 1);
   after.onclick = () => setTriggerValue("turned", data.page + 1);
+  void draw(root, known, data);
   root.dataset.ready = "true";
-  return () => {
-    URL.revokeObjectURL(known.address);
-    held.delete(root);
-  };
 }

@@ -1,32 +1,30 @@
 // Tiles cut from one sprite. The default export runs at every redraw: it keeps the buttons and only updates them.
-function bytesOf(uri) {
-  const text = atob(uri.slice(uri.indexOf(",") + 1));
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
+const shown = new WeakMap(); // root -> what is drawn on its tiles
 
-const sprites = new WeakMap();
-
-// A short address for the sprite: the data URI itself would be read again for each of the tiles.
-function sprite(root, uri) {
-  const known = sprites.get(root);
-  if (known?.uri === uri) return known.address;
-  if (known) URL.revokeObjectURL(known.address);
-  const bytes = bytesOf(uri);
-  const address = URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
-  sprites.set(root, { uri, address });
-  return address;
+// On canvases: a picture that a page lays out stays decoded in the browser long after it has left the page.
+async function draw(root, { uri, width, height, across }) {
+  const tiles = root.querySelectorAll("canvas");
+  const wanted = `${tiles.length} ${uri}`;
+  if (shown.get(root) === wanted) return;
+  shown.set(root, wanted);
+  const sprite = await createImageBitmap(await (await fetch(uri)).blob());
+  if (shown.get(root) === wanted) {
+    tiles.forEach((tile, i) => {
+      Object.assign(tile, { width, height });
+      const [x, y] = [(i % across) * width, Math.floor(i / across) * height];
+      tile.getContext("2d").drawImage(sprite, x, y, width, height, 0, 0, width, height);
+    });
+    root.dataset.ready = "true";
+  }
+  sprite.close();
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".tiles");
-  const { width, height, across, labels, chosen, columns, mark } = data;
+  const { width, height, labels, chosen, columns, mark } = data;
   root.className = columns ? "tiles fill" : "tiles flow";
   root.setAttribute("aria-label", data.title);
-  const styles = {
-    "--sprite": `url("${sprite(root, data.uri)}")`, "--w": `${width}px`, "--ratio": height / width, "--across": across, "--n": columns ?? 1,
-  };
+  const styles = { "--w": `${width}px`, "--ratio": height / width, "--n": columns ?? 1 };
   for (const [name, value] of Object.entries(styles)) root.style.setProperty(name, value);
 
   const buttons = [...root.querySelectorAll("button")];
@@ -34,13 +32,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   while (buttons.length < labels.length) {
     const button = document.createElement("button");
     button.type = "button";
+    button.append(document.createElement("canvas"));
     root.insertBefore(button, root.querySelector(".mark"));
     buttons.push(button);
   }
   const entry = chosen ?? 0;
   buttons.forEach((button, i) => {
-    button.style.setProperty("--x", i % across);
-    button.style.setProperty("--y", Math.floor(i / across));
     button.title = labels[i];
     button.setAttribute("aria-label", labels[i]);
     button.setAttribute("aria-pressed", String(i === chosen));
@@ -72,9 +69,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
     dot.style.left = `calc(var(--cell) / 2 + ${mark[0]} * (100% - var(--cell)))`;
     dot.style.top = `calc(${tall} / 2 + ${1 - mark[1]} * (100% - ${tall}))`;
   }
-  root.dataset.ready = "true";
-  return () => {
-    URL.revokeObjectURL(sprites.get(root)?.address);
-    sprites.delete(root);
-  };
+  void draw(root, data);
 }

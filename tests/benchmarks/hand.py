@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from playwright.async_api import CDPSession, Locator, Page
+from playwright.async_api import Locator, Page
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 MOVES = 120
@@ -21,6 +22,12 @@ _WATCH = """() => {
   requestAnimationFrame(count);
 }"""
 _WATCHED = "() => { window.__counting = false; return [window.__aecoreFrames, window.__long, window.__passed]; }"
+
+
+class Devtools(Protocol):
+    """Whatever hands a command to the browser."""
+
+    async def send(self, method: str, params: dict[str, Any]) -> dict[str, Any]: ...
 
 
 @dataclass
@@ -45,14 +52,14 @@ async def watched(page: Page, act: Callable[[], Awaitable[None]], seconds: float
 class Hand:
     """A mouse on a slider, whose moves are sent without waiting for their answers."""
 
-    def __init__(self, page: Page, devtools: CDPSession, box: dict[str, float]) -> None:
-        self.page, self.devtools, self.box = page, devtools, box
+    def __init__(self, devtools: Devtools, box: dict[str, float]) -> None:
+        self.devtools, self.box = devtools, box
 
     @classmethod
     async def on(cls, page: Page, slider: Locator) -> "Hand":
         box = await slider.bounding_box()
         assert box is not None
-        return cls(page, await page.context.new_cdp_session(page), dict(box))
+        return cls(await page.context.new_cdp_session(page), dict(box))
 
     def mouse(self, kind: str, share: float):
         at = {"x": self.box["x"] + share * self.box["width"], "y": self.box["y"] + self.box["height"] / 2}
@@ -67,8 +74,8 @@ class Hand:
             await asyncio.sleep(1 / MOVES)
         await asyncio.gather(*moves)
 
-    async def watched_drag(self, seconds: float) -> Seen:
-        return await watched(self.page, lambda: self.drag(seconds), seconds)
+    async def watched_drag(self, page: Page, seconds: float) -> Seen:
+        return await watched(page, lambda: self.drag(seconds), seconds)
 
     async def let_go(self) -> None:
         await self.mouse("mouseReleased", 0.3)

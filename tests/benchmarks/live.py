@@ -3,7 +3,7 @@
 drag    per kind of decoder: pointer event's own time to the end of the draw; frames, long tasks, websocket messages of
         a drag of 3 s; milliseconds from the release to the last film in sight redrawn
 cold    page opened to live, with an empty cache, and the bytes that the live part needed; again with a filled one
-memory  growth of the tab's memory by 51 changes of the model, with dragging and without the live part
+memory  growth of the tab's memory by 51 changes of the model, dragging in each; the bar is that of `--minutes 10`
 
 Prints `name: figure (bar)`. Figures of a busy machine say little: its load is printed too.
 """
@@ -11,16 +11,15 @@ Prints `name: figure (bar)`. Figures of a busy machine say little: its load is p
 import argparse
 import asyncio
 import os
-import re
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 from hand import ARGS, Hand
 from playwright.async_api import Browser, Page, async_playwright
 from server import server
+from unwatched import Tab, tab
 
 LIVE = ".stage[data-live=true]"
 DECODERS = {
@@ -35,6 +34,10 @@ RUNS = (
     ("digits-variational", "Digits, variational"),
     ("patterns-variational", "Patterns, variational"),
 )
+WARM = 9
+"""Models after which the browser has compiled what it compiles and made room for what it reuses."""
+SETTLES = 1.2
+"""Seconds after which all of a changed page is drawn."""
 SECONDS = 3.0
 FILMS = """() => {
   const root = [...document.querySelectorAll('*')].find(e => e.shadowRoot?.querySelector('.film')).shadowRoot;
@@ -70,7 +73,7 @@ async def drag(browser: Browser, url: str) -> None:
         page, sent = await opened(browser, f"{url}/walk?run={run}")
         hand = await Hand.on(page, page.locator(".track").first)
         before = len(sent)
-        seen = await hand.watched_drag(SECONDS)
+        seen = await hand.watched_drag(page, SECONDS)
         during = len(sent) - before
         await page.evaluate(FILMS)
         await hand.let_go()
@@ -113,51 +116,40 @@ async def cold(browser: Browser, url: str) -> None:
         say(f"page opened to live, {name} cache, median of 5", median, "bar ≤ 2.5", "s", median <= 2.5)
 
 
-async def memory(browser: Browser, url: str, changes: int) -> None:
-    """Goes to and fro between runs by the page's own list, dragging in each; then the same without the live part."""
-    heap, whole = await growth(browser, url, changes, live=True)
-    say(f"growth of the page's heap over {changes} models and drags", heap, "bar ≤ 20", "MiB", heap <= 20)
-    say("growth of the tab's whole process in it", whole, "bar ≤ 20", "MiB", whole <= 20)
-    _, without = await growth(browser, url, changes, live=False)
-    say("the same changes without the live part", without, "for information", "MiB", True)
-
-
-async def growth(browser: Browser, url: str, changes: int, live: bool) -> tuple[float, float]:
-    """MiB from the ninth change to the last: of the page's heap, and of its process."""
-    page = await browser.new_page(viewport={"width": 1280, "height": 800})
-    if not live:
-        await page.route("**/live/runtime/**", lambda route: route.abort())
-    await page.goto(f"{url}/walk?run=digits-deep")
-    devtools = await page.context.new_cdp_session(page)
+async def memory(url: str, changes: int, minutes: float) -> None:
+    """Goes to and fro between runs by the page's own list, and drags in each."""
     sizes: list[tuple[float, float]] = []
-    for change in range(changes):
-        run, name = RUNS[change % len(RUNS)]
-        await page.get_by_role("combobox", name="Run").click()
-        await page.get_by_role("option", name=name).first.click()
-        await page.wait_for_url(re.compile(f"run={run}"), timeout=20_000)
-        await page.wait_for_timeout(1200)
-        if live:
-            await page.wait_for_selector(LIVE, timeout=20_000)
-            hand = await Hand.on(page, page.locator(".track").first)
-            await hand.drag(1)
+    async with tab(f"{url}/walk?run=digits-deep") as page:
+        for change in range(changes):
+            await changed(page, *RUNS[change % len(RUNS)])
+            hand = Hand(page, await page.box("find('.host[data-ready=true] .track')[0]"))
+            await hand.drag(60 * minutes / changes)
             await hand.let_go()
-        await devtools.send("HeapProfiler.collectGarbage")
-        sizes.append((await page.evaluate("performance.memory.usedJSHeapSize") / 2**20, tab()))
-    await page.close()
-    heap, whole = np.subtract(sizes[-1], sizes[min(8, changes - 1)])
-    return float(heap), float(whole)
+            sizes.append(await page.memory())
+            if change % 5 == 0:
+                of_heap, of_all = sizes[-1]
+                print(f"     model {change + 1}: heap {of_heap:.1f}, process {of_all:.1f} MiB", flush=True)
+    heap, whole = np.subtract(sizes[-1], sizes[min(WARM, changes) - 1])
+    what = f"from model {WARM} to {changes}, dragged for {minutes:g} minutes"
+    say(f"growth of the tab's whole process {what}", float(whole), "bar ≤ 20", "MiB", whole <= 20)
+    say("growth of the page's heap in it", float(heap), "bar ≤ 20", "MiB", heap <= 20)
 
 
-def tab() -> float:
-    """MiB of the largest page's process: heap, WebAssembly, worker, canvases."""
-    pages = [p for p in psutil.Process().children(recursive=True) if "--type=renderer" in " ".join(p.cmdline())]
-    return max(p.memory_info().rss for p in pages) / 2**20
+async def changed(page: Tab, run: str, name: str) -> None:
+    """Another run, live."""
+    await page.click("find('input[role=combobox][aria-label*=Run]')[0]")
+    options = f"find('[role=option]').filter(option => option.textContent.startsWith('{name}'))"
+    await page.until(f"{options}.slice(0, 1).map(option => option.click()).length")
+    await page.until(f"location.search.includes('run={run}')")
+    await asyncio.sleep(SETTLES)
+    await page.until(f"find({LIVE!r}).length > 0")
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", default=["drag", "cold", "memory"])
-    parser.add_argument("--changes", type=int, default=51)
+    parser.add_argument("--changes", type=int, default=51, help="models that `memory` goes through")
+    parser.add_argument("--minutes", type=float, default=1, help="how long `memory` drags, in all")
     options = parser.parse_args()
     print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as home, server(Path(home)) as (url, _):
@@ -167,9 +159,9 @@ async def main() -> None:
                 await drag(browser, url)
             if "cold" in options.what:
                 await cold(browser, url)
-            if "memory" in options.what:
-                await memory(browser, url, options.changes)
             await browser.close()
+        if "memory" in options.what:
+            await memory(url, options.changes, options.minutes)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ async def measure(browser: Browser, url: str, images: int) -> None:
     await hand.let_go()
     await page.wait_for_timeout(1500)
     before = len(sent)
-    seen = await hand.watched_drag(SECONDS)
+    seen = await hand.watched_drag(page, SECONDS)
     during = len(sent) - before
     await hand.let_go()
     await page.wait_for_timeout(1500)

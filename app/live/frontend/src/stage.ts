@@ -17,8 +17,8 @@ export class Stage {
   private shown: boolean | undefined;
   private tripping = false;
   private tripped: Code | undefined;
-  private nearest = "";
-  private readonly sheet = new Image();
+  private nearest: number[] = [];
+  private sheet: { sprite: string; pictures?: ImageBitmap } = { sprite: "" };
   private readonly near: HTMLCanvasElement;
   private readonly measured = throttled(METER_RESTS, () => this.measure());
 
@@ -85,32 +85,39 @@ export class Stage {
     this.meter.querySelector("[role=meter]")?.setAttribute("aria-valuenow", found.percentile.toFixed(0));
     text(this.meter, ".apart", found.value.toFixed(2));
     text(this.meter, ".words", words);
-    const name = found.nearest.join(" ");
-    if (name === this.nearest) return;
-    this.nearest = name;
-    this.drawNearest(found.nearest);
+    if (String(found.nearest) === String(this.nearest) && this.sheet.sprite === library.data.sprite) return;
+    this.nearest = found.nearest;
+    this.drawNearest();
   }
 
-  // A data address as a style of each tile would be read again and again: they are drawn from one decoded image.
-  private drawNearest(nearest: number[]): void {
+  // Cut from one bitmap: the browser keeps what it decodes of images on a page, long after they have left it.
+  private drawNearest(): void {
     const { library } = this.walk;
     if (!library) return;
     const { sprite, columns, shape } = library.data;
-    if (this.sheet.src !== sprite) {
-      this.sheet.src = sprite;
-      void this.sheet.decode().then(() => this.drawNearest(nearest), () => undefined);
-      return;
-    }
+    if (this.sheet.sprite !== sprite) return void this.open(sprite);
+    const { pictures } = this.sheet;
+    if (!pictures) return;
     const [, h, w] = shape;
     const canvas = this.near;
-    canvas.width = nearest.length * (w + 1) - 1;
+    canvas.width = this.nearest.length * (w + 1) - 1;
     canvas.height = h;
     canvas.style.setProperty("--natural", `${canvas.width}px`);
     const context = canvas.getContext("2d");
-    nearest.forEach((i, at) => {
+    this.nearest.forEach((i, at) => {
       const [x, y] = [(i % columns) * w, Math.floor(i / columns) * h];
-      context?.drawImage(this.sheet, x, y, w, h, at * (w + 1), 0, w, h);
+      context?.drawImage(pictures, x, y, w, h, at * (w + 1), 0, w, h);
     });
+  }
+
+  private async open(sprite: string): Promise<void> {
+    this.sheet.pictures?.close();
+    const sheet: Stage["sheet"] = { sprite };
+    this.sheet = sheet;
+    const pictures = await createImageBitmap(await (await fetch(sprite)).blob());
+    if (this.sheet !== sheet) return pictures.close();
+    sheet.pictures = pictures;
+    this.drawNearest();
   }
 
   // decode → encode: how far the code comes back from where it was. Made in the worker, the latest only.
@@ -136,6 +143,8 @@ export class Stage {
 
   close(): void {
     this.stop();
+    this.sheet.pictures?.close();
+    this.sheet = { sprite: "" };
     for (const canvas of Object.values(this.canvases)) canvas.remove();
     for (const image of Object.values(this.images)) image.hidden = false;
   }
