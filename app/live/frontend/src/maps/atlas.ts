@@ -112,10 +112,9 @@ export class Atlas {
       n: 0, colour: none, inks: new Uint32Array(), shapes: [], flags: none, selected: 0, order: new Uint32Array(),
       pictures: new Pictures(anew), thumbnails: false, own: new OneSheet(anew), columns: 1, look: this.looked(),
     };
-    host.replaceChildren(
-      this.tools.root, this.morph.root, this.legend.root, this.grid, this.quiet, this.said,
-      element("p", { class: "unseen", id: "maps-help" }, HELP), this.tip.root,
-    );
+    const help = element("p", { class: "unseen", id: "maps-help" }, HELP);
+    const board = element("div", { class: "board" }, this.tools.root, this.morph.root, this.legend.root, this.grid, this.quiet, this.said, help);
+    host.replaceChildren(board, this.tip.root); // the tip is placed on the page, which a container's size may not bound
     host.dataset.ready = "0";
     host.dataset.frame = "0";
   }
@@ -206,6 +205,7 @@ export class Atlas {
   private drop(panel: Panel): void {
     this.sizes.unobserve(panel.frame);
     this.gestures.delete(panel);
+    panel.close();
     if (this.active === panel) this.active = undefined;
     if (this.pointed?.panel === panel) this.leave();
   }
@@ -608,6 +608,7 @@ export class Atlas {
     this.scene.pictures.close();
     this.scene.own.set("");
     this.shelf.keep(new Set());
+    for (const panel of this.panels) panel.close();
     this.host.replaceChildren();
   }
 }

@@ -28,7 +28,7 @@ export interface Look {
   font: string;
 }
 
-const THUMBNAIL = 24; // pixels of the page, with its frame
+const THUMBNAIL = 28; // pixels of the page, with its frame, as nearly as whole pixels allow
 const OWN = 30;
 const NAMES_APART = 20;
 const SMALL = 300; // a map below this width gets smaller dots and words
@@ -180,7 +180,7 @@ export class Panel {
   private drawPictures(scene: Scene, { by, left, top }: Where, fine: number, resting: boolean): void {
     const { pictures, flags, inks } = scene;
     const [h, w] = (this.tile = pictures.tileSize);
-    this.times = Math.max(1, Math.floor((THUMBNAIL * fine) / (Math.max(h, w) + 2)));
+    this.times = Math.max(1, Math.round((THUMBNAIL * fine) / (Math.max(h, w) + 2)));
     const [across, down] = this.thumb();
     if (resting) this.settle(scene, by, across, down);
     const colour = this.colour ?? scene.colour;
@@ -312,6 +312,12 @@ export class Panel {
     this.line.setAttribute("points", corners.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" "));
   }
 
+  // A canvas gives its memory back at once only if it is told to.
+  close(): void {
+    this.canvas.width = this.canvas.height = 0;
+    this.root.remove();
+  }
+
   hint(words: string): void {
     const line = element("p", { class: "hint" }, words);
     this.frame.querySelector(".hint")?.remove();
@@ -326,7 +332,7 @@ function explain({ name: title, value, word, said, definition }: Figure, id: str
   const about = element("div", { class: "about", id: name, popover: "auto" }, element("b", {}, title), element("p", {}, said), element("p", { class: "definition" }, definition));
   const open = element("button", { type: "button", class: "why", popovertarget: name, "aria-label": `What ${title} says` }, "?");
   about.addEventListener("toggle", () => beside(about, open));
-  return element("div", {}, element("dt", {}, title, " ", open), element("dd", {}, value, element("small", {}, word)), about);
+  return element("div", {}, element("dt", {}, title), element("dd", {}, value, open, element("small", {}, word)), about);
 }
 
 function beside(about: HTMLElement, open: HTMLElement): void {
