@@ -62,7 +62,8 @@ export class Atlas {
   private cursor = -1; // of the keyboard
   private pointed: Pointed | undefined;
   private cost = 0.0002; // milliseconds of a point, as measured
-  private stamped = false; // moving: what is drawn may be less than all
+  private moving = false; // what is drawn may be less than all
+  private asking = false; // once a rest, never because a picture came: more may be wanted than are kept
   private travelling = 0; // the frame of points on their way to a map that replaces theirs
   private tapped: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
@@ -81,7 +82,7 @@ export class Atlas {
   private readonly hover = new FrameLoop<Pointed | undefined>((pointed) => this.show(pointed));
   private readonly alive = new FrameLoop<Pointed>((pointed) => this.dream(pointed));
   private readonly rest = settled(RESTS, () => {
-    this.stamped = false;
+    this.moving = false;
     if (!this.closed) this.redraw(performance.now(), false);
   });
 
@@ -106,16 +107,17 @@ export class Atlas {
       this.say(`The picture between the points is not drawn here: ${reason}.`);
       this.tell?.setStateValue("failed", { reason });
     });
-    const anew = (): void => this.redraw(performance.now(), false);
+    const anew = (): void => {
+      if (this.told) this.views.push(undefined, performance.now());
+    };
     const none = new Uint8Array();
     this.scene = {
       n: 0, colour: none, inks: new Uint32Array(), shapes: [], flags: none, selected: 0, order: new Uint32Array(),
       pictures: new Pictures(anew), thumbnails: false, own: new OneSheet(anew), columns: 1, look: this.looked(),
     };
-    host.replaceChildren(
-      this.tools.root, this.morph.root, this.legend.root, this.grid, this.quiet, this.said,
-      element("p", { class: "unseen", id: "maps-help" }, HELP), this.tip.root,
-    );
+    const help = element("p", { class: "unseen", id: "maps-help" }, HELP);
+    const board = element("div", { class: "board" }, this.tools.root, this.morph.root, this.legend.root, this.grid, this.quiet, this.said, help);
+    host.replaceChildren(board, this.tip.root); // the tip is placed on the page, which a container's size may not bound
     host.dataset.ready = "0";
     host.dataset.frame = "0";
   }
@@ -137,13 +139,21 @@ export class Atlas {
       arrays = await this.read(told);
     } catch (error) {
       console.warn(error);
-      if (turn === this.turn) this.say("The maps could not be loaded: the connection failed. Reload the page.");
+      if (turn === this.turn) this.miss(told.token);
       return;
     }
     if (turn !== this.turn || this.closed) return;
     this.say(this.between.off ? this.quiet.textContent : "");
     this.adopt(told, arrays, before);
   }
+
+  // Said once for the same maps: the server may answer by drawing them again.
+  private miss(token: string): void {
+    this.say("The maps could not be loaded: the server did not answer as it should. Reload the page.");
+    if (this.missed !== token) this.tell?.setStateValue("failed", { reason: "the maps could not be loaded" });
+    this.missed = token;
+  }
+  private missed = "";
 
   private async read(told: Told): Promise<Arrays> {
     const { base } = told;
@@ -206,6 +216,7 @@ export class Atlas {
   private drop(panel: Panel): void {
     this.sizes.unobserve(panel.frame);
     this.gestures.delete(panel);
+    panel.close();
     if (this.active === panel) this.active = undefined;
     if (this.pointed?.panel === panel) this.leave();
   }
@@ -243,8 +254,9 @@ export class Atlas {
     this.host.dataset.ready = "1";
     this.redraw(performance.now(), false);
     if (scene.selected > 0 && before && before.token !== told.token) setTimeout(() => this.commit(), 0); // the same images under another name
-    const idle = window.requestIdleCallback ?? ((run: () => void) => setTimeout(run, 800));
-    idle(() => void (this.closed || this.between.prepare()));
+    const prepare = (): void => void (this.closed || this.between.prepare());
+    if ("requestIdleCallback" in window) requestIdleCallback(prepare, { timeout: 3000 });
+    else setTimeout(prepare, 800);
   }
 
   // Points travel to the map that replaces theirs.
@@ -286,8 +298,9 @@ export class Atlas {
 
   private redraw(stamp: number, moving = true): void {
     if (!this.told) return;
+    this.asking = true;
     if (moving) {
-      this.stamped = true;
+      this.moving = true;
       this.rest();
     }
     this.views.push(undefined, stamp);
@@ -297,17 +310,26 @@ export class Atlas {
     if (!this.told || this.closed) return;
     const { scene, panels } = this;
     this.travel();
-    const most = this.stamped ? Math.max(FEWEST, Math.floor(BUDGET / this.cost / panels.length)) : scene.n;
+    const most = this.moving ? Math.max(FEWEST, Math.floor(BUDGET / this.cost / panels.length)) : scene.n;
     const begun = performance.now();
     let drawn = 0;
-    for (const panel of panels) drawn += panel.draw(scene, Math.min(most, scene.n), !this.stamped);
+    for (const panel of panels) drawn += panel.draw(scene, Math.min(most, scene.n), !this.moving);
     const took = performance.now() - begun;
     if (drawn > FEWEST) this.cost += 0.3 * (took / drawn - this.cost);
+    if (this.asking && !this.moving) this.ask();
     this.marks();
     this.legend.show(scene.selected, this.hidden, this.names, this.wholeClasses());
     const { dataset } = this.host;
     dataset.selected = String(scene.selected);
     dataset.frame = String(Number(dataset.frame) + 1);
+  }
+
+  // Pictures that the maps have room for, in turns.
+  private ask(): void {
+    this.asking = false;
+    const most = Math.max(0, ...this.panels.map(({ wanted }) => wanted.length));
+    const turns = Array.from({ length: most }, (_, i) => this.panels.flatMap(({ wanted }) => wanted.slice(i, i + 1)));
+    this.scene.pictures.ask(turns.flat().reverse());
   }
 
   // The places of the map from which the points travel.
@@ -608,6 +630,7 @@ export class Atlas {
     this.scene.pictures.close();
     this.scene.own.set("");
     this.shelf.keep(new Set());
+    for (const panel of this.panels) panel.close();
     this.host.replaceChildren();
   }
 }

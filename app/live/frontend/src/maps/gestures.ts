@@ -22,6 +22,7 @@ const STILL = 5; // a press that moves less than this is a tap
 const WHEEL = 0.0022;
 const PINCHED = 0.01; // a touchpad's pinch comes as a wheel of small steps
 const CLOSER = 2;
+const LINGERS = 2500; // milliseconds for which what a finger touched stays to be seen
 const KEYED = 60; // pixels that a key pans
 const ARROWS: Record<string, Spot> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
@@ -35,6 +36,7 @@ interface Press {
 
 export class Gestures {
   private press: Press | undefined;
+  private lingering: ReturnType<typeof setTimeout> | undefined;
   private readonly fingers = new Map<number, Spot>();
 
   constructor(
@@ -45,8 +47,9 @@ export class Gestures {
     frame.onpointermove = (event) => this.move(event);
     frame.onpointerup = (event) => this.up(event);
     frame.onpointercancel = (event) => this.cancel(event);
-    frame.onpointerleave = () => {
-      if (!this.press) meant.leave();
+    frame.onpointerleave = ({ pointerType }) => {
+      if (pointerType === "touch") this.lingering = setTimeout(() => meant.leave(), LINGERS);
+      else if (!this.press) meant.leave();
     };
     frame.ondblclick = (event) => {
       meant.zoom(event.shiftKey ? 1 / CLOSER : CLOSER, this.at(event), event.timeStamp);
@@ -61,16 +64,17 @@ export class Gestures {
   }
 
   private down(event: PointerEvent): void {
+    clearTimeout(this.lingering);
     if (event.pointerType === "touch") {
       this.fingers.set(event.pointerId, this.at(event));
       if (this.fingers.size === 2) return this.give();
     }
     if (event.button > 1 || this.press || this.fingers.size > 1) return;
     if (event.button === 1) event.preventDefault();
-    this.frame.focus({ preventScroll: true });
     this.frame.setPointerCapture(event.pointerId);
     const moves = event.button === 1 || this.meant.tool === "move";
     this.press = { id: event.pointerId, path: [this.at(event)], moves, add: event.shiftKey, far: false };
+    if (this.meant.tool === "look") this.meant.point(this.at(event), event);
   }
 
   private move(event: PointerEvent): void {

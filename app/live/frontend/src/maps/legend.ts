@@ -45,7 +45,6 @@ export class Legend {
   constructor(private readonly heard: Heard) {
     this.clear = button("Clear selection", "Clear selection", () => heard.clear());
     this.all = button("Show all", "Show all classes", () => heard.showAll());
-    this.clear.hidden = this.all.hidden = true;
   }
 
   build({ legend, table, shapes }: Told): void {
@@ -78,9 +77,10 @@ export class Legend {
   show(selected: number, hidden: ReadonlySet<string>, names: readonly string[], whole: readonly boolean[]): void {
     this.marks.forEach((mark, i) => mark.setAttribute("aria-pressed", String(!hidden.has(names[i] ?? ""))));
     this.names.forEach((name, i) => name.setAttribute("aria-pressed", String(whole[i] ?? false)));
-    const words = selected ? `${selected.toLocaleString("en")} selected` : "";
+    const words = selected ? `${selected.toLocaleString("en")} selected` : "nothing selected";
     if (this.count.textContent !== words) this.count.textContent = words;
-    this.clear.hidden = selected === 0;
-    this.all.hidden = hidden.size === 0;
+    // Their room is kept: the maps below must not move when something is selected.
+    this.clear.classList.toggle("absent", selected === 0);
+    this.all.classList.toggle("absent", hidden.size === 0);
   }
 }

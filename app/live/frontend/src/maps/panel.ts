@@ -28,11 +28,11 @@ export interface Look {
   font: string;
 }
 
-const THUMBNAIL = 24; // pixels of the page, with its frame
+const THUMBNAIL = 28; // pixels of the page, with its frame, as nearly as whole pixels allow
 const OWN = 30;
 const NAMES_APART = 20;
 const SMALL = 300; // a map below this width gets smaller dots and words
-const MOST_ASKED = 400; // points whose pictures are asked for at once
+const MOST_ASKED = 48; // points whose pictures are asked for at once
 
 const EIGHTHS = 8; // of a pixel: sizes of dots that zooming goes through
 const FEW = 700;
@@ -65,6 +65,7 @@ export class Panel {
   private plane: Plane = { pixels: new Uint32Array(), width: 0, side: 0, margin: 0 };
   private pictured: number[] = []; // points that stand as pictures, the first drawn last
   private readonly pictures = new Set<number>();
+  wanted: number[] = []; // points that would stand as pictures if these were here, the first most
   private times = 1;
   private explained = "";
 
@@ -172,7 +173,7 @@ export class Panel {
   // --- pictures instead of dots
 
   private forgetPictures(): void {
-    this.pictured = [];
+    this.pictured = this.wanted = [];
     this.pictures.clear();
   }
 
@@ -180,7 +181,7 @@ export class Panel {
   private drawPictures(scene: Scene, { by, left, top }: Where, fine: number, resting: boolean): void {
     const { pictures, flags, inks } = scene;
     const [h, w] = (this.tile = pictures.tileSize);
-    this.times = Math.max(1, Math.floor((THUMBNAIL * fine) / (Math.max(h, w) + 2)));
+    this.times = Math.max(1, Math.round((THUMBNAIL * fine) / (Math.max(h, w) + 2)));
     const [across, down] = this.thumb();
     if (resting) this.settle(scene, by, across, down);
     const colour = this.colour ?? scene.colour;
@@ -207,18 +208,17 @@ export class Panel {
     this.pictured = [...room.placed];
     this.pictures.clear();
     for (const point of this.pictured) this.pictures.add(point);
-    if (pictures.arrived.length >= scene.n) return;
-    // Where there is room for more, they are fetched: those that are in sight only.
-    const wanted: number[] = [];
+    this.wanted = [];
+    // Where there is room for more, they are wanted: those in sight, and of a whole map only what is selected.
+    if (pictures.arrived.length >= scene.n || (this.view.zoom === 1 && selected === 0)) return;
     const half = EDGE / this.view.zoom;
     for (const point of scene.order) {
       if (Math.abs((this.places[2 * point] ?? 0) - this.view.x) > half || Math.abs((this.places[2 * point + 1] ?? 0) - this.view.y) > half) continue;
       if (!seen(flags, point, only) || pictures.tile(point) || !room.free(point)) continue;
       room.take(point);
-      wanted.push(point);
-      if (wanted.length >= MOST_ASKED) break;
+      this.wanted.push(point);
+      if (this.wanted.length >= MOST_ASKED) break;
     }
-    pictures.ask(wanted.reverse());
   }
 
   // --- words and the visitor's own images
@@ -312,9 +312,15 @@ export class Panel {
     this.line.setAttribute("points", corners.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" "));
   }
 
+  // A canvas gives its memory back at once only if it is told to.
+  close(): void {
+    this.canvas.width = this.canvas.height = 0;
+    this.root.remove();
+  }
+
   hint(words: string): void {
+    if (this.frame.querySelector(".hint")) return;
     const line = element("p", { class: "hint" }, words);
-    this.frame.querySelector(".hint")?.remove();
     this.frame.append(line);
     line.onanimationend = () => line.remove();
   }
@@ -326,7 +332,7 @@ function explain({ name: title, value, word, said, definition }: Figure, id: str
   const about = element("div", { class: "about", id: name, popover: "auto" }, element("b", {}, title), element("p", {}, said), element("p", { class: "definition" }, definition));
   const open = element("button", { type: "button", class: "why", popovertarget: name, "aria-label": `What ${title} says` }, "?");
   about.addEventListener("toggle", () => beside(about, open));
-  return element("div", {}, element("dt", {}, title, " ", open), element("dd", {}, value, element("small", {}, word)), about);
+  return element("div", {}, element("dt", {}, title), element("dd", {}, value, open, element("small", {}, word)), about);
 }
 
 function beside(about: HTMLElement, open: HTMLElement): void {

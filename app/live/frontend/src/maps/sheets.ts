@@ -1,6 +1,6 @@
 // The points' pictures: from one sheet of all, or from blocks that are fetched as they are looked at, few at a time.
 import type { Tile } from "./raster";
-import { located } from "./shelf";
+import { bytes, located } from "./shelf";
 import type { ImagesTold, Told } from "./told";
 
 const AT_ONCE = 4;
@@ -13,15 +13,16 @@ interface Sheet {
 }
 
 async function read(address: string): Promise<Sheet> {
-  const image = new Image();
-  image.src = address;
-  await image.decode();
-  const [width, height] = [image.naturalWidth, image.naturalHeight];
+  const bitmap = await createImageBitmap(new Blob([await bytes(address)], { type: "image/png" }));
+  const { width, height } = bitmap;
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) throw new Error("no canvas");
-  context.drawImage(image, 0, 0);
-  return { pixels: new Uint32Array(context.getImageData(0, 0, width, height).data.buffer), width };
+  context?.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const pixels = context?.getImageData(0, 0, width, height).data.buffer;
+  canvas.width = canvas.height = 0; // gives its memory back at once
+  if (!pixels) throw new Error("no canvas");
+  return { pixels: new Uint32Array(pixels), width };
 }
 
 // One sheet by its address, the last one read.

@@ -5,7 +5,7 @@ export function located(address: string, base: string): string {
 }
 
 // A page from a file may not fetch, but its addresses hold what they name.
-async function bytes(address: string): Promise<ArrayBuffer> {
+export async function bytes(address: string): Promise<ArrayBuffer> {
   if (address.startsWith("data:")) {
     const text = atob(address.slice(address.indexOf(",") + 1));
     return Uint8Array.from(text, (letter) => letter.charCodeAt(0)).buffer;

@@ -1,12 +1,6 @@
 // Which points stand as pictures: none over another, chosen in a fixed order, so that coming closer adds and never exchanges. Pure.
 import { HIDDEN } from "./pick";
 
-export interface Placed {
-  points: number[]; // from the last drawn to the first
-  across: number; // of one picture, in device pixels
-  down: number;
-}
-
 // Places of pictures of across × down device pixels, `by` device pixels to a unit; the cells hold one corner each at most.
 export class Room {
   private readonly cells: Int32Array;
@@ -18,13 +12,11 @@ export class Room {
     private readonly by: number,
     private readonly across: number,
     private readonly down: number,
-    edge: number,
+    private readonly edge: number, // the places' largest number
   ) {
     this.columns = Math.ceil((2 * edge * by) / across) + 3;
     this.cells = new Int32Array(this.columns * (Math.ceil((2 * edge * by) / down) + 3)).fill(-1);
-    this.edge = edge;
   }
-  private readonly edge: number;
 
   private spot(i: number): [number, number] {
     return [((this.places[2 * i] ?? 0) + this.edge) * this.by, (this.edge - (this.places[2 * i + 1] ?? 0)) * this.by];

@@ -97,7 +97,8 @@ export class Tip {
     if (y + APART + height > low - 4) this.below = false;
     else if (y - APART - height < 4) this.below = true;
     const up = touch ? y - 2.5 * APART - height >= 4 : !this.below;
-    const left = Math.min(Math.max(this.right ? x + APART : x - APART - width, 4), most - width - 4);
+    const beside = touch ? x - width / 2 : this.right ? x + APART : x - APART - width;
+    const left = Math.min(Math.max(beside, 4), most - width - 4);
     const top = up ? y - (touch ? 2.5 : 1) * APART - height : y + APART;
     this.root.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
   }

@@ -23,7 +23,7 @@ const MORPH = "M3 13a2 2 0 1 0 4 0a2 2 0 1 0-4 0M13 6a2 2 0 1 0 4 0a2 2 0 1 0-4 
 const STEP = 1.5;
 
 export class Tools {
-  readonly root = element("div", { class: "tools", role: "toolbar", "aria-label": "Tools of the maps" });
+  readonly root = element("div", { class: "tools", role: "group", "aria-label": "Tools of the maps" });
   tool: Tool;
   private readonly buttons = new Map<Tool, HTMLButtonElement>();
   private readonly together: HTMLButtonElement;
