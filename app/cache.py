@@ -138,7 +138,7 @@ def atlas(run_id: str, spec: AtlasSpec) -> Atlas:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def map_jobs() -> MapJobs:
     """The maps that are being computed, for everybody."""
-    return MapJobs()
+    return MapJobs(store())
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)

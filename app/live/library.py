@@ -1,36 +1,50 @@
 """What a browser needs of a run to walk in it by itself; the same for every visitor, so it is made and sent once."""
 
 import base64
-import functools
 import gzip
 import hashlib
 import json
+import threading
+from collections import OrderedDict
 
 import numpy as np
 
 from aecore import directions, pictures
 from aecore.directions import Direction
 from aecore.session import FARTHEST, NEARNESS, Session
-from app import cache
 from app.widgets import walk_place
 
 KEPT = 16
 """Libraries held in memory, each below a megabyte."""
+_made: OrderedDict[tuple[str, str], tuple[bytes, str]] = OrderedDict()
+_turn = threading.Lock()
+"""One library is made at a time: of a class that opens a run at once, the first visitor's request makes it for all."""
 
 
 def address(session: Session) -> str:
-    return f"/live/library/{session.run_id}.json"
+    """Where the library is; once it has been made, by its content, so that a browser that has it need not ask."""
+    made = _made.get(_key(session))
+    return f"/live/library/{session.run_id}{f'/{made[1]}' if made else ''}.json"
 
 
 def content(session: Session) -> tuple[bytes, str]:
     """The library as compressed JSON, and the name of that content."""
-    return _content(session.run_id, session.weights_hash)
+    key = _key(session)
+    with _turn:
+        if key not in _made:
+            _made[key] = _content(session)
+        _made.move_to_end(key)
+        while len(_made) > KEPT:
+            _made.popitem(last=False)
+        return _made[key]
 
 
-@functools.lru_cache(maxsize=KEPT)
-def _content(run_id: str, _: str) -> tuple[bytes, str]:
-    # By names, so that what is kept here keeps no session alive.
-    session = cache.session(run_id)
+def _key(session: Session) -> tuple[str, str]:
+    # Names, so that what is kept here keeps no session alive.
+    return session.run_id, session.weights_hash
+
+
+def _content(session: Session) -> tuple[bytes, str]:
     sample = directions.neighbourhood(session)
     text = json.dumps(
         {

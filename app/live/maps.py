@@ -132,7 +132,7 @@ SHORT = {
     "continuity": ("Continuity", ".2f", metrics.trustworthiness_words),
     "knn_accuracy": ("Neighbours agree", ".0%", lambda _: "nearest vote"),
     "explained_variance": ("Explained variance", ".0%", lambda _: "seen here"),
-    "reconstruction_sse": ("Error of the way back", ".1f", lambda _: "per image"),
+    "reconstruction_sse": ("Way back", ".1f", lambda _: "squared error"),
 }
 """{figure: (name, format, a word beside it)}, in the order in which a panel shows them."""
 
@@ -250,12 +250,6 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --st-text-color: light-dark(#1e2430, #e6e9ef); --st-background-color: light-dark(#fff, #0e1117);
-  --st-secondary-background-color: light-dark(#f0f2f6, #262730); --st-primary-color: light-dark(#0072b2, #56b4e9); }}
-body {{ margin: 1.5rem; font: 16px system-ui, sans-serif; color: var(--st-text-color); background: var(--st-background-color); }}
-h1 {{ font-size: 1.4rem; }}
-</style>
 <h1>{title}</h1>
 <div class="maps host"></div>
 <script type="application/json" id="maps">{data}</script>

@@ -1,7 +1,7 @@
 """What a page's live model fetches from this server: the built component, its runtime, models and noise. All read-only.
 
     /live/dist/NAME, /live/runtime/NAME       files of `app/live/dist`, whose names change with their content
-    /live/library/RUN.json                    what Walk's live parts need of a run: directions, a sample of its codes
+    /live/library/RUN[/HASH].json             what Walk's live parts need of a run: directions, a sample of its codes
     /live/model/RUN/PART.json                 where a run's graph is: decoder, encoder, denoiser or denoiser-KIND
     /live/model/HASH.onnx                     the graph
     /live/field/RUN/KIND/N/SEED               the noise of N images, float32 (N, F, H, W), lowest byte first
@@ -28,7 +28,7 @@ from aecore.errors import AecoreError, BadInput, RunUnavailable
 from aecore.session import Session
 from aecore.store import RUN_ID
 from app import cache
-from app.live import blobs, library, tiles
+from app.live import blobs, library, models, tiles
 
 DIST = Path(__file__).parent / "dist"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -41,7 +41,6 @@ TEXTS = {
 TYPES = {**TEXTS, ".wasm": "application/wasm", ".gz": "application/gzip"}
 BYTES = "application/octet-stream"
 KEPT = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-ASKED_AGAIN = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _threads = ThreadPoolExecutor(4, "aecore-live")
 
@@ -55,6 +54,7 @@ def routes(base: str = "") -> list[BaseRoute]:
         Route("/dist/{name}", _threaded(_dist)),
         Route("/runtime/{name}", _threaded(_runtime)),
         Route("/library/{run_id}.json", _threaded(_library)),
+        Route("/library/{run_id}/{name}.json", _threaded(_library)),
         Route("/model/{name}", _threaded(_graph)),
         Route("/model/{run_id}/{part}.json", _threaded(_where)),
         Route("/field/{run_id}/{kind}/{n}/{seed}", _threaded(_field)),
@@ -139,11 +139,13 @@ def _session(request: Request) -> Session:
 
 
 def _library(request: Request) -> Response:
-    """Kept by the browser and asked for again, since an upgrade may say more of a run: 304 as long as it does not."""
+    """By its content, so that a browser can keep it; every other address leads there, also that of an older program."""
     body, name = library.content(_session(request))
-    headers = {**ASKED_AGAIN, "ETag": f'"{name}"', "Vary": "Accept-Encoding"}
-    if f'"{name}"' in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
+    asked = request.path_params.get("name")
+    if asked != name:
+        folder = f"{request.path_params['run_id']}/" if asked is None else ""
+        return Response(status_code=307, headers={**NOT_KEPT, "Location": f"{folder}{name}.json"})
+    headers = {**KEPT, "Vary": "Accept-Encoding"}
     if _gzipped(request):
         return Response(body, headers={**headers, **_ENCODED}, media_type=TYPES[".json"])
     return Response(gzip.decompress(body), headers=headers, media_type=TYPES[".json"])
@@ -154,8 +156,7 @@ def _where(request: Request) -> Response:
     part, _, kind = request.path_params["part"].partition("-")
     if kind and part != "denoiser":
         raise BadInput(f"only a denoiser has a kind of noise, not the {part}")
-    graph = export.exported(session, part, kind or None)
-    export.compressed(graph)
+    graph = models.made(session, part, kind or None)
     corruption = session.corruption(kind or None)
     about = {"url": f"/live/model/{graph.name}", "size": graph.size, "part": part, "shape": session.shape,
              "code_dim": session.code_dim}  # fmt: skip

@@ -21,7 +21,7 @@ def addresses(session: Session) -> str:
 
 
 def block(session: Session, data: str, number: int) -> bytes:
-    """Images `BLOCK` · number and on as one PNG, `pictures.TILE_COLUMNS` in a line. Raises `BadInput`, `DataUnavailable`."""
+    """Images `BLOCK` · number and on as one PNG, see `pictures.tiles`. Raises `BadInput`, `DataUnavailable`."""
     if data != _name(session) or number * BLOCK >= len(session.data):
         raise BadInput("there is no such block of images; reload the page, which may be older than the data")
     return _block(session.run_id, data, number)

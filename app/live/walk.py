@@ -13,7 +13,7 @@ from aecore import pictures
 from aecore.session import Gallery, Session
 from app import live, state
 from app.live import library as live_library
-from app.live import walk_messages
+from app.live import models, walk_messages
 from app.live.library import floats, line
 from app.live.walk_messages import CONTROLS_KEY, DRAW_KEY, STAGE_KEY
 from app.widgets import walk_place
@@ -157,8 +157,8 @@ def described(place: Place) -> dict[str, object]:
     return {
         "run": place.session.run_id,
         "base": live.base(),
-        "decoder": f"/live/model/{place.session.run_id}/decoder.json",
-        "encoder": f"/live/model/{place.session.run_id}/encoder.json",
+        "decoder": models.address(place.session, "decoder"),
+        "encoder": models.address(place.session, "encoder"),
         "token": place.origin_token,
         "heard": state.heard_of_walk(place.origin_token),
         "start": floats(place.start),

@@ -1,4 +1,4 @@
-"""Which maps stand side by side, of how many images; what takes long is computed off the page, and only when asked for."""
+"""Which maps stand side by side, of how many images; what takes long is computed off the page, once it is asked for."""
 
 import html
 from typing import Any
@@ -66,7 +66,7 @@ def name_of(spec: AtlasSpec) -> str:
 
 
 def choose(session: Session, wanted: AtlasSpec, count: int) -> tuple[AtlasSpec | None, str]:
-    """Draws the choice; the maps chosen, or None and why they cannot be. `count` is the number of images on the maps."""
+    """Draws the choice; the maps chosen, or None and why they cannot be. `count` images are on the maps now."""
     key = f"{state.MAP_WIDGET}{state.round_of_maps()}{name_of(wanted)}"
     try:
         panels = [
@@ -102,9 +102,17 @@ def _panel(session: Session, before: PanelSpec | None, i: int, column: Any, key:
             return PanelSpec(CodeMap(), run=kind.removeprefix(OTHER))
         cls = members("embeddings", Embedding)[kind]
         own = before.embedding if before is not None and _kind_of(before, options) == kind else cls()
-        fields = [name for name in own_fields(cls) if name != "dimensions"]
-        values = settings_form(cls, own.model_dump(), f"{key}.{kind}", fields) if fields else {}
-        return PanelSpec(make("embeddings", Embedding, {"kind": kind, **values}))
+        return PanelSpec(make("embeddings", Embedding, {"kind": kind, **_settings(own, f"{key}.{kind}")}))
+
+
+def _settings(before: Embedding, key: str) -> dict[str, Any]:
+    """The settings of a map; the graph's only where there is a graph."""
+    fields = [name for name in own_fields(type(before)) if name != "dimensions"]
+    held, graph = before.model_dump(), [name for name in fields if name == "neighbours"]
+    values = settings_form(type(before), held, key, [name for name in fields if name not in graph], ("precomputed",))
+    if values.get("distance") == "geodesic":
+        values |= settings_form(type(before), held, key, graph)
+    return values
 
 
 def _options(session: Session, first: bool) -> dict[str, str]:

@@ -26,7 +26,7 @@ def show_selection(session: Session, atlas: Atlas, chosen: list[int], count: int
     if not chosen:
         st.caption(HINT)
         return
-    h, w = atlas.shape[1:]
+    w = atlas.shape[2]
     columns = max(4, 350 // (w + 1))
     gallery = chosen[: ROWS * columns]
     counts = ", ".join(f"{name}: {many:,}" for name, many in atlas.class_counts(chosen).items())
@@ -84,15 +84,13 @@ def show_spot(spot: Spot) -> None:
             most=6,
         )
     with right:
+        made = f"**Made, not found: a place between the points of {spot.panel.title}.**"
         if back.through == "pixels":
             st.markdown(
-                f"**Made, not found: a place between the points of {spot.panel.title}.** Its plane leads back to pictures "
-                "straight: the mean picture, plus so much of each of the two directions."
+                f"{made} Its plane leads straight back to pictures: the mean one and so much of two directions."
             )
             return
-        st.markdown(
-            f"**Made, not found: a place between the points of {spot.panel.title}.** The code that it stands for, decoded."
-        )
+        st.markdown(f"{made} The code that it stands for, decoded.")
         if st.button("Walk from here", icon=":material/explore:", key=f"{state.MAP_WIDGET}from_here"):
             moved = {f"u{unit}": f"{value:.4g}" for unit, value in enumerate(row.tolist())}
             st.switch_page("views/walk.py", query_params={state.RUN: back.run_id, **moved})

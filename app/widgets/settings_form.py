@@ -19,15 +19,20 @@ def own_fields(settings: type[BaseModel]) -> list[str]:
 
 
 def settings_form(
-    settings: type[BaseModel], values: Mapping[str, Any], key: str, only: Collection[str] | None = None
+    settings: type[BaseModel],
+    values: Mapping[str, Any],
+    key: str,
+    only: Collection[str] | None = None,
+    without: Collection[Any] = (),
 ) -> dict[str, Any]:
-    """Draws the fields of `settings` (or `only` some) and returns what is in them, as JSON-like values.
+    """Draws the fields of `settings` (or `only` some) and returns what is in them, as JSON-like values; choices
+    `without` a meaning here are not offered.
 
     `values` are what the widgets begin with. What they return may still be refused: ranges that depend on other
     settings, and lists of numbers typed as text, are for `parse` to judge and to word.
     """
     names = [name for name in own_fields(settings) if only is None or name in only]
-    return {name: _widget(name, settings.model_fields[name], values[name], f"{key}.{name}") for name in names}
+    return {name: _widget(name, settings.model_fields[name], values[name], f"{key}.{name}", without) for name in names}
 
 
 def label_of(name: str, field: FieldInfo) -> str:
@@ -68,12 +73,12 @@ def _settable(field: FieldInfo) -> bool:
     return known and (low is None or low != high)
 
 
-def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
+def _widget(name: str, field: FieldInfo, value: Any, key: str, without: Collection[Any]) -> Any:
     kind, label, said = _core_type(field), label_of(name, field), field.description
     if kind is bool:
         return st.toggle(label, value=bool(value), key=key, help=said, persist_state="session")
     if get_origin(kind) is Literal:
-        return _choice(label, get_args(kind), value, key, said)
+        return _choice(label, tuple(each for each in get_args(kind) if each not in without), value, key, said)
     if get_origin(kind) is tuple:
         text = ", ".join(str(number) for number in value)
         given = st.text_input(label, text, key=key, help=said, placeholder="none", persist_state="session")

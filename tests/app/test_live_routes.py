@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urljoin
 
 import anyio
 import numpy as np
@@ -24,7 +25,7 @@ from starlette.applications import Starlette
 from aecore import export, graphs, pictures
 from aecore.errors import AecoreError
 from app import cache
-from app.live import blobs, routes, tiles
+from app.live import blobs, library, models, routes, tiles
 
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -44,18 +45,16 @@ class Answer:
         return line
 
 
-def get(path: str, accept: str = "gzip, br", base: str = "", known: str = "") -> Answer:
+def get(path: str, accept: str = "gzip, br", base: str = "") -> Answer:
     """What the routes answer, byte for byte: no client that would unpack or follow anything."""
-    return anyio.run(asked, Starlette(routes=routes.routes(base)), path, accept, known)
+    return anyio.run(asked, Starlette(routes=routes.routes(base)), path, accept)
 
 
-async def asked(app: Starlette, path: str, accept: str, known: str = "") -> Answer:
+async def asked(app: Starlette, path: str, accept: str) -> Answer:
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
         "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"",
-        "headers": [
-            (name, text.encode()) for name, text in ((b"accept-encoding", accept), (b"if-none-match", known)) if text
-        ],
+        "headers": [(b"accept-encoding", accept.encode())] if accept else [],
     }  # fmt: skip
     sent: list[dict] = []
 
@@ -101,20 +100,47 @@ def test_a_model_comes_by_its_content_and_is_what_the_core_exports(run_ids, part
         assert answer.headers["vary"] == "Accept-Encoding"
 
 
-def test_what_walk_needs_of_a_run_comes_once_and_is_asked_for_again(run_ids):
-    run_id = run_ids["variational"]
-    first = get(f"/live/library/{run_id}.json")
-    assert (first.status, first.headers["content-encoding"]) == (200, "gzip")
-    assert first.headers["cache-control"] == "no-cache"
-    told, session = json.loads(gzip.decompress(first.body)), cache.session(run_id)
-    assert told["run"] == run_id
+def test_what_walk_needs_of_a_run_comes_by_its_content(run_ids):
+    session = cache.session(run_ids["variational"])
+    before = f"/live/library/{session.run_id}.json"
+    way = get(before)
+    assert (way.status, way.headers["cache-control"]) == (307, "no-store"), "a run's next library may be another"
+    named = library.address(session)
+    assert urljoin(before, way.headers["location"]) == named, "from now on a page says so itself"
+    assert urljoin(f"/a/path{before}", way.headers["location"]) == f"/a/path{named}"
+    old = get(f"/live/library/{session.run_id}/0123456789abcdef.json")
+    assert urljoin(f"/live/library/{session.run_id}/old.json", old.headers["location"]) == named
+    packed = get(named)
+    assert (packed.status, packed.headers["content-encoding"]) == (200, "gzip")
+    assert (packed.headers["cache-control"], packed.headers["vary"]) == (FOREVER, "Accept-Encoding")
+    told = json.loads(gzip.decompress(packed.body))
+    assert json.loads(get(named, accept="").body) == told
+    assert told["run"] == session.run_id
     assert [one["id"] for one in told["directions"]][: session.code_dim] == [f"u{k}" for k in session.units_by_effect()]
     codes = np.frombuffer(base64.b64decode(told["codes"]), "<f4").reshape(-1, session.code_dim)
     assert np.isin(codes, session.codes).all()
-    assert json.loads(get(f"/live/library/{run_id}.json", accept="").body) == told
-    again = get(f"/live/library/{run_id}.json", known=first.headers["etag"])
-    assert (again.status, again.body) == (304, b"")
-    assert get(f"/live/library/{run_id}.json", known='"another"').status == 200
+
+
+def test_no_more_libraries_are_kept_than_there_is_room_for(run_ids, monkeypatch):
+    monkeypatch.setattr(library, "KEPT", 1)
+    sessions = [cache.session(run_ids[name]) for name in ("variational", "denoising")]
+    first, other = (library.content(session) for session in sessions)
+    assert library.address(sessions[1]).endswith(f"/{other[1]}.json")
+    assert library.address(sessions[0]) == f"/live/library/{sessions[0].run_id}.json"
+    assert library.content(sessions[0]) == first, "made anew, the same"
+
+
+def test_a_model_that_was_made_is_named_by_its_content_as_long_as_it_is_kept(run_ids, monkeypatch, tmp_path):
+    monkeypatch.setattr(export, "folder", lambda: tmp_path)
+    session = cache.session(run_ids["denoising"])
+    asked = {part: f"/live/model/{session.run_id}/{part}.json" for part in ("decoder", "denoiser-gaussian")}
+    for part, described in asked.items():
+        name, _, kind = part.partition("-")
+        assert models.address(session, name, kind or None) == described
+        graph = where(session.run_id, part)["url"]
+        assert models.address(session, name, kind or None) == graph
+        (tmp_path / Path(graph).name).unlink()
+        assert models.address(session, name, kind or None) == described
 
 
 def test_a_denoiser_plays_the_seed_s_own_noise(run_ids):

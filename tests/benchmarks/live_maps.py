@@ -1,4 +1,4 @@
-"""Maps under a real pointer in Chromium: `AECORE_MNIST=mnist.npz python tests/benchmarks/live_maps.py [hover pan open first]`.
+"""Maps under a real pointer in Chromium: `AECORE_MNIST=mnist.npz python tests/benchmarks/live_maps.py [PART…]`.
 
 hover  three panels of 2,000 points: pointer event's own time to the end of the draw that marks its point in all of them
 pan    three panels of 20,000 points: draws a second while the mouse drags the map, and while its wheel zooms

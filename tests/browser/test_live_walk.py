@@ -1,10 +1,11 @@
 """The Walk page as an instrument: the picture follows the hand in the browser, and the server hears of it once."""
 
+import json
 import re
 
 import pytest
 from conftest import OpenPage, at_rest, becomes, changed, finger, listening, place, source_of
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 RUN = "digits-variational"
 OTHER = "digits-undercomplete"
@@ -65,6 +66,36 @@ def test_the_live_picture_is_the_servers(open_page: OpenPage) -> None:
         }"""
     )
     assert max(apart) <= 1
+
+
+def choose(page: Page, run: str, name: str) -> None:
+    """Another run by the page's own list, live."""
+    page.get_by_role("combobox", name="Run").click()
+    page.get_by_role("option", name=name).first.click()
+    expect(page).to_have_url(re.compile(f"run={run}"))
+    at_rest(page)
+    live(page)
+
+
+def decoded(browser: Browser) -> int:
+    """Bytes of the pictures that the browser keeps decoded, whether or not a page still shows them."""
+    browser.start_tracing(categories=["disabled-by-default-memory-infra"])
+    browser.new_browser_cdp_session().send("Tracing.requestMemoryDump", {"levelOfDetail": "detailed"})
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    dumps = [event["args"]["dumps"].get("allocators", {}) for event in events if "dumps" in event["args"]]
+    assert any("cc" in dump for dump in dumps)
+    kept = [dump["cc/image_memory"]["attrs"]["size"]["value"] for dump in dumps if "cc/image_memory" in dump]
+    return sum(int(size, 16) for size in kept)
+
+
+def test_a_run_that_was_left_leaves_no_decoded_picture_in_the_browser(open_page: OpenPage, browser: Browser) -> None:
+    page = open_page(f"walk?run={RUN}")
+    live(page)
+    before = decoded(browser)
+    for _ in range(2):
+        choose(page, "patterns-variational", "Patterns, variational")
+        choose(page, RUN, "Digits, variational")
+    assert decoded(browser) < before + 100_000, "a sheet of pictures has several times as many bytes"
 
 
 def test_reload_restores_what_was_walked_to(open_page: OpenPage) -> None:
