@@ -18,8 +18,8 @@ from aecore.atlas import Atlas, Back, Panel, Placed
 from aecore.colouring import Colouring
 from aecore.session import Pictures, Session
 from aecore.subset import SMALL
-from app import live, state
-from app.live import blobs
+from app import cache, live, state
+from app.live import blobs, models
 from app.live import tiles as image_blocks
 
 FIRST = 1_000
@@ -123,7 +123,7 @@ def _back(back: Back, shape: tuple[int, int, int]) -> Message:
     rows = {"through": back.through, "rows": _put(np.stack([back.origin, back.x, back.y]), "<f4"), "shape": list(shape)}
     if back.through == "pixels":
         return {**rows, "low": back.low, "high": back.high}
-    return {**rows, "decoder": f"/live/model/{back.run_id}/decoder.json"}
+    return {**rows, "decoder": models.address(cache.session(back.run_id), "decoder")}
 
 
 SHORT = {

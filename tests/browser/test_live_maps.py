@@ -145,22 +145,14 @@ def test_the_wheel_zooms_all_maps_with_ctrl_and_scrolls_the_page_without(open_pa
 # --- alive
 
 
-def dreamt(page: Page) -> int:
-    return int(page.locator(".maps").get_attribute("data-dreamt") or 0)
-
-
 def dream(page: Page, panel: int, across: float = 0.12, down: float = 0.88) -> str:
-    """Moves about on empty ground until a picture is made there, and returns it."""
-    before = dreamt(page)
-    x, y = place(frames(page).nth(panel), across, down)
-    page.mouse.move(x, y)
-    page.mouse.move(x + 3, y)
-    page.wait_for_function(
-        "before => Number([...document.querySelectorAll('*')].find(e => e.shadowRoot?.querySelector('.maps'))"
-        ".shadowRoot.querySelector('.maps').dataset.dreamt) > before",
-        arg=before,
-    )
-    return page.locator(".maps .tip .made canvas").evaluate(DRAWN)
+    """Rests on empty ground until a picture is made there, and returns it."""
+    before = page.locator(".maps .tip .made canvas").evaluate(DRAWN)
+    page.mouse.move(*place(frames(page).nth(panel), across, down), steps=2)
+    expect(page.locator(".maps")).to_have_attribute("data-dreamt", "true")
+    made = page.locator(".maps .tip.on .made canvas")
+    page.wait_for_function("([canvas, before]) => canvas.toDataURL() !== before", arg=[made.element_handle(), before])
+    return made.evaluate(DRAWN)
 
 
 def test_the_decoder_draws_where_no_image_is_and_pca_its_linear_picture(open_page: OpenPage) -> None:
@@ -272,7 +264,9 @@ def test_the_linked_maps_open_from_a_file_without_a_server(open_page: OpenPage, 
     page.get_by_role("button", name="Export").click()
     file = tmp_path / "maps.html"
     saved(page, "Linked maps, HTML").save_as(file)
-    alone = page.context.new_page()
+    assert page.context.browser is not None
+    context = page.context.browser.new_context()  # one that asks nothing of any server
+    alone = context.new_page()
     errors: list[str] = []
     asked: list[str] = []
     alone.on("pageerror", lambda error: errors.append(str(error)))
@@ -284,6 +278,7 @@ def test_the_linked_maps_open_from_a_file_without_a_server(open_page: OpenPage, 
     dream(alone, 0)
     assert errors == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    context.close()
 
 
 @pytest.mark.parametrize("dark", [False, True])
