@@ -434,7 +434,8 @@ def _result(images: Subset, plan: _Plan, work: _Work) -> tuple[maps.MapResult, C
         coordinates = result.coordinates
 
         def distortion() -> Float32[np.ndarray, "n"]:
-            return shepard.distortion(images.rows, coordinates).astype(np.float32)
+            compared = shepard.MOST_COMPARED if images.small else shepard.MOST_COMPARED // 2
+            return shepard.distortion(images.rows, coordinates, compared).astype(np.float32)
 
         if images.small:
             return result, distortion
