@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pictured, row } from "../src/maps/between";
+import { Chosen } from "../src/maps/chosen";
 import { blended, eased, inverse } from "../src/maps/morph";
 import { box, caught, HIDDEN, inside, nearest, SELECTED, shuffled, toward } from "../src/maps/pick";
 import { drawDots, drawTile, packed, type Plane, stamps } from "../src/maps/raster";
 import { located, Shelf } from "../src/maps/shelf";
+import { tile } from "../src/maps/sheets";
 import { Room } from "../src/maps/thumbs";
 import { bounded, CLOSEST, EDGE, moved, onMap, onScreen, revealing, type Spot, type View, WHOLE, zoomed } from "../src/maps/view";
 
@@ -175,6 +177,51 @@ test("pictures stand apart, as many as there is room for in their order, and com
   assert.ok(far.length > 80, String(far.length));
   assert.ok(near.length > 1.5 * far.length);
   assert.ok(far.every((i) => near.includes(i)));
+});
+
+test("a sheet's tiles stand in rows, as many as it is wide", () => {
+  const sheet = { pixels: new Uint32Array(6 * 4), width: 6 };
+  const corners = [0, 1, 2, 3].map((at) => tile(sheet, at, [2, 2]).at);
+  assert.deepEqual(corners, [0, 2, 4, 12]);
+});
+
+// --- the selection
+
+const chosen = (): Chosen => {
+  const made = new Chosen();
+  made.begin(6);
+  made.paint(Uint8Array.of(0, 0, 1, 1, 2, 2), ["a", "b", "c"], "by class");
+  return made;
+};
+
+test("what is hidden is not selected, neither then nor later, and other classes are not hidden by old names", () => {
+  const some = chosen();
+  assert.equal(some.select([0, 2, 4], false), true);
+  assert.equal(some.toggle("b"), true);
+  assert.deepEqual(some.points(), [0, 4]);
+  some.select([1, 3], true);
+  assert.deepEqual(some.points(), [0, 1, 4]);
+  assert.equal(some.toggle("b"), false, "what comes back does not change the selection");
+  assert.deepEqual(some.points(), [0, 1, 4]);
+  some.toggle("c");
+  some.paint(Uint8Array.of(0, 1, 0, 1, 0, 1), ["c", "d"], "by factor");
+  assert.ok([0, 1, 2, 3, 4, 5].every((i) => some.shown(i)));
+});
+
+test("a class is selected as a whole, added with others, and let go when chosen again", () => {
+  const some = chosen();
+  some.toggle("b");
+  some.selectClass(1, false);
+  assert.deepEqual([some.points(), some.whole(), [...some.hidden]], [[2, 3], [false, true, false], []]);
+  some.selectClass(2, true);
+  assert.deepEqual([some.points(), some.whole()], [[2, 3, 4, 5], [false, true, true]]);
+  some.select([2], false);
+  assert.deepEqual(some.whole(), [false, false, false]);
+  some.selectClass(0, false);
+  assert.equal(some.selectClass(0, false), true);
+  assert.equal(some.count, 0);
+  assert.equal(some.select([], false), false, "nothing was selected, and nothing is: nobody hears of it");
+  assert.deepEqual(chosen().points(0), []);
 });
 
 // --- between the points and on the way

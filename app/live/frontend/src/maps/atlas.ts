@@ -1,70 +1,43 @@
 // The maps of one page: what is shown, what is pointed at and selected, and the only messages that the server hears.
 import { FrameLoop } from "../engine";
 import { element, settled } from "../dom";
+import { addresses, type Arrays, read } from "./arrays";
 import { Between, type Load } from "./between";
+import { Chosen } from "./chosen";
 import { Gestures, type Meant } from "./gestures";
 import { Legend } from "./legend";
-import { blended, calm, eased, Morph } from "./morph";
+import { Morph } from "./morph";
 import { type Look, Panel, type Scene } from "./panel";
-import { box, caught, HIDDEN, nearest, SELECTED, shuffled, toward } from "./pick";
+import { box, caught, nearest, shuffled, toward } from "./pick";
+import { Pointer } from "./pointer";
 import { packed } from "./raster";
 import { OneSheet, Pictures } from "./sheets";
 import { located, Shelf } from "./shelf";
-import { Tip } from "./tip";
 import type { Tell, Told } from "./told";
 import { type Tool, Tools } from "./tools";
+import { Travel } from "./travel";
 import { CLOSEST, moved, onMap, revealing, scale, type Spot, type View, WHOLE, zoomed } from "./view";
 
-const REACH = 12; // pixels within which a point is meant
 const MOST_SENT = 5000;
 const RESTS = 140; // milliseconds after which the hand rests
 const BUDGET = 14; // milliseconds that a moving hand's frame may take for points; more points wait until it rests
 const FEWEST = 4000;
-const TRAVELS = 600; // milliseconds, of points from a map to the one that replaces it
 const TWICE = 260; // a click is one of two within this time
 const HELP = "Arrow keys go from image to image, Enter selects, Shift and Enter add, Escape clears; plus, minus and zero zoom, Shift and arrows move the map.";
-
-interface Pointed {
-  panel: Panel;
-  at: Spot; // pixels of the panel
-  page: Spot; // of the page
-  touch: boolean;
-  key: boolean;
-}
-
-interface Arrays {
-  colour: Uint8Array;
-  index: Int32Array;
-  origin: Uint8Array;
-  labels: Uint16Array | undefined;
-  first: Int32Array;
-  places: Int16Array[];
-  colours: (Uint8Array | undefined)[];
-}
 
 export class Atlas {
   private told: Told | undefined;
   private tell: Tell | undefined;
-  private turn = 0;
   private panels: Panel[] = [];
   private gestures = new Map<Panel, Gestures>();
   private active: Panel | undefined; // the last that was touched: zoomed where each is zoomed by itself
   private together = true;
   private tool: Tool = "loop";
-  private hidden = new Set<string>();
-  private hiddenOf = "";
-  private names: string[] = [];
-  private labels: Uint16Array | undefined;
-  private index: Int32Array = new Int32Array();
-  private origin: Uint8Array = new Uint8Array();
   private scene: Scene;
-  private hovered = -1;
   private cursor = -1; // of the keyboard
-  private pointed: Pointed | undefined;
   private cost = 0.0002; // milliseconds of a point, as measured
   private moving = false; // what is drawn may be less than all
   private asking = false; // once a rest, never because a picture came: more may be wanted than are kept
-  private travelling = 0; // the frame of points on their way to a map that replaces theirs
   private tapped: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
 
@@ -72,15 +45,14 @@ export class Atlas {
   private readonly grid = element("div", { class: "panels" });
   private readonly said = element("p", { class: "unseen", "aria-live": "polite" });
   private readonly quiet = element("p", { class: "quiet" });
-  private readonly tip = new Tip();
   private readonly tools: Tools;
   private readonly legend: Legend;
   private readonly morph = new Morph((stamp) => this.redraw(stamp));
   private readonly between: Between;
+  private readonly pointer: Pointer;
+  private readonly travel = new Travel((stamp) => this.redraw(stamp));
   private readonly sizes = new ResizeObserver(() => this.redraw(performance.now(), false));
   private readonly views = new FrameLoop<undefined>(() => this.draw());
-  private readonly hover = new FrameLoop<Pointed | undefined>((pointed) => this.show(pointed));
-  private readonly alive = new FrameLoop<Pointed>((pointed) => this.dream(pointed));
   private readonly rest = settled(RESTS, () => {
     this.moving = false;
     if (!this.closed) this.redraw(performance.now(), false);
@@ -91,9 +63,9 @@ export class Atlas {
     load: Load | undefined,
   ) {
     this.legend = new Legend({
-      toggle: (name) => this.toggle(name),
-      showAll: () => this.hide(new Set()),
-      choose: (colour, add) => this.chooseClass(colour, add),
+      toggle: (name) => this.change((chosen) => chosen.toggle(name)),
+      showAll: () => this.change((chosen) => chosen.hide([])),
+      choose: (colour, add) => this.change((chosen) => chosen.selectClass(colour, add)),
       clear: () => this.select([], false),
     });
     this.tools = new Tools({
@@ -112,12 +84,13 @@ export class Atlas {
     };
     const none = new Uint8Array();
     this.scene = {
-      n: 0, colour: none, inks: new Uint32Array(), shapes: [], flags: none, selected: 0, order: new Uint32Array(),
-      pictures: new Pictures(anew), thumbnails: false, own: new OneSheet(anew), columns: 1, look: this.looked(),
+      n: 0, colour: none, inks: new Uint32Array(), shapes: [], chosen: new Chosen(), order: new Uint32Array(),
+      pictures: new Pictures(anew), thumbnails: false, own: new OneSheet(anew), look: this.looked(),
     };
+    this.pointer = new Pointer(host, this.scene, this.between, () => this.panels, () => this.travel.away);
     const help = element("p", { class: "unseen", id: "maps-help" }, HELP);
     const board = element("div", { class: "board" }, this.tools.root, this.morph.root, this.legend.root, this.grid, this.quiet, this.said, help);
-    host.replaceChildren(board, this.tip.root); // the tip is placed on the page, which a container's size may not bound
+    host.replaceChildren(board, this.pointer.tip.root); // the tip is placed on the page, which a container's size may not bound
     host.dataset.ready = "0";
     host.dataset.frame = "0";
   }
@@ -126,65 +99,38 @@ export class Atlas {
 
   async update(told: Told, tell: Tell): Promise<void> {
     this.tell = tell;
-    this.turn += 1;
-    const { turn } = this;
-    if (JSON.stringify(told) === JSON.stringify(this.told)) {
+    const wanted = JSON.stringify(told);
+    if (wanted === this.wanted) {
       this.scene.look = this.looked(); // another theme
       return this.redraw(performance.now(), false);
     }
-    const before = this.told;
+    this.wanted = wanted;
     this.arrange(told);
     let arrays: Arrays;
     try {
-      arrays = await this.read(told);
+      arrays = await read(told, this.shelf);
     } catch (error) {
       console.warn(error);
-      if (turn === this.turn) this.miss(told.token);
+      if (wanted === this.wanted) this.miss(told.token);
       return;
     }
-    if (turn !== this.turn || this.closed) return;
-    this.say(this.between.off ? this.quiet.textContent : "");
-    this.adopt(told, arrays, before);
+    if (wanted !== this.wanted || this.closed) return;
+    this.shelf.keep(addresses(told));
+    this.adopt(told, arrays, this.told);
   }
+  private wanted = ""; // the last message, as text
 
   // Said once for the same maps: the server may answer by drawing them again.
   private miss(token: string): void {
     this.say("The maps could not be loaded: the server did not answer as it should. Reload the page.");
     if (this.missed !== token) this.tell?.setStateValue("failed", { reason: "the maps could not be loaded" });
     this.missed = token;
+    this.wanted = "";
   }
   private missed = "";
 
-  private async read(told: Told): Promise<Arrays> {
-    const { base } = told;
-    const wanted = new Set<string>();
-    const get = (address: string): Promise<ArrayBuffer> => {
-      wanted.add(address);
-      return this.shelf.get(address, base);
-    };
-    const maybe = async (address: string | null | undefined): Promise<ArrayBuffer | undefined> => (address ? get(address) : undefined);
-    const [colour, index, origin, labels, first, places, colours] = await Promise.all([
-      get(told.colour), get(told.index), get(told.origin), maybe(told.labels), maybe(told.images.first?.positions),
-      Promise.all(told.panels.map((panel) => get(panel.places))),
-      Promise.all(told.panels.map((panel) => maybe(panel.colour))),
-    ]);
-    for (const { back } of told.panels) if (back) wanted.add(back.rows);
-    if (told === this.wanted) this.shelf.keep(wanted);
-    return {
-      colour: new Uint8Array(colour),
-      index: new Int32Array(index),
-      origin: new Uint8Array(origin),
-      labels: labels && new Uint16Array(labels),
-      first: new Int32Array(first ?? new ArrayBuffer()),
-      places: places.map((buffer) => new Int16Array(buffer)),
-      colours: colours.map((buffer) => buffer && new Uint8Array(buffer)),
-    };
-  }
-  private wanted: Told | undefined;
-
   // Panels for what is told, before their points are here: the page's heights are known at once.
   private arrange(told: Told): void {
-    this.wanted = told;
     const free = new Set(this.panels);
     const take = (found: Panel | undefined): Panel | undefined => (found && free.delete(found) ? found : undefined);
     const same = told.panels.map(({ id }) => take(this.panels.find((panel) => panel.told.id === id)));
@@ -208,7 +154,7 @@ export class Atlas {
     this.grid.dataset.panels = String(panels.length);
     this.legend.build(told);
     this.morph.offer(told.panels);
-    this.tip.fit(...told.images.tile);
+    this.pointer.tip.fit(...told.images.tile);
     this.host.dataset.ready = "0";
     this.tooled();
   }
@@ -218,67 +164,42 @@ export class Atlas {
     this.gestures.delete(panel);
     panel.close();
     if (this.active === panel) this.active = undefined;
-    if (this.pointed?.panel === panel) this.leave();
+    this.pointer.leave();
   }
 
   private adopt(told: Told, arrays: Arrays, before: Told | undefined): void {
     const { scene } = this;
     const sameImages = before?.n === told.n && before.index === told.index && scene.n === told.n;
     this.told = told;
-    this.names = told.legend.names;
-    this.index = arrays.index;
-    this.origin = arrays.origin;
-    this.labels = arrays.labels;
+    this.pointer.set(told, arrays);
     if (!sameImages) {
-      Object.assign(scene, { n: told.n, flags: new Uint8Array(told.n), order: shuffled(told.n), selected: 0 });
+      Object.assign(scene, { n: told.n, order: shuffled(told.n) });
+      scene.chosen.begin(told.n);
       this.cursor = -1;
-      this.leave();
+      this.pointer.leave();
       for (const panel of this.panels) panel.view = WHOLE;
     }
     Object.assign(scene, {
       colour: arrays.colour, inks: Uint32Array.from(told.table, packed), shapes: told.shapes, thumbnails: told.thumbnails,
-      columns: told.images.columns, look: this.looked(),
+      look: this.looked(),
     });
     scene.pictures.set(told, arrays.index, scene.order, arrays.first);
     scene.own.set(told.own ? located(told.own.sprite, told.base) : "");
-    const legend = JSON.stringify(told.legend);
-    if (legend !== this.hiddenOf) this.hidden.clear();
-    this.hiddenOf = legend;
-    this.flag();
+    scene.chosen.paint(arrays.colour, told.legend.names, JSON.stringify(told.legend));
     this.panels.forEach((panel, i) => {
       panel.colour = arrays.colours[i];
-      panel.goal = Float32Array.from(arrays.places[i] ?? [], (place) => place / 1000);
+      panel.goal = arrays.places[i] ?? panel.goal;
     });
     this.between.set(told.panels, told.base);
-    this.settlePlaces();
+    if (this.between.off === undefined) this.say("");
+    this.legend.show(scene.chosen);
+    this.travel.settle(this.panels);
     this.host.dataset.ready = "1";
     this.redraw(performance.now(), false);
-    if (scene.selected > 0 && before && before.token !== told.token) setTimeout(() => this.commit(), 0); // the same images under another name
+    if (scene.chosen.count > 0 && before && before.token !== told.token) setTimeout(() => this.commit(), 0); // the same images under another name
     const prepare = (): void => void (this.closed || this.between.prepare());
     if ("requestIdleCallback" in window) requestIdleCallback(prepare, { timeout: 3000 });
     else setTimeout(prepare, 800);
-  }
-
-  // Points travel to the map that replaces theirs.
-  private settlePlaces(): void {
-    cancelAnimationFrame(this.travelling);
-    const far = this.panels.filter(({ places, goal }) => places.length === goal.length && places.some((value, i) => value !== goal[i]));
-    for (const panel of this.panels) if (!far.includes(panel)) panel.places = panel.goal;
-    if (far.length === 0 || calm()) {
-      for (const panel of far) panel.places = panel.goal;
-      return;
-    }
-    const from = far.map(({ places }) => places.slice());
-    const begun = performance.now();
-    const step = (now: number): void => {
-      const t = Math.min(Math.max((now - begun) / TRAVELS, 0), 1);
-      far.forEach((panel, i) => {
-        panel.places = t < 1 ? blended(from[i] ?? panel.goal, panel.goal, eased(t), new Float32Array(panel.goal.length)) : panel.goal;
-      });
-      this.redraw(now);
-      if (t < 1) this.travelling = requestAnimationFrame(step);
-    };
-    this.travelling = requestAnimationFrame(step);
   }
 
   private looked(): Look {
@@ -290,7 +211,7 @@ export class Atlas {
     return { paper: packed([r, g, b]), back, ink, font };
   }
 
-  private say(words: string | null): void {
+  private say(words: string): void {
     this.quiet.textContent = words;
   }
 
@@ -309,7 +230,7 @@ export class Atlas {
   private draw(): void {
     if (!this.told || this.closed) return;
     const { scene, panels } = this;
-    this.travel();
+    this.travel.morph(panels, this.morph.travel);
     const most = this.moving ? Math.max(FEWEST, Math.floor(BUDGET / this.cost / panels.length)) : scene.n;
     const begun = performance.now();
     let drawn = 0;
@@ -318,9 +239,8 @@ export class Atlas {
     if (drawn > FEWEST) this.cost += 0.3 * (took / drawn - this.cost);
     if (this.asking && !this.moving) this.ask();
     this.marks();
-    this.legend.show(scene.selected, this.hidden, this.names, this.wholeClasses());
     const { dataset } = this.host;
-    dataset.selected = String(scene.selected);
+    dataset.selected = String(scene.chosen.count);
     dataset.frame = String(Number(dataset.frame) + 1);
   }
 
@@ -332,30 +252,12 @@ export class Atlas {
     this.scene.pictures.ask(turns.flat().reverse());
   }
 
-  // The places of the map from which the points travel.
-  private travel(): void {
-    const { travel } = this.morph;
-    const to = travel && this.panels.find(({ told }) => told.id === travel.to);
-    for (const panel of this.panels) {
-      const travels = travel && to && panel.told.id === travel.from && panel.goal.length === to.goal.length;
-      panel.name(travels ? `${panel.told.title} → ${to.told.title}, ${Math.round(100 * travel.at)} %` : panel.told.title);
-      if (travels) {
-        panel.places = blended(panel.goal, to.goal, travel.at, panel.places === panel.goal ? new Float32Array(panel.goal.length) : panel.places);
-        this.away = panel;
-      } else if (this.away === panel) {
-        panel.places = panel.goal;
-        this.away = undefined;
-      }
-    }
-  }
-  private away: Panel | undefined; // whose points are on their way to another map
-
   private marks(): void {
-    const { scene } = this;
-    const only = scene.selected === 1 ? scene.flags.findIndex((flag) => (flag & SELECTED) !== 0) : -1;
+    const { chosen } = this.scene;
+    const [only = -1] = chosen.count === 1 ? chosen.points(1) : [];
     for (const panel of this.panels) {
       panel.choose(only);
-      panel.mark(this.hovered);
+      panel.mark(this.pointer.hovered);
     }
   }
 
@@ -406,26 +308,23 @@ export class Atlas {
       get tool() {
         return atlas.tool;
       },
-      point: (at, event) => {
-        const page: Spot = [event.clientX, event.clientY];
-        this.aim({ panel, at, page, touch: event.pointerType === "touch", key: false }, event.timeStamp);
-      },
-      leave: () => this.leave(),
+      point: (at, event) => this.pointer.aim(panel, at, event),
+      leave: () => this.pointer.leave(),
       sketch: (corners, boxed) => {
         this.active = panel;
-        this.leave();
+        this.pointer.leave();
         const [a, b] = corners;
         panel.sketch(boxed && a && b ? box(a, b) : corners);
       },
       enclose: (corners, boxed, add) => {
         const [a, b] = corners;
         const outline = (boxed && a && b ? box(a, b) : corners).map((corner) => onMap(panel.view, panel.side, corner));
-        this.select(caught(panel.places, this.scene.flags, outline), add);
+        this.select(caught(panel.places, this.scene.chosen.flags, outline), add);
       },
       tap: (at, add) => this.tap(panel, at, add),
       pan: (dx, dy, stamp) => {
         this.active = panel;
-        this.leave();
+        this.pointer.leave();
         const by = scale(panel.view, panel.side);
         this.see(panel, moved(panel.view, -dx / by, dy / by), stamp);
       },
@@ -441,191 +340,67 @@ export class Atlas {
         if (this.cursor >= 0) this.select([this.cursor], add);
       },
       clear: () => {
-        this.leave();
+        this.pointer.leave();
         this.select([], false);
       },
     };
   }
 
-  // The point that is meant at a place of a panel: the picture there, or the nearest within reach.
-  private under(panel: Panel, at: Spot): number {
-    const picture = panel.picture(at);
-    if (picture >= 0) return picture;
-    return nearest(panel.places, this.scene.flags, onMap(panel.view, panel.side, at), REACH / scale(panel.view, panel.side));
-  }
-
-  private aim(pointed: Pointed, stamp: number): void {
-    if (!this.told) return;
-    this.pointed = pointed;
-    this.hover.push(pointed, stamp);
-    if (this.dreams(pointed.panel)) this.alive.push(pointed, stamp);
-  }
-
-  private leave(): void {
-    this.pointed = undefined;
-    if (this.hovered < 0 && !this.tip.root.classList.contains("on")) return;
-    this.hover.push(undefined, performance.now());
-  }
-
   private tap(panel: Panel, at: Spot, add: boolean): void {
     if (!this.told) return;
     this.active = panel;
-    const point = this.under(panel, at);
+    const point = this.pointer.under(panel, at);
     clearTimeout(this.tapped);
     if (point >= 0) this.select([point], add);
-    else if (this.dreams(panel)) {
+    else if (this.pointer.dreams(panel)) {
       const { token } = this.told;
       const [x, y] = onMap(panel.view, panel.side, at);
       this.tapped = setTimeout(() => this.tell?.setTriggerValue("place", { token, panel: panel.told.id, x, y }), TWICE);
     } else if (!add) this.select([], false);
   }
 
-  // --- what is under the hand
-
-  private dreams(panel: Panel): boolean {
-    return this.between.has(panel.told.id) && panel !== this.away;
-  }
-
-  private show(pointed: Pointed | undefined): void {
-    if (!this.told || this.closed) return;
-    const point = pointed ? (pointed.key ? this.cursor : this.under(pointed.panel, pointed.at)) : -1;
-    this.hovered = point;
-    this.host.dataset.hovered = String(point);
-    for (const panel of this.panels) panel.mark(point);
-    if (!pointed) return this.tip.hide();
-    const { panel } = pointed;
-    const made = this.dreams(panel) && !pointed.key;
-    if (point < 0 && !made && !panel.told.nowhere) return this.tip.hide();
-    const words = made ? "no image this near" : panel.told.nowhere;
-    this.tip.show(point < 0 ? undefined : this.about(point), words, made);
-    if (made && !this.drawn) this.tip.draw(undefined, this.maker(panel), "…");
-    this.tip.place(...pointed.page, pointed.touch);
-  }
-  private drawn = false;
-
-  private about(point: number): { tile: ReturnType<Pictures["tile"]>; name: string; where: string } {
-    const { told, scene } = this;
-    const tile = scene.pictures.tile(point);
-    if (!tile) scene.pictures.ask([point]);
-    const label = this.labels ? (told?.label_names[this.labels[point] ?? 0] ?? "") : "";
-    const origin = told?.origins[this.origin[point] ?? 0] ?? "";
-    return { tile, name: label, where: `${origin} ${this.index[point] ?? point}`.trim() };
-  }
-
-  private maker(panel: Panel): string {
-    return this.between.throughDecoder(panel.told.id) ? "Drawn by the decoder" : "Drawn by PCA";
-  }
-
-  // What the place between the points stands for; made, not real.
-  private async dream(pointed: Pointed): Promise<void> {
-    const { panel, at } = pointed;
-    const picture = await this.between.picture(panel.told.id, onMap(panel.view, panel.side, at));
-    if (this.closed || this.pointed?.panel !== panel || !this.dreams(panel)) return;
-    this.drawn = picture !== undefined;
-    this.tip.draw(picture, this.maker(panel), picture ? "for this place" : "one moment …");
-    this.host.dataset.dreamt = String(this.drawn);
-  }
-
   // --- the keyboard
 
   private step(panel: Panel, direction: Spot): void {
-    const { scene } = this;
+    const { chosen } = this.scene;
     this.active = panel;
-    const seenOne = this.cursor >= 0 && ((scene.flags[this.cursor] ?? HIDDEN) & HIDDEN) === 0;
-    const found = seenOne
-      ? toward(panel.places, scene.flags, this.cursor, direction)
-      : nearest(panel.places, scene.flags, [panel.view.x, panel.view.y], Infinity);
+    const found = chosen.shown(this.cursor)
+      ? toward(panel.places, chosen.flags, this.cursor, direction)
+      : nearest(panel.places, chosen.flags, [panel.view.x, panel.view.y], Infinity);
     if (found < 0) return;
     this.cursor = found;
     this.see(panel, revealing(panel.view, [panel.places[2 * found] ?? 0, panel.places[2 * found + 1] ?? 0]), performance.now());
-    const at = panel.spot(found);
-    const frame = panel.frame.getBoundingClientRect();
-    const { name, where } = this.about(found);
-    this.said.textContent = [name, where, (scene.flags[found] ?? 0) & SELECTED ? "selected" : ""].filter(Boolean).join(", ");
-    this.aim({ panel, at, page: [frame.left + at[0], frame.top + at[1]], touch: false, key: true }, performance.now());
+    const { name, where } = this.pointer.words(found);
+    this.said.textContent = [name, where, chosen.has(found) ? "selected" : ""].filter(Boolean).join(", ");
+    this.pointer.go(panel, found);
   }
 
-  // --- classes and the selection
-
-  private toggle(name: string): void {
-    const hidden = new Set(this.hidden);
-    if (!hidden.delete(name)) hidden.add(name);
-    this.hide(hidden);
-  }
-
-  // What is hidden cannot stay selected.
-  private hide(hidden: Set<string>): void {
-    this.hidden = hidden;
-    const before = this.scene.selected;
-    this.flag();
-    if (this.scene.selected !== before) this.commit();
-    this.redraw(performance.now(), false);
-  }
-
-  private flag(): void {
-    const { flags, colour } = this.scene;
-    const off = this.names.map((name) => this.hidden.has(name));
-    let selected = 0;
-    for (let i = 0; i < flags.length; i += 1) {
-      flags[i] = off[colour[i] ?? 0] ? HIDDEN : (flags[i] ?? 0) & SELECTED;
-      if (flags[i] === SELECTED) selected += 1;
-    }
-    this.scene.selected = selected;
-  }
-
-  private chooseClass(colour: number, add: boolean): void {
-    const { scene } = this;
-    const name = this.names[colour] ?? "";
-    if (this.hidden.has(name)) this.toggle(name);
-    const own: number[] = [];
-    scene.colour.forEach((other, i) => {
-      if (other === colour) own.push(i);
-    });
-    const already = scene.selected === own.length && own.every((i) => (scene.flags[i] ?? 0) & SELECTED);
-    this.select(already ? [] : own, add && !already);
-  }
-
-  private wholeClasses(): boolean[] {
-    const whole = this.names.map(() => this.scene.selected > 0);
-    const some = this.names.map(() => false);
-    const { flags, colour, selected } = this.scene;
-    if (selected === 0) return whole;
-    for (let i = 0; i < flags.length; i += 1) {
-      const of = colour[i] ?? 0;
-      some[of] = true;
-      if (((flags[i] ?? 0) & SELECTED) === 0) whole[of] = false;
-    }
-    return whole.map((all, i) => all && (some[i] ?? false));
-  }
+  // --- the selection
 
   private select(points: readonly number[], add: boolean): void {
-    const { scene } = this;
-    const { flags } = scene;
-    const before = scene.selected;
-    if (!add) for (let i = 0; i < flags.length; i += 1) flags[i] = (flags[i] ?? 0) & ~SELECTED;
-    for (const point of points) if (((flags[point] ?? 0) & HIDDEN) === 0) flags[point] = SELECTED;
-    scene.selected = flags.reduce((sum, flag) => sum + (flag === SELECTED ? 1 : 0), 0);
-    if (before === 0 && scene.selected === 0) return;
-    this.commit();
+    this.change((chosen) => chosen.select(points, add));
+  }
+
+  // `act` says whether the selection is another one, of which the server hears.
+  private change(act: (chosen: Chosen) => boolean): void {
+    if (act(this.scene.chosen)) this.commit();
+    this.legend.show(this.scene.chosen);
     this.redraw(performance.now(), false);
   }
 
   private commit(): void {
     if (!this.told || this.closed) return;
-    const indices: number[] = [];
-    this.scene.flags.forEach((flag, i) => {
-      if (flag === SELECTED && indices.length < MOST_SENT) indices.push(i);
-    });
-    this.tell?.setStateValue("selection", { token: this.told.token, indices, count: this.scene.selected });
+    const { chosen } = this.scene;
+    this.tell?.setStateValue("selection", { token: this.told.token, indices: chosen.points(MOST_SENT), count: chosen.count });
   }
 
   close(): void {
     this.closed = true;
-    this.turn += 1;
     clearTimeout(this.tapped);
-    cancelAnimationFrame(this.travelling);
+    this.travel.stop();
     this.sizes.disconnect();
     this.morph.stop();
+    this.pointer.close();
     this.between.close();
     this.scene.pictures.close();
     this.scene.own.set("");

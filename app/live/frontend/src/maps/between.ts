@@ -48,7 +48,10 @@ export class Between {
       if (!back) continue;
       const known = before.get(id);
       if (known && JSON.stringify(known.back) === JSON.stringify(back)) this.ways.set(id, known);
-      else this.ways.set(id, { back, rows: undefined, model: undefined });
+      else {
+        this.ways.set(id, { back, rows: undefined, model: undefined });
+        this.off = undefined; // another model may run
+      }
     }
     for (const way of before.values()) if (![...this.ways.values()].includes(way)) way.model?.release();
   }

@@ -1,5 +1,6 @@
 // What the colours mean: each class can be hidden by its mark, and selected by its name.
 import { element } from "../dom";
+import type { Chosen } from "./chosen";
 import type { Told } from "./told";
 
 export interface Heard {
@@ -70,11 +71,12 @@ export class Legend {
       ramp.style.background = `linear-gradient(90deg, ${table.map(css).join(",")})`;
       items.push(element("span", {}, legend.low), ramp, element("span", {}, legend.high));
     }
-    this.root.replaceChildren(...items, element("span", { class: "status" }, this.count, this.clear));
+    this.root.replaceChildren(...items, element("span", { class: "status" }, this.clear, this.count));
   }
 
-  // `whole`: which classes are selected, every image of them.
-  show(selected: number, hidden: ReadonlySet<string>, names: readonly string[], whole: readonly boolean[]): void {
+  show(chosen: Chosen): void {
+    const { count: selected, hidden, names } = chosen;
+    const whole = chosen.whole();
     this.marks.forEach((mark, i) => mark.setAttribute("aria-pressed", String(!hidden.has(names[i] ?? ""))));
     this.names.forEach((name, i) => name.setAttribute("aria-pressed", String(whole[i] ?? false)));
     const words = selected ? `${selected.toLocaleString("en")} selected` : "nothing selected";

@@ -1,9 +1,10 @@
 // One map: its words, its square of points, and the marks over it.
 import { element } from "../dom";
-import { SELECTED, HIDDEN } from "./pick";
+import type { Chosen } from "./chosen";
+import { HIDDEN, SELECTED } from "./pick";
 import type { OneSheet, Pictures } from "./sheets";
 import { type Dots, drawDots, drawTile, type Plane, stamps, type Where } from "./raster";
-import { Room, seen } from "./thumbs";
+import { Room } from "./thumbs";
 import type { Figure, PanelTold, Shape } from "./told";
 import { EDGE, onScreen, scale, type Spot, type View, WHOLE } from "./view";
 
@@ -12,13 +13,11 @@ export interface Scene {
   colour: Uint8Array;
   inks: Uint32Array;
   shapes: Shape[];
-  flags: Uint8Array;
-  selected: number;
+  chosen: Chosen;
   order: Uint32Array;
   pictures: Pictures;
   thumbnails: boolean;
   own: OneSheet;
-  columns: number;
   look: Look;
 }
 export interface Look {
@@ -131,6 +130,7 @@ export class Panel {
     const margin = Math.ceil(12 * (window.devicePixelRatio || 1));
     const width = pixels + 2 * margin;
     this.canvas.width = this.canvas.height = pixels;
+    this.canvas.style.width = this.canvas.style.height = `${(pixels / (window.devicePixelRatio || 1)).toFixed(3)}px`;
     this.image = new ImageData(width, width);
     this.plane = { pixels: new Uint32Array(this.image.data.buffer), width, side: pixels, margin };
     return true;
@@ -157,7 +157,8 @@ export class Panel {
   }
 
   private drawPoints(scene: Scene, where: Where, fine: number, most: number): number {
-    const { flags, order, inks, shapes } = scene;
+    const { order, inks, shapes } = scene;
+    const { flags, count } = scene.chosen;
     const colour = this.colour ?? scene.colour;
     const size = Math.round(EIGHTHS * radius(scene.n, this.side, this.view.zoom, scene.thumbnails) * fine) / EIGHTHS;
     const layer = (r: number, opacity: number): Dots => {
@@ -165,7 +166,7 @@ export class Panel {
       const cut = Array.from(inks, (_, i) => stamps(of(i), r, opacity, this.plane.width));
       return { places: this.places, order, flags, colour, inks, stamps: cut };
     };
-    if (scene.selected === 0) return drawDots(this.plane, layer(size, scene.n > MANY ? 0.7 : 0.85), where, HIDDEN, 0, most);
+    if (count === 0) return drawDots(this.plane, layer(size, scene.n > MANY ? 0.7 : 0.85), where, HIDDEN, 0, most);
     const faint = drawDots(this.plane, layer(size, 0.18), where, HIDDEN | SELECTED, 0, most);
     return faint + drawDots(this.plane, layer(size + 0.5 * fine, 1), where, HIDDEN | SELECTED, SELECTED, scene.n);
   }
@@ -179,7 +180,7 @@ export class Panel {
 
   // Where they are is settled when the hand rests; until then those that stand move along.
   private drawPictures(scene: Scene, { by, left, top }: Where, fine: number, resting: boolean): void {
-    const { pictures, flags, inks } = scene;
+    const { pictures, inks, chosen } = scene;
     const [h, w] = (this.tile = pictures.tileSize);
     this.times = Math.max(1, Math.round((THUMBNAIL * fine) / (Math.max(h, w) + 2)));
     const [across, down] = this.thumb();
@@ -187,7 +188,7 @@ export class Panel {
     const colour = this.colour ?? scene.colour;
     for (let k = this.pictured.length - 1; k >= 0; k -= 1) {
       const point = this.pictured[k] as number;
-      if ((flags[point] ?? 0) & HIDDEN) continue;
+      if (!chosen.shown(point)) continue;
       let x = Math.round((this.places[2 * point] ?? 0) * by + left - across / 2);
       let y = Math.round(top - (this.places[2 * point + 1] ?? 0) * by - down / 2);
       if (this.view.zoom === 1) { // a map that is seen whole shows its pictures whole
@@ -201,20 +202,20 @@ export class Panel {
   }
 
   private settle(scene: Scene, by: number, across: number, down: number): void {
-    const { pictures, flags, selected } = scene;
-    const only = selected > 0 ? SELECTED : 0;
+    const { pictures, chosen } = scene;
+    const stands = (point: number): boolean => (chosen.count > 0 ? chosen.has(point) : chosen.shown(point));
     const room = new Room(this.places, by, across, down, EDGE);
-    for (const point of pictures.arrived) if (seen(flags, point, only) && room.free(point)) room.take(point);
+    for (const point of pictures.arrived) if (stands(point) && room.free(point)) room.take(point);
     this.pictured = [...room.placed];
     this.pictures.clear();
     for (const point of this.pictured) this.pictures.add(point);
     this.wanted = [];
     // Where there is room for more, they are wanted: those in sight, and of a whole map only what is selected.
-    if (pictures.arrived.length >= scene.n || (this.view.zoom === 1 && selected === 0)) return;
+    if (pictures.arrived.length >= scene.n || (this.view.zoom === 1 && chosen.count === 0)) return;
     const half = EDGE / this.view.zoom;
     for (const point of scene.order) {
       if (Math.abs((this.places[2 * point] ?? 0) - this.view.x) > half || Math.abs((this.places[2 * point + 1] ?? 0) - this.view.y) > half) continue;
-      if (!seen(flags, point, only) || pictures.tile(point) || !room.free(point)) continue;
+      if (!stands(point) || pictures.tile(point) || !room.free(point)) continue;
       room.take(point);
       this.wanted.push(point);
       if (this.wanted.length >= MOST_ASKED) break;
@@ -246,7 +247,7 @@ export class Panel {
 
   // Framed and numbered, whole within the map where it is seen whole.
   private drawOwn(context: CanvasRenderingContext2D, scene: Scene, fine: number): void {
-    const { own, pictures, columns, look } = scene;
+    const { own, pictures, look } = scene;
     const [h, w] = pictures.tileSize;
     const times = Math.max(1, Math.floor((OWN * fine) / Math.max(h, w)));
     const [width, height, margin] = [w * times, h * times, Math.round(9 * fine)];
@@ -259,7 +260,7 @@ export class Panel {
     context.textBaseline = "middle";
     this.told.own.forEach((place, i) => {
       const [x, y] = onScreen(this.view, this.plane.side, place);
-      const tile = own.tile(i, [h, w], columns);
+      const tile = own.tile(i, [h, w]);
       if (!tile || x < 0 || y < 0 || x > this.plane.side || y > this.plane.side) return;
       const [left, top] = [within(x, width), within(y, height)];
       const boxed = (by: number, style: string): void => {

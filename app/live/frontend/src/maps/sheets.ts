@@ -7,7 +7,7 @@ const AT_ONCE = 4;
 const WAITING = 48; // blocks that may wait; what was asked for first is forgotten first
 const MOST_PIXELS = 6e6; // of blocks that are kept: 24 MB
 
-interface Sheet {
+export interface Sheet {
   pixels: Uint32Array;
   width: number;
 }
@@ -23,6 +23,12 @@ async function read(address: string): Promise<Sheet> {
   canvas.width = canvas.height = 0; // gives its memory back at once
   if (!pixels) throw new Error("no canvas");
   return { pixels: new Uint32Array(pixels), width };
+}
+
+// The tiles stand side by side, as many as the sheet is wide.
+export function tile({ pixels, width }: Sheet, at: number, [h, w]: [number, number]): Tile {
+  const columns = Math.max(1, Math.floor(width / w));
+  return { pixels, at: Math.floor(at / columns) * h * width + (at % columns) * w, stride: width };
 }
 
 // One sheet by its address, the last one read.
@@ -47,10 +53,8 @@ export class OneSheet {
     );
   }
 
-  tile(at: number, [h, w]: [number, number], columns: number): Tile | undefined {
-    if (!this.sheet) return undefined;
-    const { pixels, width } = this.sheet;
-    return { pixels, at: Math.floor(at / columns) * h * width + (at % columns) * w, stride: width };
+  tile(at: number, size: [number, number]): Tile | undefined {
+    return this.sheet && tile(this.sheet, at, size);
   }
 }
 
@@ -58,7 +62,7 @@ export class Pictures {
   // Points whose pictures are here, in the order in which they came.
   arrived: number[] = [];
 
-  private told: ImagesTold = { tile: [1, 1], columns: 1 };
+  private told: ImagesTold = { tile: [1, 1] };
   private base = "";
   private index: Int32Array = new Int32Array();
   private named = "";
@@ -114,9 +118,9 @@ export class Pictures {
   }
 
   tile(point: number): Tile | undefined {
-    const { tile, columns, blocks } = this.told;
+    const { tile: size, blocks } = this.told;
     const at = blocks === undefined ? point : this.places.get(point);
-    const found = at === undefined ? undefined : this.all.tile(at, tile, columns);
+    const found = at === undefined ? undefined : this.all.tile(at, size);
     if (found || blocks === undefined) return found;
     const position = this.index[point] ?? 0;
     const block = Math.floor(position / this.size);
@@ -124,9 +128,7 @@ export class Pictures {
     if (!sheet) return undefined;
     this.blocks.delete(block);
     this.blocks.set(block, sheet);
-    const [h, w] = tile;
-    const inside = position % this.size;
-    return { pixels: sheet.pixels, at: Math.floor(inside / columns) * h * sheet.width + (inside % columns) * w, stride: sheet.width };
+    return tile(sheet, position % this.size, size);
   }
 
   // The pictures of these points are wanted, the last ones most.

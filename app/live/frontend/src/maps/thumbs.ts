@@ -1,5 +1,4 @@
 // Which points stand as pictures: none over another, chosen in a fixed order, so that coming closer adds and never exchanges. Pure.
-import { HIDDEN } from "./pick";
 
 // Places of pictures of across × down device pixels, `by` device pixels to a unit; the cells hold one corner each at most.
 export class Room {
@@ -42,9 +41,4 @@ export class Room {
     this.cells[(Math.floor(y / this.down) + 1) * this.columns + Math.floor(x / this.across) + 1] = i;
     this.placed.push(i);
   }
-}
-
-export function seen(flags: Uint8Array, i: number, only: number): boolean {
-  const flag = flags[i] ?? HIDDEN;
-  return (flag & HIDDEN) === 0 && (flag & only) === only;
 }

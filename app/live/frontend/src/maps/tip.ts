@@ -84,6 +84,10 @@ export class Tip {
     this.made.canvas.getContext("2d")?.putImageData(image, 0, 0);
   }
 
+  get on(): boolean {
+    return this.root.classList.contains("on");
+  }
+
   hide(): void {
     this.root.classList.remove("on");
   }

@@ -31,7 +31,6 @@ export type Shape = "circle" | "diamond" | "square" | "cross";
 
 export interface ImagesTold {
   tile: [number, number]; // height, width
-  columns: number;
   sprite?: string; // of all
   block?: number;
   blocks?: string; // "{}" is the block's number
