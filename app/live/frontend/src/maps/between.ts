@@ -62,6 +62,12 @@ export class Between {
     return way !== undefined && (way.back.through === "pixels" || (this.load !== undefined && this.off === undefined));
   }
 
+  // Whether nothing has to be waited for.
+  here(panel: string): boolean {
+    const way = this.ways.get(panel);
+    return this.has(panel) && way?.rows !== undefined && (way.back.through === "pixels" || way.model !== undefined);
+  }
+
   throughDecoder(panel: string): boolean {
     return this.ways.get(panel)?.back.through === "codes";
   }
@@ -71,7 +77,8 @@ export class Between {
     return Promise.all([...this.ways.keys()].filter((id) => this.has(id)).map((id) => this.ready(id)));
   }
 
-  private ready(panel: string): Promise<void> {
+  // When what a panel's pictures need is here, or will not come.
+  ready(panel: string): Promise<void> {
     const name = `${panel} ${JSON.stringify(this.ways.get(panel)?.back)}`;
     const found = this.loading.get(name) ?? this.fetch(panel).finally(() => this.loading.delete(name));
     this.loading.set(name, found);
@@ -104,10 +111,7 @@ export class Between {
     const way = this.ways.get(panel);
     if (!way || !this.has(panel)) return undefined;
     const { back, rows, model } = way;
-    if (!rows || (back.through === "codes" && !model)) {
-      void this.ready(panel);
-      return undefined;
-    }
+    if (!rows || !this.here(panel)) return undefined;
     const values = row(rows, spot);
     if (back.through === "pixels") return { data: pictured(values, back.low, back.high), dims: back.shape };
     if (!model) return undefined;

@@ -25,6 +25,7 @@ export class Pointer {
   private arrays: Arrays | undefined;
   private pointed: Pointed | undefined;
   private drawn = false; // the tip holds a picture of the place
+  private waiting: string | undefined; // the panel whose model is on its way
   private readonly hover = new FrameLoop<Pointed | undefined>((pointed) => this.show(pointed));
   private readonly alive = new FrameLoop<Pointed>((pointed) => this.dream(pointed));
 
@@ -107,6 +108,15 @@ export class Pointer {
     this.drawn = picture !== undefined;
     this.tip.draw(picture, this.maker(panel), picture ? "for this place" : "one moment …");
     this.host.dataset.dreamt = String(this.drawn);
+    if (picture === undefined && this.waiting !== panel.told.id) void this.await(panel);
+  }
+
+  // A hand that rests where it came before the model need not move again.
+  private async await(panel: Panel): Promise<void> {
+    this.waiting = panel.told.id;
+    await this.between.ready(panel.told.id);
+    this.waiting = undefined;
+    if (this.told && this.pointed?.panel === panel && this.between.here(panel.told.id)) this.alive.push(this.pointed, performance.now());
   }
 
   close(): void {
