@@ -18,7 +18,7 @@ from aecore.atlas_spec import MOST_IMAGES, AtlasSpec, PanelSpec
 from aecore.errors import BadInput, Stopped
 from aecore.parts import Coordinates, Embedding, FittedEmbedding, Progress, Shape, Stopper
 from aecore.session import CodeArray, Pictures, Session
-from aecore.subset import SMALL, Coder, Subset, Told, coder, from_codes, most, subset
+from aecore.subset import SMALL, Coder, Subset, Told, coder, from_codes, most, own_images, subset
 
 USUAL_IMAGES = 1000
 MOST_NUMBERS = 1_100_000
@@ -76,6 +76,7 @@ class Panel:
     _onto: maps.Alignment
     _centre: Float[np.ndarray, "2"]
     _half: float
+    _images: Subset
     _distortion: Callable[[], Float32[np.ndarray, "n"]]
 
     @property
@@ -105,6 +106,19 @@ class Panel:
     def distortion(self) -> Float32[np.ndarray, "n"]:
         """How wrong the map is about each image: its share of the stress, against the pixels. See `aecore.shepard`."""
         return self._distortion()
+
+    @property
+    def definitions(self) -> dict[str, str]:
+        """What stands behind each of the `readings`: formula, what its ends mean, source."""
+        return {name: maps.DEFINITIONS[name] for name in self.readings}
+
+    def shepard(self, most: int = 150) -> shepard.Shepard:
+        """Shepard's diagram of the pairs of at most `most` images, spread evenly: 11,175 dots."""
+        return shepard.shepard(self._images.rows, self.coordinates, most)
+
+    def scree(self) -> points.Scree:
+        """How the variance of what the map is made of, pixels or codes, falls from one direction to the next."""
+        return points.scree(self._images.rows if self._coder is None else self._images.coded(self._coder))
 
     def place(self, images: Pictures, codes: CodeArray | None = None) -> Placed:
         """Where new images belong. `codes` are theirs in the run of the atlas, encoded anew where it is another's."""
@@ -153,6 +167,11 @@ class Atlas:
         return self._subset.origins
 
     @property
+    def has_run(self) -> bool:
+        """Whether there are `codes` and `errors`."""
+        return self._subset.session is not None
+
+    @property
     def decoded(self) -> bool:
         """Whether the images are the model's own pictures of stored codes."""
         return self._subset.decoded
@@ -169,7 +188,10 @@ class Atlas:
     @functools.cached_property
     def codes(self) -> CodeArray:
         """The run's codes of the images; of many, they stay on the disk until they are read."""
-        return self._subset.codes(Coder(self._subset.session))
+        own = self._subset.own
+        if own is None:
+            raise BadInput("these images have no run that makes codes of them; choose one")
+        return self._subset.codes(own)
 
     @functools.cached_property
     def errors(self) -> Float32[np.ndarray, "n"]:
@@ -215,7 +237,8 @@ class Atlas:
         if images.shape[1:] != self.shape:
             c, h, w = self.shape
             raise BadInput(f"these maps show images of {c} × {h} × {w} (channels, height, width), not {images.shape}")
-        run = self._subset.session.run_id
+        session = self._subset.session
+        run = None if session is None else session.run_id
         theirs = [panel.spec.run in (None, run) and panel.spec.epoch is None for panel in self.panels]
         return tuple(panel.place(images, codes if t else None) for panel, t in zip(self.panels, theirs, strict=True))
 
@@ -228,6 +251,12 @@ class Atlas:
         for i in range(len(self)):
             numbers = [f"{value:.6g}" for value in columns[i]]
             writer.writerow([self.origins[i], int(self.indices[i]), self.class_of(i), *numbers])
+        return out.getvalue()
+
+    def npy(self) -> bytes:
+        """`coordinates` as a file of NumPy."""
+        out = io.BytesIO()
+        np.save(out, self.coordinates, allow_pickle=False)
         return out.getvalue()
 
     @property
@@ -264,14 +293,36 @@ def atlas(
     shown, `Stopped` when `should_stop` says so.
     """
     spec = spec or AtlasSpec()
-    found = _planned(session, spec)
-    work = _Work(progress, should_stop, sum(2 if plan.slow else 1 for plan in found.panels) + (not found.subset.small))
-    results = [_result(found.subset, plan, work) for plan in found.panels]
-    if not found.subset.small:
+    return _worked_out(spec, _planned(session, spec), progress, should_stop)
+
+
+def atlas_of(
+    images: Pictures,
+    names: Sequence[str],
+    spec: AtlasSpec,
+    session: Session | None = None,
+    progress: Progress | None = None,
+    should_stop: Stopper | None = None,
+) -> Atlas:
+    """The maps that `spec` names of somebody's own images, all of them, with a name each; of their codes too where a
+    run is given, for whose size they must be. Raises as `atlas` does.
+    """
+    if len(images) < 2 or (session is not None and images.shape[1:] != session.shape):
+        raise BadInput(f"a map needs at least two images, of the run's size; these are {images.shape}")
+    _check_count(spec, len(images))
+    chosen = own_images(images, tuple(names), session)
+    return _worked_out(spec, _of(session, chosen, spec), progress, should_stop)
+
+
+def _worked_out(spec: AtlasSpec, found: "_Planned", progress: Progress | None, should_stop: Stopper | None) -> Atlas:
+    images = found.subset
+    work = _Work(progress, should_stop, sum(2 if plan.slow else 1 for plan in found.panels) + (not images.small))
+    results = [_result(images, plan, work) for plan in found.panels]
+    if not images.small and images.own is not None:
         with work.part("Codes and errors of all images") as told:
-            found.subset.codes(Coder(session), told)
-            found.subset.errors(told)
-    return _assembled(session, spec, found, results)
+            images.codes(images.own, lambda share: told(share / 2))
+            images.errors(lambda share: told((1 + share) / 2))
+    return _assembled(spec, found, results)
 
 
 def kept(session: Session, spec: AtlasSpec) -> bool:
@@ -338,13 +389,18 @@ def _count(session: Session, spec: AtlasSpec) -> int:
     least = min([MOST_IMAGES, *_limits(spec)])
     if spec.n is None:
         return min(_usual(session), least)
-    if spec.n > least:
-        title = next(p.embedding.title for p in spec.panels if p.embedding.limit == least)
-        raise BadInput(
-            f"{title} takes at most {least:,} images, because it compares every pair, and {spec.n:,} are asked for; "
-            "choose fewer, or another method"
-        )
+    _check_count(spec, spec.n)
     return spec.n
+
+
+def _check_count(spec: AtlasSpec, n: int) -> None:
+    for panel in spec.panels:
+        limit = panel.embedding.limit
+        if limit is not None and n > limit:
+            raise BadInput(
+                f"{panel.embedding.title} takes at most {limit:,} images, because it compares every pair, and {n:,} "
+                "are asked for; choose fewer, or another method"
+            )
 
 
 # --- plan and work ---------------------------------------------------------------------------------------------------
@@ -395,11 +451,14 @@ class _Planned:
 
 
 def _planned(session: Session, spec: AtlasSpec) -> _Planned:
-    images = subset(session, _count(session, spec), spec.seed)
+    return _of(session, subset(session, _count(session, spec), spec.seed), spec)
+
+
+def _of(session: Session | None, images: Subset, spec: AtlasSpec) -> _Planned:
     return _Planned(images, tuple(_plan(session, images, panel) for panel in spec.panels))
 
 
-def _plan(session: Session, images: Subset, panel: PanelSpec) -> _Plan:
+def _plan(session: Session | None, images: Subset, panel: PanelSpec) -> _Plan:
     owner = coder(session, panel.run, panel.epoch) if panel.embedding.uses_codes else None
     parts = [*images.key] if owner is None else [*images.key, owner.key]
     return _Plan(panel, owner, parts, maps.map_key(panel.embedding, images.rows, None, images.labels, parts))
@@ -452,19 +511,19 @@ def _result(images: Subset, plan: _Plan, work: _Work) -> tuple[maps.MapResult, C
 
 
 def _assembled(
-    session: Session,
     spec: AtlasSpec,
     found: _Planned,
     results: Sequence[tuple[maps.MapResult, Callable[[], Float32[np.ndarray, "n"]]]],
 ) -> Atlas:
-    reference = results[0][0].coordinates[:, :2]
+    images, reference = found.subset, results[0][0].coordinates[:, :2]
     panels = tuple(
-        _panel(session, plan, result, reference, distortion)
+        _panel(images, plan, result, reference, distortion)
         for plan, (result, distortion) in zip(found.panels, results, strict=True)
     )
-    said = [Coder(session).key, *found.subset.key, *(plan.key for plan in found.panels)]
+    said = ["" if images.own is None else images.own.key, *images.key, *(plan.key for plan in found.panels)]
     key = hashlib.sha256("\n".join(said).encode()).hexdigest()
-    return Atlas(spec, panels, key, session.units_by_effect(), found.subset)
+    units = np.zeros(0, np.int64) if images.session is None else images.session.units_by_effect()
+    return Atlas(spec, panels, key, units, images)
 
 
 NOTES = {
@@ -479,7 +538,7 @@ NOTES = {
 
 
 def _panel(
-    session: Session,
+    images: Subset,
     plan: _Plan,
     result: maps.MapResult,
     reference: Coordinates,
@@ -497,13 +556,13 @@ def _panel(
     places.setflags(write=False)
     note = NOTES[plan.embedding.kind] if code is None else _code_note(code.session.code_dim, plan.spec)
     return Panel(
-        plan.spec, _title(session, plan), " ".join([note, result.fitted.note]).strip(), places, result.quality,
-        result.seconds, _back(session, plan, result.fitted, onto, centre, half), result.fitted, plan.coder, onto,
-        centre, half, distortion,
+        plan.spec, _title(images.session, plan), " ".join([note, result.fitted.note]).strip(), places, result.quality,
+        result.seconds, _back(images, plan, result.fitted, onto, centre, half), result.fitted, plan.coder, onto,
+        centre, half, images, distortion,
     )  # fmt: skip
 
 
-def _title(session: Session, plan: _Plan) -> str:
+def _title(session: Session | None, plan: _Plan) -> str:
     title = plan.embedding.title
     if plan.coder is not None and plan.coder.session is not session:
         title = f"{title}: {plan.coder.session.info.name}"
@@ -542,7 +601,7 @@ def _frame(coordinates: Coordinates) -> tuple[Float[np.ndarray, "2"], float]:
 
 
 def _back(
-    session: Session,
+    images: Subset,
     plan: _Plan,
     fitted: FittedEmbedding,
     onto: maps.Alignment,
@@ -561,9 +620,10 @@ def _back(
     if rows is None:
         return None
     origin, x, y = rows[0], rows[1] - rows[0], rows[2] - rows[0]
-    low, high = session.config.dataset.value_range or (-np.inf, np.inf)
-    owner = session if plan.coder is None else plan.coder.session
+    session = images.session if plan.coder is None else plan.coder.session
+    bounded = session is None or session.bounded
     return Back(
         "pixels" if plan.coder is None else "codes", origin.astype(np.float32), x.astype(np.float32),
-        y.astype(np.float32), low, high, owner.run_id,
+        y.astype(np.float32), 0.0 if bounded else -np.inf, 1.0 if bounded else np.inf,
+        "" if session is None else session.run_id,
     )  # fmt: skip

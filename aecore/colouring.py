@@ -74,7 +74,8 @@ def colourings(atlas: Atlas) -> dict[str, str]:
     """What the images of an atlas can be coloured by: {name: words}, the most telling first, units by their effect."""
     found = {"class": "Class"} if atlas.labels is not None else {}
     found |= {f"factor-{name}": f"Factor: {name.replace('_', ' ')}" for name in atlas.factors}
-    found |= {"distortion": "Distortion of the map", "error": "Squared error of the reconstruction"}
+    found["distortion"] = "Distortion of the map"
+    found |= {"error": "Squared error of the reconstruction"} if atlas.has_run else {}
     found |= {f"unit-{unit}": f"Unit {unit} of the code" for unit in atlas.units}
     return found | {"none": "One colour"}
 

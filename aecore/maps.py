@@ -158,6 +158,45 @@ def readings(quality: dict[str, float]) -> dict[str, str]:
     return said
 
 
+DEFINITIONS = {
+    "stress_1": (
+        "Stress-1 = √(Σ (u δ − d)² / Σ d²) over all pairs of images: δ is their distance as pictures, d that on the "
+        "map, and u = Σ δd / Σ δ² the scale that suits the map best, so that maps in any units compare. 0: all "
+        "distances are right; 1: all images in one place. Source: Kruskal, Psychometrika 29 (1964)."
+    ),
+    "trustworthiness": (
+        "Trustworthiness = 1 − 2 / (n k (2n − 3k − 1)) Σ max(0, r − k), summed over each image's k nearest on the "
+        "map; r is a neighbour's rank among the images most alike as pictures. 1: all neighbours on the map are "
+        "alike; about 0.5: chance. Source: Venna & Kaski, ICANN (2001)."
+    ),
+    "continuity": (
+        "Continuity = 1 − 2 / (n k (2n − 3k − 1)) Σ max(0, r − k), summed over the k pictures most alike to each "
+        "image; r is their rank among its neighbours on the map. 1: what is alike stays together; about 0.5: chance. "
+        "Source: Venna & Kaski, ICANN (2001)."
+    ),
+    "knn_accuracy": (
+        "Neighbours agree = share of the images whose class wins the vote of the k nearest others on the map. 1: "
+        "always; one over the number of classes: chance. Source: Cover & Hart, IEEE Trans. Inf. Theory 13 (1967)."
+    ),
+    "explained_variance": (
+        "Explained variance = (λ₁ + λ₂) / Σ λ, λ the variances along the principal directions of what the map shows. "
+        "1: nothing lies outside its plane; 0: everything does. Source: Jolliffe, Principal Component Analysis "
+        "(2002)."
+    ),
+    "reconstruction_sse": (
+        "Squared error = Σ (x − r)² over an image's pixels, averaged over the images: x is the image, r what its "
+        "place on the map leads back to, by the plane of PCA or by the decoder. 0: nothing is lost; it has no upper "
+        "end. Source: Hinton & Salakhutdinov, Science 313 (2006)."
+    ),
+    "distortion": (
+        "Distortion of an image i = √(Σ (u δ − d)² / Σ d²) over its pairs with other images j, with δ, d and u as in "
+        "stress-1, which is the weighted mean of all images' distortions (of their squares). 0: the image lies right "
+        "to all others; 1: on top of them. Source: the terms of Kruskal's stress-1, Psychometrika 29 (1964)."
+    ),
+}
+"""What each figure of `readings` is: its formula, what its ends mean, its source; and the distortion of an image."""
+
+
 # --- aligning --------------------------------------------------------------------------------------------------------
 
 

@@ -140,6 +140,25 @@ def principal_axes(x: Points, count: int, told: Callable[[float], None] | None =
     return PrincipalAxes(mean, components, variances, float(np.trace(scatter)) / max(n - 1, 1))
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scree:
+    """Shares of the variance along the first principal directions, 0 to 1, and their running sum; measured on `n`
+    points. Source: Cattell, Multivariate Behavioral Research 1 (1966).
+    """
+
+    shares: Float64[np.ndarray, "d"]
+    summed: Float64[np.ndarray, "d"]
+    n: int
+
+
+def scree(x: Points, count: int = 20, most: int = 2000) -> Scree:
+    """The variances of at most `most` points, spread evenly, along at most `count` directions."""
+    chosen = list(evenly(len(x), most))
+    axes = principal_axes(x[chosen], min(count, x.shape[1]))
+    shares = axes.variances / (axes.total_variance or 1.0)
+    return Scree(shares, shares.cumsum(), len(chosen))
+
+
 def _scatter(
     x: Points, mean: Float64[np.ndarray, "f"], told: Callable[[float], None] | None
 ) -> Float64[np.ndarray, "f f"]:

@@ -1,5 +1,6 @@
 """Maps for documents: all of an atlas as one picture, or one map as a drawing of lines and dots."""
 
+import html
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -81,7 +82,7 @@ def _short(quality: Mapping[str, float]) -> list[tuple[str, str]]:
 
 def _dots(panel: Panel, colouring: Colouring) -> Image.Image:
     # Drawn at twice the size: Pillow's circles have no smooth edges.
-    side, radius = 2 * SIDE, 9
+    side, radius = 2 * SIDE, 9 if len(panel.places) <= 2000 else 2 * _radius(len(panel.places))
     image = Image.new("RGB", (side, side), pictures.WHITE)
     draw = ImageDraw.Draw(image)
     centres = (panel.places * [1, -1] + EDGE) * (side / (2 * EDGE))
@@ -104,3 +105,91 @@ def _draw_legend(draw: ImageDraw.ImageDraw, colouring: Colouring, y: int, width:
         draw.ellipse((x, y + 2, x + 18, y + 20), fill=colour)
         draw.text((x + 26, y), name, fill=_INK, font=font)
         x += 26 + font.getlength(name) + 26
+
+
+# --- one map, for documents ------------------------------------------------------------------------------------------
+
+_SHAPES = {
+    "circle": ("h0", "stroke-width:{two}px;stroke-linecap:round"),
+    "square": ("h0", "stroke-width:{two}px;stroke-linecap:square"),
+    "diamond": ("m0-{r}l{r} {r}-{r} {r}-{r}-{r}z", "stroke-width:.4px;fill:{colour}"),
+    "cross": ("m-{r}-{r}l{two} {two}m0-{two}l-{two} {two}", "stroke-width:1.2px;fill:none"),
+}
+"""The rest of a dot's path, and its style; `two` is twice the radius `r`."""
+
+
+def panel_svg(atlas: Atlas, panel: Panel, colouring: Colouring) -> bytes:
+    """One map as an SVG file: a dot an image in its class's colour and shape, with title, figures and legend."""
+    radius = _radius(len(atlas))
+    table = colouring.table.tolist()
+    shapes = colouring.shapes if colouring.names else ("circle",) * len(table)
+    dots = (panel.places * [1, -1] + EDGE) * (SIDE / (2 * EDGE)) + [_MARGIN, _MARGIN + _TITLE]
+    ends = {name: _filled(shape[0], radius) for name, shape in _SHAPES.items()}
+    styles = [
+        f".c{i}{{stroke:{_hex(rgb)};{_filled(_SHAPES[shape][1], radius, _hex(rgb))}}}"
+        for i, (rgb, shape) in enumerate(zip(table, shapes, strict=True))
+    ]
+    drawn = [
+        f'<path class="c{i}" d="M{x:.1f} {y:.1f}{ends[shapes[i]]}"/>'
+        for (x, y), i in zip(dots.tolist(), colouring.index.tolist(), strict=True)
+    ]
+    words = ", ".join(f"{name} {value}" for name, value in _short(panel.quality))
+    legend, depth = _svg_legend(colouring, _MARGIN + _TITLE + SIDE + 2 * _LINE)
+    width, height = SIDE + 2 * _MARGIN, depth + 2 * _LINE
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">',
+            f"<title>{html.escape(panel.title)}</title>",
+            f"<style>{''.join(styles)}text{{fill:#1e2430;font-size:16px}}</style>",
+            f'<rect width="{width}" height="{height}" fill="#fff"/>',
+            f'<text x="{_MARGIN}" y="{_MARGIN + 30}" style="font-size:24px">{html.escape(panel.title)}</text>',
+            f'<text x="{_MARGIN}" y="{_MARGIN + 54}">{html.escape(words)}</text>',
+            f'<rect x="{_MARGIN}" y="{_MARGIN + _TITLE}" width="{SIDE}" height="{SIDE}" fill="none" stroke="#cdd2da"/>',
+            *drawn,
+            *legend,
+            f'<text x="{_MARGIN}" y="{depth + _LINE}" style="font-size:13px">{html.escape(atlas.note)}</text>',
+            "</svg>\n",
+        ]
+    ).encode()
+
+
+def _radius(n: int) -> float:
+    """Smaller dots where there are many, so that a crowd stays a texture."""
+    return round(min(4.0, max(0.8, 110 / n**0.5)), 2)
+
+
+def _filled(pattern: str, radius: float, colour: str = "") -> str:
+    return pattern.format(r=f"{radius:g}", two=f"{2 * radius:g}", colour=colour)
+
+
+def _hex(rgb: Sequence[int]) -> str:
+    return "#" + bytes(rgb).hex()
+
+
+def _svg_legend(colouring: Colouring, y: int) -> tuple[list[str], int]:
+    """The lines of the legend, and how far down they reach."""
+    if not colouring.names:
+        steps = [
+            f'<rect x="{_MARGIN + 4 * i}" y="{y - 14}" width="4.5" height="16" fill="{_hex(rgb)}"/>'
+            for i, rgb in enumerate(colouring.table.tolist())
+        ]
+        words = f"{colouring.title}, {colouring.low:.3g} to {colouring.high:.3g}"
+        x = _MARGIN + 4 * len(colouring.table) + 14
+        return [*steps, f'<text x="{x}" y="{y}">{html.escape(words)}</text>'], y
+    if len(colouring.names) == 1:
+        return [], y - _LINE
+    lines: list[str] = []
+    font, x = ImageFont.load_default(size=16), float(_MARGIN)
+    for i, (name, shape) in enumerate(zip(colouring.names, colouring.shapes, strict=True)):
+        wide = 42 + font.getlength(name)
+        if x > _MARGIN and x + wide > SIDE + _MARGIN:
+            x, y = float(_MARGIN), y + _LINE
+        end = _filled(_SHAPES[shape][0], 4)
+        lines.append(f'<path class="c{i}" style="{_thick(shape)}" d="M{x + 8:.1f} {y - 5}{end}"/>')
+        lines.append(f'<text x="{x + 20:.1f}" y="{y}">{html.escape(name)}</text>')
+        x += wide
+    return lines, y
+
+
+def _thick(shape: str) -> str:
+    return "stroke-width:8px" if shape in ("circle", "square") else ""

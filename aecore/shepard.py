@@ -29,8 +29,13 @@ class Shepard:
     scale: float
     monotone: Float64[np.ndarray, "m"]
 
+    @property
+    def straight(self) -> Float64[np.ndarray, "m"]:
+        """`scale` · δ: where all pairs would lie on a perfect map."""
+        return self.scale * self.wanted
 
-def shepard(x: Float[np.ndarray, "n f"], coordinates: Float[np.ndarray, "n d"], most: int = MOST_POINTS) -> Shepard:
+
+def shepard(x: Points, coordinates: Float[np.ndarray, "n d"], most: int = MOST_POINTS) -> Shepard:
     """The diagram of the Euclidean distances of the rows `x` against those of a map of them.
 
     Takes the pairs of at most `most` points, spread evenly. Raises `BadInput` for what has no distances.

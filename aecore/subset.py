@@ -49,12 +49,14 @@ class Coder:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subset:
-    """The images of an atlas. `decoded` says that they are the model's own pictures of stored codes.
+    """The images of an atlas, those of a run or one's own. `decoded` says that they are the model's own pictures of
+    stored codes.
 
     `key` names what the pictures are; `_read` makes them, and `_stored` are the codes from which they were decoded.
     """
 
-    session: Session
+    session: Session | None
+    shape: Shape
     indices: Int64[np.ndarray, "n"]
     labels: Int64[np.ndarray, "n"] | None
     label_names: tuple[str, ...]
@@ -71,8 +73,9 @@ class Subset:
         return len(self.indices)
 
     @property
-    def shape(self) -> Shape:
-        return self.session.shape
+    def own(self) -> Coder | None:
+        """The run whose images these are, or which is given with them."""
+        return None if self.session is None else Coder(self.session)
 
     @property
     def small(self) -> bool:
@@ -102,10 +105,14 @@ class Subset:
     def errors(self, told: Told | None = None) -> Float32[np.ndarray, "n"]:
         """The squared error per image of the run's reconstruction, see `metrics.sse`; kept as the codes are."""
 
-        def of(images: Pictures) -> Float32[np.ndarray, "m"]:
-            return metrics.sse(images, self.session.reconstruct(images)).astype(np.float32)
+        session = self.session
+        if session is None:
+            raise BadInput("these images have no run that reconstructs them; choose one")
 
-        return self._kept("errors", (*self.key, Coder(self.session).key), of, told)
+        def of(images: Pictures) -> Float32[np.ndarray, "m"]:
+            return metrics.sse(images, session.reconstruct(images)).astype(np.float32)
+
+        return self._kept("errors", (*self.key, Coder(session).key), of, told)
 
     def _kept(
         self, what: str, key: tuple[str, ...], make: Callable[[Pictures], np.ndarray], told: Told | None
@@ -165,7 +172,7 @@ def _from_data(session: Session, data: Data, n: int, seed: int) -> Subset:
     how = f", {'at random' if data.labels is None else 'stratified by class'}, seed {seed}"
     how = "" if len(chosen) == len(data) else how
     return Subset(
-        session, chosen, None if data.labels is None else data.labels[chosen], data.label_names,
+        session, session.shape, chosen, None if data.labels is None else data.labels[chosen], data.label_names,
         {name: values[chosen].astype(np.float32) for name, values in data.factors.items()}, tuple(origins), False,
         f"{len(chosen):,} of {len(data):,} images ({said}){how}", ("data", data.hash, _hash(chosen)),
         lambda at: data.floats(chosen[at]),
@@ -181,16 +188,28 @@ def from_codes(session: Session, n: int, seed: int, why: str) -> Subset:
     names = () if labels is None else tuple(str(i) for i in range(int(labels.max()) + 1))
     own = None if labels is None else labels[chosen]
     return Subset(
-        session, session.code_indices[chosen], own, names, {}, ("decoded training image",) * len(chosen), True,
+        session, session.shape, session.code_indices[chosen], own, names, {},
+        ("decoded training image",) * len(chosen), True,
         f"{len(chosen):,} of {len(session.codes):,} stored codes, decoded by the model" + (f": {why}" if why else ""),
         ("decoded", Coder(session).key, _hash(codes)), lambda at: session.decode(codes[at]), codes,
     )  # fmt: skip
 
 
-def coder(session: Session, run: str | None, epoch: int | None) -> Coder:
+def own_images(images: Pictures, names: tuple[str, ...], session: Session | None) -> Subset:
+    """Somebody's own images, with a name each."""
+    _, c, h, w = images.shape
+    return Subset(
+        session, (c, h, w), np.arange(len(images)), None, (), {}, names, False, f"{len(images):,} pictures of your own",
+        ("own", _hash(images)), lambda at: images[at],
+    )  # fmt: skip
+
+
+def coder(session: Session | None, run: str | None, epoch: int | None) -> Coder:
     """Whose codes a panel of `session`'s atlas shows. Raises `BadInput` where those are not codes of the same images,
     and where no weights of that epoch are kept.
     """
+    if session is None:
+        raise BadInput("a map of codes needs a run whose encoder makes them; choose one")
     owner = session
     if run is not None and run != session.run_id:
         try:
