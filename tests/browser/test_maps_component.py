@@ -1,0 +1,362 @@
+"""The component of the maps by itself, without a server: points, pictures and addresses are made here."""
+
+import base64
+import dataclasses
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import WAIT
+from PIL import Image
+from playwright.sync_api import Browser, Page, Route, expect
+
+from app import live
+
+N, TILE, CLASSES = 240, 8, 3
+DIST = live.HERE / "dist"
+LIGHT = "--st-background-color:#fff;--st-text-color:#111;--st-primary-color:#06c;--st-border-color:#ccc"
+HTML = f"""<!doctype html><body style="{LIGHT};margin:0"><div id="at"></div><div style="height:2000px"></div>
+<script type="module">
+import * as module from "/dist/{live.MANIFEST["modules"]["maps"]}";
+let root;
+const tell = name => (what, value) => sent.push([name, what, value]);
+Object.assign(window, {{sent: [], mount(data) {{
+  if (!root) {{
+    document.querySelector("#at").append(document.createElement("div"));
+    root = document.querySelector("#at > div").attachShadow({{mode: "open"}});
+    root.innerHTML = '<div class="maps host"></div>';
+  }}
+  module.default({{data, parentElement: root, setStateValue: tell("state"), setTriggerValue: tell("trigger")}});
+}}, unmount() {{ module.unmount(root); root.host.remove(); root = undefined; }}}});
+</script>"""
+
+
+@dataclasses.dataclass
+class Maps:
+    """The page, what it was told and what it asked for."""
+
+    page: Page
+    asked: list[str]
+
+    def mount(self, message: dict[str, Any]) -> None:
+        self.page.evaluate("data => mount(data)", message)
+        expect(self.page.locator(".maps[data-ready='1']")).to_be_attached()
+
+    def sent(self) -> list[Any]:
+        """The messages since this was asked last."""
+        self.page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+        return self.page.evaluate("sent.splice(0)")
+
+    def at(self, panel: int, x: float, y: float) -> tuple[float, float]:
+        box = self.page.locator(".panel canvas").nth(panel).bounding_box()
+        assert box is not None
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    def drag(self, panel: int, *corners: tuple[float, float]) -> None:
+        self.page.mouse.move(*self.at(panel, *corners[0]))
+        self.page.mouse.down()
+        for corner in corners[1:]:
+            self.page.mouse.move(*self.at(panel, *corner), steps=4)
+        self.page.mouse.up()
+
+    def drawn(self) -> list[str]:
+        self.sent()
+        return self.page.locator(".panel canvas").evaluate_all("all => all.map(canvas => canvas.toDataURL())")
+
+    def button(self, name: str):
+        return self.page.get_by_role("button", name=name, exact=True)
+
+
+class Blobs:
+    """Contents by address, as the routes serve them; the file that stands by itself holds them in its addresses."""
+
+    def __init__(self, inline: bool = False) -> None:
+        self.inline, self.held = inline, {}
+
+    def put(self, values: Any, dtype: str | None = None) -> str:
+        bytes_ = values if isinstance(values, bytes) else np.ascontiguousarray(values, dtype).tobytes()
+        if self.inline:
+            return f"data:application/octet-stream;base64,{base64.b64encode(bytes_).decode()}"
+        known = (address for address, content in self.held.items() if content == bytes_)
+        address = next(known, f"/live/blob/{len(self.held)}")
+        self.held[address] = bytes_
+        return address
+
+
+def message(blobs: Blobs, shift: float = 0.0, colours: str = "classes", token: str = "one") -> dict[str, Any]:
+    """Three maps of images in three classes; the first has a way back, and on the second nothing lies in the middle."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(N) % CLASSES
+    angle = labels * 2 * np.pi / CLASSES
+    ring = np.stack([np.cos(angle), np.sin(angle)], 1) * 0.7 + rng.normal(0, 0.05, (N, 2))
+    maps = {"pca": ring[:, ::-1], "mds": ring, "code": ring * [1, -1] + [shift, 0]}
+    sheet = (rng.random((N // 20 * TILE, 20 * TILE)) * 255).astype(np.uint8)
+    png = io.BytesIO()
+    Image.fromarray(sheet).save(png, "PNG")
+    rows = np.stack([np.full(TILE * TILE, 0.5), np.linspace(-1, 1, TILE * TILE), np.zeros(TILE * TILE)])
+    back = {"through": "pixels", "rows": blobs.put(rows, "<f4"), "shape": [1, TILE, TILE], "low": 0.0, "high": 1.0}
+    figure = {"name": "Stress-1", "value": "0.20", "word": "poor", "said": "A sentence.", "definition": "A formula."}
+    by_class = colours == "classes"
+    return {
+        "base": "", "token": token, "n": N,
+        "panels": [
+            {
+                "id": name, "title": name.upper(), "note": "A note.", "alt": f"{name} of {N} images.",
+                "places": blobs.put(np.round(places * 1000), "<i2"), "figures": [figure],
+                "middles": [[str(k), *places[labels == k].mean(0).tolist()] for k in range(CLASSES)], "colour": None,
+                "own": [], "back": back if name == "pca" else None,
+                "nowhere": "MDS has no way back." if name == "mds" else "",
+            }
+            for name, places in maps.items()
+        ],
+        "colour": blobs.put(labels if by_class else np.arange(N) % 5, "u1"),
+        "table": [[200, 0, 0], [0, 160, 0], [0, 0, 200], [0, 0, 0], [99, 99, 99]][: CLASSES if by_class else 5],
+        "shapes": ["circle", "square", "diamond"] if by_class else [],
+        "legend": {"title": "Class", "names": ["red", "green", "blue"] if by_class else [], "low": "0", "high": "4"},
+        "labels": blobs.put(labels, "<u2"), "label_names": ["red", "green", "blue"],
+        "index": blobs.put(np.arange(N) + 1000, "<i4"), "origin": blobs.put(np.zeros(N), "u1"),
+        "origins": ["test image"], "images": {"tile": [TILE, TILE], "columns": 20, "sprite": blobs.put(png.getvalue())},
+        "thumbnails": False, "own": None,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def blobs() -> Blobs:
+    return Blobs()
+
+
+@pytest.fixture
+def maps(browser: Browser, blobs: Blobs) -> Iterator[Maps]:
+    """A page with the component, on which nothing may go wrong but what a test expects."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    context.set_default_timeout(WAIT)
+    page, wrong, asked = context.new_page(), [], []
+
+    def answer(route: Route) -> None:
+        path = route.request.url.removeprefix("http://maps.test")
+        asked.append(path)
+        if path == "/":
+            route.fulfill(body=HTML, content_type="text/html")
+        elif path.startswith("/dist/"):
+            route.fulfill(path=DIST / path.removeprefix("/dist/"), content_type="text/javascript")
+        elif path in blobs.held:
+            route.fulfill(body=blobs.held[path], content_type="application/octet-stream")
+        else:
+            route.fulfill(status=404, body="gone")
+
+    context.route("**/*", answer)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto("http://maps.test/")
+    page.wait_for_function("'mount' in window")
+    yield Maps(page, asked)
+    context.close()
+    assert wrong == []
+
+
+ROUND = [(0.55, 0.3), (0.98, 0.3), (0.98, 0.7), (0.55, 0.7), (0.55, 0.3)]
+"""A loop round the first class on the map of the middle, which lies to the right."""
+FIRST = list(range(0, N, CLASSES))
+
+
+def test_a_loop_selects_the_same_images_in_every_map_and_is_told_once(maps: Maps, blobs: Blobs) -> None:
+    maps.mount(message(blobs))
+    before = maps.drawn()
+    maps.drag(1, *ROUND)
+    assert maps.sent() == [["state", "selection", {"token": "one", "indices": FIRST, "count": len(FIRST)}]]
+    assert all(old != new for old, new in zip(before, maps.drawn(), strict=True))
+    expect(maps.page.locator(".legend .status")).to_contain_text(f"{len(FIRST)} selected")
+    maps.page.keyboard.down("Shift")
+    maps.page.get_by_role("button", name="Select green").click()
+    maps.page.keyboard.up("Shift")
+    assert maps.sent()[0][2]["count"] == 2 * len(FIRST)
+    maps.button("Clear selection").click()
+    assert maps.sent() == [["state", "selection", {"token": "one", "indices": [], "count": 0}]]
+    assert maps.drawn() == before
+
+
+def test_a_hidden_class_is_neither_marked_nor_selected(maps: Maps, blobs: Blobs) -> None:
+    maps.mount(message(blobs))
+    maps.drag(1, *ROUND)
+    maps.sent()
+    maps.button("Show red").click()
+    expect(maps.button("Show red")).to_have_attribute("aria-pressed", "false")
+    assert maps.sent()[0][2]["count"] == 0, "what is hidden is let go"
+    maps.drag(1, *ROUND)
+    assert maps.sent() == []
+    maps.page.mouse.move(*maps.at(1, 0.827, 0.5))
+    expect(maps.page.locator(".maps")).to_have_attribute("data-hovered", "-1")
+    maps.button("Show all classes").click()
+    maps.page.mouse.move(*maps.at(1, 0.827, 0.501))
+    expect(maps.page.locator(".maps")).not_to_have_attribute("data-hovered", "-1")
+
+
+def test_what_is_pointed_at_is_marked_in_all_maps_with_its_image_and_name(maps: Maps, blobs: Blobs) -> None:
+    maps.mount(message(blobs))
+    maps.page.mouse.move(*maps.at(1, 0.827, 0.5))
+    expect(maps.page.locator(".ring:not(.chosen):visible")).to_have_count(3)
+    shown = int(maps.page.locator(".maps").get_attribute("data-hovered") or -1)
+    assert shown % CLASSES == 0
+    expect(maps.page.locator(".cell.real")).to_contain_text("red")
+    expect(maps.page.locator(".cell.real")).to_contain_text(f"test image {1000 + shown}")
+    assert maps.sent() == []
+
+
+def test_a_place_between_the_points_has_a_picture_where_the_map_has_a_way_back(maps: Maps, blobs: Blobs) -> None:
+    maps.mount(message(blobs))
+    for x in (0.5, 0.9):  # the first asks for what is needed
+        maps.page.mouse.move(*maps.at(0, x, 0.5))
+        expect(maps.page.locator(".maps")).to_have_attribute("data-dreamt", "true")
+    canvas = maps.page.locator(".cell.made canvas")
+    first = "canvas => canvas.getContext('2d').getImageData(0, 0, 1, 1).data[0]"
+    wanted = round(255 * (0.5 - 0.4 * 2 * 1.07))  # 0.5 + x·X, where X begins with -1
+    maps.page.wait_for_function(f"([canvas, wanted]) => Math.abs(({first})(canvas) - Math.max(wanted, 0)) <= 2",
+                                arg=[canvas.element_handle(), wanted])  # fmt: skip
+    maps.page.mouse.click(*maps.at(0, 0.5, 0.5))
+    maps.page.wait_for_function("sent.length")
+    (kind, name, place), = maps.sent()  # fmt: skip
+    assert (kind, name, place["token"], place["panel"]) == ("trigger", "place", "one", "pca")
+    assert max(abs(place["x"]), abs(place["y"])) < 0.02
+    maps.page.mouse.move(*maps.at(1, 0.5, 0.5))
+    expect(maps.page.locator(".cell.real")).to_contain_text("MDS has no way back.")
+    expect(maps.page.locator(".cell.made")).to_be_hidden()
+    maps.page.mouse.click(*maps.at(1, 0.5, 0.5))
+    assert maps.sent() == []
+
+
+def test_a_plain_wheel_scrolls_the_page_and_zooms_only_where_it_is_meant(maps: Maps, blobs: Blobs) -> None:
+    maps.mount(message(blobs))
+    page, out = maps.page, maps.button("Zoom out")
+    page.mouse.move(*maps.at(1, 0.5, 0.5))
+    page.mouse.wheel(0, 60)
+    page.wait_for_function("scrollY > 0")
+    expect(page.locator(".hint")).to_contain_text("Ctrl")
+    expect(out).to_be_disabled()
+    before, at = maps.drawn(), page.evaluate("scrollY")
+    page.mouse.move(*maps.at(1, 0.5, 0.5))
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -200)
+    page.keyboard.up("Control")
+    expect(out).to_be_enabled()
+    assert all(old != new for old, new in zip(before, maps.drawn(), strict=True))
+    assert page.evaluate("scrollY") == at
+    maps.button("Zoom together").click()
+    maps.button("Move").click()
+    before = maps.drawn()
+    maps.drag(1, (0.5, 0.5), (0.7, 0.6))
+    assert [old != new for old, new in zip(before, maps.drawn(), strict=True)] == [False, True, False]
+    maps.button("Zoom together").click()
+    maps.button("Show the whole map").click()
+    expect(out).to_be_disabled()
+    assert maps.sent() == []
+
+
+def test_the_keyboard_goes_from_image_to_image_and_selects(maps: Maps, blobs: Blobs) -> None:
+    maps.mount(message(blobs))
+    maps.page.locator(".frame").nth(1).focus()
+    hovered = []
+    for key in ("ArrowUp", "ArrowLeft", "ArrowLeft", "ArrowDown", "ArrowDown", "ArrowRight"):
+        maps.page.keyboard.press(key)
+        maps.sent()
+        hovered.append(maps.page.locator(".maps").get_attribute("data-hovered"))
+    assert len(set(hovered)) >= 3
+    expect(maps.page.locator(".unseen[aria-live]")).to_contain_text(f"test image {1000 + int(hovered[-1] or 0)}")
+    maps.page.keyboard.press("Enter")
+    assert maps.sent()[-1][2]["indices"] == [int(hovered[-1] or 0)]
+    maps.page.keyboard.press("Escape")
+    assert maps.sent()[-1][2]["count"] == 0
+
+
+def test_points_travel_from_one_map_to_another_and_back(maps: Maps, blobs: Blobs) -> None:
+    maps.mount(message(blobs))
+    before = maps.drawn()
+    maps.button("Morph").click()
+    maps.page.get_by_label("How far the points have travelled").fill("1")
+    expect(maps.page.locator("h3").first).to_have_text("PCA → CODE, 100 %")
+    maps.page.get_by_label("To", exact=True).select_option("mds")
+    expect(maps.page.locator("h3").first).to_have_text("PCA")
+    maps.button("▶ Play").click()
+    expect(maps.page.locator("h3").first).to_have_text("PCA → MDS, 100 %")
+    maps.button("Morph").click()
+    expect(maps.page.locator("h3").first).to_have_text("PCA")
+    assert maps.drawn() == before
+
+
+def test_a_redraw_fetches_what_changed_and_keeps_what_the_visitor_did(maps: Maps, blobs: Blobs) -> None:
+    maps.mount(message(blobs))
+    maps.drag(1, *ROUND)
+    maps.button("Zoom in").click()
+    maps.sent()
+    maps.asked.clear()
+    maps.mount(message(blobs, colours="numbers"))
+    assert len(maps.asked) == 1
+    assert maps.sent() == []
+    maps.mount(message(blobs, colours="numbers", shift=0.1, token="two"))
+    assert len(maps.asked) == 2
+    assert maps.sent() == [["state", "selection", {"token": "two", "indices": FIRST, "count": len(FIRST)}]]
+    expect(maps.button("Zoom out")).to_be_enabled()
+    maps.mount(message(blobs, colours="numbers", shift=0.1, token="two"))
+    assert len(maps.asked) == 2
+
+
+def test_what_cannot_be_loaded_is_said_once_and_loaded_when_it_is_there(maps: Maps, blobs: Blobs) -> None:
+    told = message(blobs)
+    places = told["panels"][0]["places"]
+    held = blobs.held.pop(places)
+    failed = ["state", "failed", {"reason": "the maps could not be loaded"}]
+    for said in ([failed], []):
+        maps.page.evaluate("data => mount(data)", told)
+        expect(maps.page.locator(".quiet")).to_contain_text("Reload the page")
+        assert maps.sent() == said
+    blobs.held[places] = held
+    maps.mount(told)
+    expect(maps.page.locator(".quiet")).to_be_empty()
+
+
+def test_nothing_stays_of_maps_that_are_gone(maps: Maps, blobs: Blobs) -> None:
+    devtools = maps.page.context.new_cdp_session(maps.page)
+    devtools.send("Performance.enable")
+
+    def held() -> list[float]:
+        devtools.send("HeapProfiler.collectGarbage")
+        found = {metric["name"]: metric["value"] for metric in devtools.send("Performance.getMetrics")["metrics"]}
+        return [found["Nodes"], found["JSEventListeners"]]
+
+    def around(times: int) -> list[float]:
+        for _ in range(times):
+            maps.mount(message(blobs))
+            maps.page.mouse.move(*maps.at(0, 0.5, 0.5))
+            maps.sent()
+            maps.page.evaluate("unmount()")
+        return held()
+
+    first = around(3)
+    assert around(10) == first
+
+
+def test_the_file_that_stands_by_itself_shows_the_maps_offline(browser: Browser, tmp_path: Path) -> None:
+    text = json.dumps(message(Blobs(inline=True))).replace("</", "<\\/")
+    script = (DIST / live.MANIFEST["alone"]).read_text(encoding="utf-8")
+    file = tmp_path / "maps.html"
+    file.write_text(
+        f'<!doctype html><meta charset="utf-8"><body><div class="maps host"></div>'
+        f'<script type="application/json" id="maps">{text}</script><script type="module">{script}</script>',
+        encoding="utf-8",
+    )
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, offline=True)
+    page, wrong = context.new_page(), []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    page.goto(file.as_uri())
+    expect(page.locator(".maps[data-ready='1']")).to_be_visible()
+    maps = Maps(page, [])
+    maps.drag(1, *ROUND)
+    expect(page.locator(".legend .status")).to_contain_text(f"{len(FIRST)} selected")
+    page.mouse.move(*maps.at(0, 0.5, 0.5))
+    expect(page.locator(".maps")).to_have_attribute("data-dreamt", "true")
+    expect(page.locator(".cell.made")).to_contain_text("Drawn by PCA")
+    context.close()
+    assert wrong == []
