@@ -120,6 +120,16 @@ class Panel:
         """How the variance of what the map is made of, pixels or codes, falls from one direction to the next."""
         return points.scree(self._images.rows if self._coder is None else self._images.coded(self._coder))
 
+    def between(self, px: float, py: float) -> Pictures:
+        """The picture (1, C, H, W) that a place of the panel stands for; see `back`. Raises `BadInput` without one."""
+        if self.back is None:
+            raise BadInput(f"{self.title} has no way back: between its points there are no pictures")
+        row = self.back.row(px, py)[None]
+        if self._coder is not None:
+            row = self._coder.decode(row)
+        clipped = row.clip(self.back.low, self.back.high)
+        return ((clipped - self.back.low) / (self.back.high - self.back.low)).reshape(1, *self._images.shape)
+
     def place(self, images: Pictures, codes: CodeArray | None = None) -> Placed:
         """Where new images belong. `codes` are theirs in the run of the atlas, encoded anew where it is another's."""
         x = images.reshape(len(images), -1)

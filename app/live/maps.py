@@ -8,7 +8,7 @@ import dataclasses
 import html
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import streamlit as st
@@ -179,7 +179,7 @@ def selected(n: int, token: str) -> tuple[list[int], int]:
         case {"token": str(own), "indices": list(indices), **more} if own == token:
             found = sorted({i for i in indices[:MOST_SELECTED] if _whole(i, 0, n - 1)})
             count = more.get("count")
-            return found, count if _whole(count, len(found), n) else len(found)
+            return found, int(count) if _whole(count, len(found), n) else len(found)
         case _:
             return [], 0
 
@@ -187,11 +187,13 @@ def selected(n: int, token: str) -> tuple[list[int], int]:
 def spot(atlas: Atlas) -> Spot | None:
     """The place between the points on which the visitor clicked last, if it is on these maps."""
     match state.map_spot():
-        case {"token": str(token), "panel": str(name), "x": x, "y": y} if token == atlas.key:
+        case {"token": str(token), "panel": str(name), "x": x, "y": y} if (
+            token == atlas.key and _share(x) and _share(y)
+        ):
             panel = next((panel for panel in atlas.panels if panel.spec.text == name and panel.back is not None), None)
-            if panel is not None and _share(x) and _share(y):
-                return Spot(panel, float(x), float(y))
-    return None
+            return None if panel is None else Spot(panel, float(x), float(y))
+        case _:
+            return None
 
 
 def failure() -> str | None:
@@ -212,7 +214,7 @@ def _heard(name: str) -> Any:
     return held.get(name) if isinstance(held, Mapping) else None
 
 
-def _whole(value: Any, low: int, high: int) -> bool:
+def _whole(value: Any, low: int, high: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from aecore.atlas import USUAL_IMAGES, kept, most_images, quick
 from aecore.atlas_spec import AtlasSpec, PanelSpec
-from aecore.embeddings import CodeMap, Umap
+from aecore.embeddings import Umap
 from aecore.errors import AecoreError, BadInput
 from aecore.map_jobs import MapJob
 from aecore.parts import Embedding
@@ -22,6 +22,7 @@ POLL_SECONDS = 0.4
 NONE = "none"
 OTHER = "@"
 EARLIER = "~"
+CODE = make("embeddings", Embedding, "code")
 
 
 def asked(session: Session) -> AtlasSpec:
@@ -95,13 +96,16 @@ def _panel(session: Session, before: PanelSpec | None, i: int, column: Any, key:
             return None
         if kind == EARLIER:
             epochs = session.snapshots
-            held = before.epoch if before is not None and before.epoch in epochs else epochs[0]
-            epoch = st.select_slider("Epoch", epochs, held, key=f"{key}.epoch") if len(epochs) > 1 else epochs[0]
-            return PanelSpec(CodeMap(), epoch=int(epoch))
+            held = before.epoch if before is not None and before.epoch in epochs else min(epochs)
+            epoch = st.select_slider("Epoch", epochs, held, key=f"{key}.epoch") if len(epochs) > 1 else held
+            return PanelSpec(CODE, epoch=int(epoch))
         if kind.startswith(OTHER):
-            return PanelSpec(CodeMap(), run=kind.removeprefix(OTHER))
-        cls = members("embeddings", Embedding)[kind]
-        own = before.embedding if before is not None and _kind_of(before, options) == kind else cls()
+            return PanelSpec(CODE, run=kind.removeprefix(OTHER))
+        own = (
+            before.embedding
+            if before is not None and _kind_of(before, options) == kind
+            else make("embeddings", Embedding, kind)
+        )
         return PanelSpec(make("embeddings", Embedding, {"kind": kind, **_settings(own, f"{key}.{kind}")}))
 
 
@@ -146,7 +150,7 @@ def _kind_of(panel: PanelSpec | None, options: dict[str, str]) -> str:
 
 def _images(session: Session, wanted: AtlasSpec, count: int, key: str) -> tuple[int | None, int]:
     left, middle, _ = st.columns([1, 1, 2], gap="medium")
-    total = most_images(session, AtlasSpec((PanelSpec(CodeMap()),)))
+    total = most_images(session, AtlasSpec((PanelSpec(CODE),)))
     number = left.number_input(
         "Images", min(2, total), total, count, step=500, key=f"{key}.n",
         help=f"Test images come first, then validation and training images; there are {total:,}. "

@@ -7,7 +7,8 @@ import streamlit as st
 
 from aecore import pictures
 from aecore.atlas import Atlas
-from aecore.poster import poster, svg
+from aecore.colouring import colouring
+from aecore.poster import panel_svg, poster
 from aecore.session import Session
 from app import state
 from app.live import maps as live_maps
@@ -45,7 +46,7 @@ def export(session: Session, atlas: Atlas, colours: str, thumbnails: bool, messa
             with right:
                 _offer(
                     session, f"{panel.title}, SVG", None, f"{ending}.svg",
-                    lambda one=one: svg(one, colours, heading),
+                    lambda panel=panel: panel_svg(atlas, panel, colouring(atlas, colours, panel)),
                 )  # fmt: skip
 
 

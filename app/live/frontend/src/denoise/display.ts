@@ -22,6 +22,7 @@ export class Display {
   private pixels = new ImageData(1, 1);
   private originals: Float32Array | undefined; // those that are drawn
   private dressed = 0; // images that are named on the page
+  private lacks = false; // empty images that the visitor has put beside the server's
 
   constructor(private readonly root: HTMLElement, private readonly switched: (live: boolean) => void) {
     [this.image, this.canvas] = [this.find("img") as HTMLImageElement, this.find("canvas") as HTMLCanvasElement];
@@ -36,12 +37,13 @@ export class Display {
     return this.root.dataset.live ?? "false";
   }
 
-  // The live picture lies over the server's, pixel on pixel, so that neither its coming nor its going is seen.
+  // The live picture takes the server's place, pixel on pixel, so that neither its coming nor its going is seen.
   set state(state: "false" | "true" | "failed") {
     const live = state === "true";
     this.root.dataset.live = state;
     this.image.ariaHidden = String(live);
     this.canvas.hidden = !live;
+    this.cover();
     if (!live) this.drawn = undefined;
     this.switched(live);
   }
@@ -63,12 +65,18 @@ export class Display {
     write(this.find(".given"), told.note);
   }
 
+  // Beneath the live picture the server's is not drawn: the browser would keep each of them decoded.
+  private cover(): void {
+    this.image.style.visibility = this.state === "true" || this.lacks ? "hidden" : "";
+  }
+
   // What names the rows and columns, and the curve.
   dress(told: Told, sheet: Layout): void {
     this.dressed = sheet.images;
     this.root.style.setProperty("--natural", `${sheet.across}px`);
     this.root.style.setProperty("--shape", `${sheet.across} / ${sheet.down}`);
-    this.image.style.visibility = sheet.images > told.images.dims[0] ? "hidden" : ""; // it lacks the empty images
+    this.lacks = sheet.images > told.images.dims[0];
+    this.cover();
     const rows = ["Original", "Corrupted", ...told.titles];
     const names = Array.from({ length: sheet.lines }, () => rows).flat();
     once(this.find(".rows"), names.join("\n"), (place) => place.replaceChildren(...names.map(named)));
