@@ -52,6 +52,13 @@ def _count(text: str) -> int:
     return count
 
 
+def _many(text: str) -> int:
+    count = int(text)
+    if not 2 <= count <= 70_000:
+        raise ValueError
+    return count
+
+
 def _level(text: str) -> float:
     level = float(text)
     if not 0 <= level <= 10:
@@ -61,6 +68,7 @@ def _level(text: str) -> float:
 
 # argparse words a refused value with its type's name: "invalid port (1 to 65535) value".
 _port.__name__, _count.__name__, _level.__name__ = "port (1 to 65535)", "number (1 to 10000)", "level (0 to 10)"
+_many.__name__ = "number (2 to 70000)"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -192,18 +200,26 @@ def _add_looking(add: _Add) -> None:
     embed = add(
         "embed",
         commands.embed,
-        "Write a map of test images as numbers. Any plotting program can draw or compare them.",
-        "aecore embed deep --method code -o map.csv\n  aecore embed deep --method units --n 2000 -o codes.npy",
+        "Write maps of images as numbers, with their quality and a picture. Any plotting program can draw or compare "
+        "them.",
+        "aecore embed deep --method pca --method mds --method code -o map.csv\n"
+        "  aecore embed deep --method 'mds(distance=cosine)' --method code@variational -o map.csv\n"
+        "  aecore embed pictures --method pca --method code --run deep -o map.csv\n"
+        "  aecore embed deep --method units --n 2000 -o codes.npy",
     )
-    embed.add_argument("run", metavar="RUN")
+    embed.add_argument("source", metavar="RUN|FOLDER|FILE.npz", help="a run's images, or pictures of your own")
     embed.add_argument(
         "--method",
-        default="code",
-        help="pca, mds, code, classical_mds, mds_nonmetric, tsne, umap (in two dimensions), or units: the whole code "
-        "(%(default)s)",
+        action="append",
+        help="pca, mds, code, classical_mds, mds_nonmetric, tsne, umap, with settings as in 'mds(distance=cosine)', up "
+        "to four times; code@RUN: another run's code, code~EPOCH: an earlier one; or units: the whole code (default: "
+        "code, of pictures without a run pca)",
     )
+    embed.add_argument("--run", metavar="RUN", help="whose size and code your own pictures get")
     embed.add_argument(
-        "--n", type=_count, default=1000, help="at most so many images, stratified by class (%(default)s)"
+        "--n",
+        type=_many,
+        help="at most so many images of a run, test images first, stratified by class (default: 1,000)",
     )
     likelihood = add(
         "likelihood",

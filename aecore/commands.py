@@ -23,11 +23,12 @@ from aecore.errors import AecoreError, BadInput, BadSettings
 if TYPE_CHECKING:
     import numpy as np
 
+    from aecore.atlas import Atlas, Panel
     from aecore.config import RunConfig
     from aecore.directions import Direction
     from aecore.kinds import Recipe
     from aecore.parts import Data, Dataset
-    from aecore.session import Gallery, Session
+    from aecore.session import Session
     from aecore.stages import Stage
     from aecore.store import RunInfo, RunStore
     from aecore.training import Progress
@@ -509,47 +510,140 @@ def _loop(session: "Session", code: "np.ndarray", units: list[int]) -> bytes:
 
 
 def embed(options: argparse.Namespace) -> None:
-    suffix = _out(options.out, ".csv", ".npy")
-    session = _session(options.run)
-    gallery = session.gallery(options.n)
-    coordinates, heads = _coordinates(session, gallery.images, options.method)
-    content = _npy(coordinates) if suffix == ".npy" else _csv(gallery, coordinates, heads)
-    _write(options.out, content)
-    print(
-        f"{options.out}: {len(coordinates)} images × {coordinates.shape[1]} numbers ({options.method}); {gallery.note}"
+    """Beside the coordinates in OUT: how good each map is in OUT's .quality.csv, and all of them drawn in its .png."""
+    _out(options.out, ".csv", ".npy")
+    methods = list(dict.fromkeys(options.method or ["code" if options.run or not _is_path(options.source) else "pca"]))
+    if "units" in methods:
+        return _embed_units(options, methods)
+    from aecore.pictures import png
+    from aecore.poster import poster
+
+    made = _atlas(options, methods)
+    _write_coordinates(options.out, made, made.origins if _is_path(options.source) else ())
+    rows = [_quality_row(panel) for panel in made.panels]
+    table = "".join(",".join(row) + "\n" for row in [list(QUALITIES), *rows])
+    _write(_beside(options.out, ".quality.csv"), table.encode())
+    colours = "class" if made.labels is not None else "none"
+    _write(_beside(options.out, ".png"), png(poster(made, colours, Path(options.source).name, len(made) <= 2000)))
+    _say_table(
+        ("MAP", "STRESS-1", "TRUST", "CONTINUITY", "NEIGHBOURS AGREE", "VARIANCE", "SQUARED ERROR"),
+        [[row[0], *(f"{float(value):.3f}" if value else "" for value in row[1:])] for row in rows],
     )
+    print(f"\n{options.out}, {_beside(options.out, '.quality.csv')}, {_beside(options.out, '.png')}: {made.note}")
 
 
-def _coordinates(session: "Session", images: "np.ndarray", method: str) -> "tuple[np.ndarray, list[str]]":
-    from aecore.parts import Embedding
-    from aecore.registry import make
+QUALITIES = (
+    "map", "stress_1", "trustworthiness", "continuity", "knn_accuracy", "explained_variance", "reconstruction_sse"
+)  # fmt: skip
 
-    if method == "units":
-        return session.encode(images), [f"h{k}" for k in range(session.code_dim)]
+
+def _quality_row(panel: "Panel") -> list[str]:
+    """The figures in full; empty where the method or the images have none."""
+    values = [panel.quality.get(name) for name in QUALITIES[1:]]
+    return [panel.spec.text, *("" if value is None else f"{value:.9g}" for value in values)]
+
+
+def _beside(path: str, suffix: str) -> str:
+    return str(Path(path).with_suffix(suffix))
+
+
+def _is_path(source: str) -> bool:
+    return source.lower().endswith(".npz") or Path(source).is_dir()
+
+
+def _atlas(options: argparse.Namespace, methods: Sequence[str]) -> "Atlas":
+    """The maps of a run's images, or of the pictures in a folder or npz file, with a bar while they are made."""
+    from tqdm import tqdm
+
+    from aecore.atlas import atlas, atlas_of
+    from aecore.atlas_spec import AtlasSpec, PanelSpec
+
     try:
-        embedding = make("embeddings", Embedding, method)
-    except ValueError as error:
-        raise UsageError(f"argument --method: {error}, and units for the whole code") from None
-    x = session.encode(images) if embedding.uses_codes else images.reshape(len(images), -1)
-    return embedding.fit(x).coordinates, ["x", "y"]
+        spec = AtlasSpec(tuple(PanelSpec.parse(text) for text in methods), options.n)
+    except BadInput as error:
+        raise UsageError(f"argument --method: {error}; and units for the whole code") from None
+    if options.run and not _is_path(options.source):
+        raise UsageError(
+            f"argument --run: {options.source!r} is neither a folder nor an .npz file, so it names the run"
+        )
+    with tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}|", leave=False, disable=None) as bar:
+
+        def told(share: float, words: str) -> None:
+            bar.set_description_str(words, refresh=False)
+            bar.update(share - bar.n)
+
+        if not _is_path(options.source):
+            return atlas(_session(options.source), spec, told)
+        session = _session(options.run) if options.run else None
+        images, names = _pictures(Path(options.source), session)
+        return atlas_of(images, names, spec, session, told)
 
 
-def _npy(coordinates: "np.ndarray") -> bytes:
-    import numpy as np
+def _pictures(source: Path, session: "Session | None") -> "tuple[np.ndarray, tuple[str, ...]]":
+    """The pictures of a folder or of an npz file, in the size of a run or of the first of them; what is left out is
+    said. In grey where none has colours.
+    """
+    from aecore.intake import read_files
 
-    out = io.BytesIO()
-    np.save(out, coordinates, allow_pickle=False)
-    return out.getvalue()
+    files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
+    _, height, width = session.shape if session is not None else (0, 0, 0)
+    channels = 3 if session is None else session.shape[0]
+    if channels not in (1, 3):
+        raise BadInput(f"this model sees {channels} channels, which no picture file has")
+    size = None if session is None else (height, width)
+    taken = read_files([(path.name, path.read_bytes()) for path in files], size, channels)
+    for name, reason in taken.refused:
+        print(f"left out: {plain(name)}: {plain(reason)}")
+    if len(taken.images) < 2:
+        raise BadInput(f"{source} holds {len(taken.images)} pictures that can be read; a map needs at least two")
+    images = taken.images
+    if session is None and (images == images[:, :1]).all():
+        images = images[:, :1]
+    return images.astype("float32") / 255, taken.names
 
 
-def _csv(gallery: "Gallery", coordinates: "np.ndarray", heads: list[str]) -> bytes:
-    """A line for each image: its place in the dataset, its class where there is one, and its numbers."""
-    labels = gallery.labels
-    lines = [["index", *(["label"] if labels is not None else []), *heads]]
-    for i, numbers in enumerate(coordinates):
-        label = [] if labels is None else [str(labels[i])]
-        lines.append([str(gallery.indices[i]), *label, *(f"{number:.9g}" for number in numbers)])
-    return "".join(",".join(line) + "\n" for line in lines).encode()
+def _write_coordinates(out: str, made: "Atlas", names: Sequence[str]) -> None:
+    if Path(out).suffix.lower() == ".npy":
+        return _write(out, made.npy())
+    heads = made.axes if len(made.panels) > 1 else ["x", "y", "z"][: made.coordinates.shape[1]]
+    _write(out, _csv(made.indices, made.labels, made.coordinates, heads, names))
+
+
+def _embed_units(options: argparse.Namespace, methods: Sequence[str]) -> None:
+    """The whole code, which is no map: only its numbers are written."""
+    if len(methods) > 1 or options.run or _is_path(options.source):
+        raise UsageError("argument --method: units writes the whole code of a run's test images; give it alone")
+    session = _session(options.source)
+    gallery = session.gallery(options.n or 1000)
+    codes = session.encode(gallery.images)
+    if Path(options.out).suffix.lower() == ".npy":
+        import numpy as np
+
+        out = io.BytesIO()
+        np.save(out, codes, allow_pickle=False)
+        _write(options.out, out.getvalue())
+    else:
+        _write(options.out, _csv(gallery.indices, gallery.labels, codes, [f"h{k}" for k in range(codes.shape[1])], []))
+    print(f"{options.out}: {len(codes)} images × {codes.shape[1]} numbers (units); {gallery.note}")
+
+
+def _csv(
+    indices: "np.ndarray",
+    labels: "np.ndarray | None",
+    numbers: "np.ndarray",
+    heads: Sequence[str],
+    names: Sequence[str],
+) -> bytes:
+    """A line for each image: its place in the dataset, or its name, its class where there is one, and its numbers."""
+    import csv
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["name" if names else "index", *(["label"] if labels is not None else []), *heads])
+    for i, row in enumerate(numbers):
+        label = [] if labels is None else [int(labels[i])]
+        writer.writerow([names[i] if names else int(indices[i]), *label, *(f"{number:.9g}" for number in row)])
+    return out.getvalue().encode()
 
 
 def likelihood(options: argparse.Namespace) -> None:

@@ -254,7 +254,7 @@ def test_a_full_disk_is_said_in_words(home: Path, capsys: Capture, monkeypatch: 
         (["walk", "tiny", "-o", "w.png", "--unit", "9"], "units 0 to 2"),
         (["walk", "tiny", "-o", "w.png", "--index", "5000"], "0 to 1796"),
         (["embed", "tiny", "-o", "e.csv", "--method", "sammon"], "pca, mds, code"),
-        (["embed", "tiny", "-o", "e.csv", "--n", "0"], "number (1 to 10000)"),
+        (["embed", "tiny", "-o", "e.csv", "--n", "0"], "number (2 to 70000)"),
         (["app", "--port", "0"], "port (1 to 65535)"),
         ([], "required"),
     ],
@@ -319,6 +319,49 @@ def test_embed_writes_the_same_numbers_in_both_formats(home: Path, capsys: Captu
     data = Session(RunStore(), own_run()).data
     assert data.labels is not None
     assert np.array_equal(data.labels[table["index"].astype(int)], table["label"])
+
+
+def test_embed_writes_maps_their_quality_and_a_picture(home: Path, capsys: Capture) -> None:
+    methods = ["--method", "pca", "--method", "mds", "--method", "code~0"]
+    assert main(["embed", "tiny", *methods, "--n", "40", "-o", "maps.csv"]) == 0
+    words = capsys.readouterr().out
+    assert words.splitlines()[0].split()[:2] == ["MAP", "STRESS-1"]
+    assert "40 of 1,797 images (40 test)" in words
+    table = np.genfromtxt("maps.csv", delimiter=",", names=True, deletechars="")
+    assert table.dtype.names == ("index", "label", "pca_x", "pca_y", "mds_x", "mds_y", "code_x", "code_y")
+    quality = Path("maps.quality.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in quality] == ["map", "pca", "mds", "code~0"]
+    assert 0 < float(quality[2].split(",")[1]) < 1
+    assert opened("maps.png").shape[1] > 3 * 720
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "npz"])
+def test_embed_takes_pictures_of_ones_own(home: Path, capsys: Capture, packed: bool) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (6, 20, 20), np.uint8)
+    if packed:
+        np.savez("own.npz", images=images)
+    else:
+        Path("own").mkdir()
+        for i, image in enumerate(images):
+            Image.fromarray(image).save(f"own/{i}.png")
+        Path("own/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    source = "own.npz" if packed else "own"
+    assert main(["embed", source, "--method", "pca", "--method", "mds", "-o", "maps.csv"]) == 0
+    words = capsys.readouterr().out
+    assert "6 pictures of your own" in words
+    assert packed or "left out: broken.png" in words
+    lines = Path("maps.csv").read_text().splitlines()
+    assert lines[0] == "name,pca_x,pca_y,mds_x,mds_y"
+    assert lines[1].startswith("own.npz [0]," if packed else "0.png,")
+    assert "needs a run" in failure(capsys, "embed", source, "--method", "code", "-o", "c.csv")
+    assert main(["embed", source, "--run", "tiny", "--method", "code", "-o", "c.npy"]) == 0
+    coordinates = np.load("c.npy", allow_pickle=False)
+    session = Session(RunStore(), own_run())
+    assert coordinates.shape == (6, 2)
+    assert Path("c.quality.csv").read_text().count("\n") == 2
+    assert session.code_dim == 3
+    assert "alone" in wrong_usage(capsys, "embed", source, "--method", "units", "-o", "u.csv")
+    assert "names the run" in wrong_usage(capsys, "embed", "tiny", "--run", "tiny", "-o", "u.csv")
 
 
 # --- keeping ---------------------------------------------------------------------------------------------------------
