@@ -41,16 +41,14 @@ class Placed:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Back:
-    """What a place of a panel stands for: `row(px, py)`, pixels in rows (shown clipped to `low` and `high`), or a code
-    for the decoder of the run `run_id`. All maps with a way back lead there by a plane: row = origin + px x + py y.
+    """What a place of a panel stands for: `row(px, py)`, pixels in rows (shown as all pictures are, clipped to [0, 1])
+    or a code for the decoder of the run `run_id`. All maps with a way back lead there by a plane: row = origin + px x + py y.
     """
 
     through: Literal["pixels", "codes"]
     origin: Float32[np.ndarray, "f"]
     x: Float32[np.ndarray, "f"]
     y: Float32[np.ndarray, "f"]
-    low: float
-    high: float
     run_id: str
 
     def row(self, px: float, py: float) -> Float32[np.ndarray, "f"]:
@@ -127,8 +125,7 @@ class Panel:
         row = self.back.row(px, py)[None]
         if self._coder is not None:
             row = self._coder.decode(row)
-        clipped = row.clip(self.back.low, self.back.high)
-        return ((clipped - self.back.low) / (self.back.high - self.back.low)).reshape(1, *self._images.shape)
+        return row.clip(0, 1).reshape(1, *self._images.shape)
 
     def place(self, images: Pictures, codes: CodeArray | None = None) -> Placed:
         """Where new images belong. `codes` are theirs in the run of the atlas, encoded anew where it is another's."""
@@ -631,9 +628,7 @@ def _back(
         return None
     origin, x, y = rows[0], rows[1] - rows[0], rows[2] - rows[0]
     session = images.session if plan.coder is None else plan.coder.session
-    bounded = session is None or session.bounded
     return Back(
         "pixels" if plan.coder is None else "codes", origin.astype(np.float32), x.astype(np.float32),
-        y.astype(np.float32), 0.0 if bounded else -np.inf, 1.0 if bounded else np.inf,
-        "" if session is None else session.run_id,
+        y.astype(np.float32), "" if session is None else session.run_id,
     )  # fmt: skip

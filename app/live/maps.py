@@ -122,7 +122,7 @@ def _panel(atlas: Atlas, panel: Panel, classes: bool, colours: Colouring | None,
 def _back(back: Back, shape: tuple[int, int, int]) -> Message:
     rows = {"through": back.through, "rows": _put(np.stack([back.origin, back.x, back.y]), "<f4"), "shape": list(shape)}
     if back.through == "pixels":
-        return {**rows, "low": back.low, "high": back.high}
+        return rows
     return {**rows, "decoder": models.address(cache.session(back.run_id), "decoder")}
 
 

@@ -1,38 +1,19 @@
-"""The component of the maps by itself, without a server: points, pictures and addresses are made here."""
+"""The component of the maps by itself, without a server: what the hand does, what is said, what is left behind."""
 
-import base64
 import dataclasses
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from conftest import WAIT
-from PIL import Image
+from maps_component import CLASSES, DIST, READY, URL, Blobs, answer, message
 from playwright.sync_api import Browser, Page, Route, expect
 
 from app import live
 
-N, TILE, CLASSES = 240, 8, 3
-DIST = live.HERE / "dist"
-LIGHT = "--st-background-color:#fff;--st-text-color:#111;--st-primary-color:#06c;--st-border-color:#ccc"
-HTML = f"""<!doctype html><body style="{LIGHT};margin:0"><div id="at"></div><div style="height:2000px"></div>
-<script type="module">
-import * as module from "/dist/{live.MANIFEST["modules"]["maps"]}";
-let root;
-const tell = name => (what, value) => sent.push([name, what, value]);
-Object.assign(window, {{sent: [], mount(data) {{
-  if (!root) {{
-    document.querySelector("#at").append(document.createElement("div"));
-    root = document.querySelector("#at > div").attachShadow({{mode: "open"}});
-    root.innerHTML = '<div class="maps host"></div>';
-  }}
-  module.default({{data, parentElement: root, setStateValue: tell("state"), setTriggerValue: tell("trigger")}});
-}}, unmount() {{ module.unmount(root); root.host.remove(); root = undefined; }}}});
-</script>"""
+N = 240
 
 
 @dataclasses.dataclass
@@ -71,59 +52,6 @@ class Maps:
         return self.page.get_by_role("button", name=name, exact=True)
 
 
-class Blobs:
-    """Contents by address, as the routes serve them; the file that stands by itself holds them in its addresses."""
-
-    def __init__(self, inline: bool = False) -> None:
-        self.inline, self.held = inline, {}
-
-    def put(self, values: Any, dtype: str | None = None) -> str:
-        bytes_ = values if isinstance(values, bytes) else np.ascontiguousarray(values, dtype).tobytes()
-        if self.inline:
-            return f"data:application/octet-stream;base64,{base64.b64encode(bytes_).decode()}"
-        known = (address for address, content in self.held.items() if content == bytes_)
-        address = next(known, f"/live/blob/{len(self.held)}")
-        self.held[address] = bytes_
-        return address
-
-
-def message(blobs: Blobs, shift: float = 0.0, colours: str = "classes", token: str = "one") -> dict[str, Any]:
-    """Three maps of images in three classes; the first has a way back, and on the second nothing lies in the middle."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(N) % CLASSES
-    angle = labels * 2 * np.pi / CLASSES
-    ring = np.stack([np.cos(angle), np.sin(angle)], 1) * 0.7 + rng.normal(0, 0.05, (N, 2))
-    maps = {"pca": ring[:, ::-1], "mds": ring, "code": ring * [1, -1] + [shift, 0]}
-    sheet = (rng.random((N // 20 * TILE, 20 * TILE)) * 255).astype(np.uint8)
-    png = io.BytesIO()
-    Image.fromarray(sheet).save(png, "PNG")
-    rows = np.stack([np.full(TILE * TILE, 0.5), np.linspace(-1, 1, TILE * TILE), np.zeros(TILE * TILE)])
-    back = {"through": "pixels", "rows": blobs.put(rows, "<f4"), "shape": [1, TILE, TILE], "low": 0.0, "high": 1.0}
-    figure = {"name": "Stress-1", "value": "0.20", "word": "poor", "said": "A sentence.", "definition": "A formula."}
-    by_class = colours == "classes"
-    return {
-        "base": "", "token": token, "n": N,
-        "panels": [
-            {
-                "id": name, "title": name.upper(), "note": "A note.", "alt": f"{name} of {N} images.",
-                "places": blobs.put(np.round(places * 1000), "<i2"), "figures": [figure],
-                "middles": [[str(k), *places[labels == k].mean(0).tolist()] for k in range(CLASSES)], "colour": None,
-                "own": [], "back": back if name == "pca" else None,
-                "nowhere": "MDS has no way back." if name == "mds" else "",
-            }
-            for name, places in maps.items()
-        ],
-        "colour": blobs.put(labels if by_class else np.arange(N) % 5, "u1"),
-        "table": [[200, 0, 0], [0, 160, 0], [0, 0, 200], [0, 0, 0], [99, 99, 99]][: CLASSES if by_class else 5],
-        "shapes": ["circle", "square", "diamond"] if by_class else [],
-        "legend": {"title": "Class", "names": ["red", "green", "blue"] if by_class else [], "low": "0", "high": "4"},
-        "labels": blobs.put(labels, "<u2"), "label_names": ["red", "green", "blue"],
-        "index": blobs.put(np.arange(N) + 1000, "<i4"), "origin": blobs.put(np.zeros(N), "u1"),
-        "origins": ["test image"], "images": {"tile": [TILE, TILE], "columns": 20, "sprite": blobs.put(png.getvalue())},
-        "thumbnails": False, "own": None,
-    }  # fmt: skip
-
-
 @pytest.fixture
 def blobs() -> Blobs:
     return Blobs()
@@ -136,22 +64,14 @@ def maps(browser: Browser, blobs: Blobs) -> Iterator[Maps]:
     context.set_default_timeout(WAIT)
     page, wrong, asked = context.new_page(), [], []
 
-    def answer(route: Route) -> None:
-        path = route.request.url.removeprefix("http://maps.test")
-        asked.append(path)
-        if path == "/":
-            route.fulfill(body=HTML, content_type="text/html")
-        elif path.startswith("/dist/"):
-            route.fulfill(path=DIST / path.removeprefix("/dist/"), content_type="text/javascript")
-        elif path in blobs.held:
-            route.fulfill(body=blobs.held[path], content_type="application/octet-stream")
-        else:
-            route.fulfill(status=404, body="gone")
+    def answered(route: Route) -> None:
+        asked.append(route.request.url)
+        answer(route, blobs)
 
-    context.route("**/*", answer)
+    context.route("**/*", answered)
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto("http://maps.test/")
-    page.wait_for_function("'mount' in window")
+    page.goto(URL)
+    page.wait_for_function(READY)
     yield Maps(page, asked)
     context.close()
     assert wrong == []
@@ -163,7 +83,7 @@ FIRST = list(range(0, N, CLASSES))
 
 
 def test_a_loop_selects_the_same_images_in_every_map_and_is_told_once(maps: Maps, blobs: Blobs) -> None:
-    maps.mount(message(blobs))
+    maps.mount(message(blobs, N))
     before = maps.drawn()
     maps.drag(1, *ROUND)
     assert maps.sent() == [["state", "selection", {"token": "one", "indices": FIRST, "count": len(FIRST)}]]
@@ -179,7 +99,7 @@ def test_a_loop_selects_the_same_images_in_every_map_and_is_told_once(maps: Maps
 
 
 def test_a_hidden_class_is_neither_marked_nor_selected(maps: Maps, blobs: Blobs) -> None:
-    maps.mount(message(blobs))
+    maps.mount(message(blobs, N))
     maps.drag(1, *ROUND)
     maps.sent()
     maps.button("Show red").click()
@@ -195,7 +115,7 @@ def test_a_hidden_class_is_neither_marked_nor_selected(maps: Maps, blobs: Blobs)
 
 
 def test_what_is_pointed_at_is_marked_in_all_maps_with_its_image_and_name(maps: Maps, blobs: Blobs) -> None:
-    maps.mount(message(blobs))
+    maps.mount(message(blobs, N))
     maps.page.mouse.move(*maps.at(1, 0.827, 0.5))
     expect(maps.page.locator(".ring:not(.chosen):visible")).to_have_count(3)
     shown = int(maps.page.locator(".maps").get_attribute("data-hovered") or -1)
@@ -206,7 +126,7 @@ def test_what_is_pointed_at_is_marked_in_all_maps_with_its_image_and_name(maps: 
 
 
 def test_a_place_between_the_points_has_a_picture_where_the_map_has_a_way_back(maps: Maps, blobs: Blobs) -> None:
-    maps.mount(message(blobs))
+    maps.mount(message(blobs, N))
     for x in (0.5, 0.9):  # the first asks for what is needed
         maps.page.mouse.move(*maps.at(0, x, 0.5))
         expect(maps.page.locator(".maps")).to_have_attribute("data-dreamt", "true")
@@ -228,7 +148,7 @@ def test_a_place_between_the_points_has_a_picture_where_the_map_has_a_way_back(m
 
 
 def test_a_plain_wheel_scrolls_the_page_and_zooms_only_where_it_is_meant(maps: Maps, blobs: Blobs) -> None:
-    maps.mount(message(blobs))
+    maps.mount(message(blobs, N))
     page, out = maps.page, maps.button("Zoom out")
     page.mouse.move(*maps.at(1, 0.5, 0.5))
     page.mouse.wheel(0, 60)
@@ -255,7 +175,7 @@ def test_a_plain_wheel_scrolls_the_page_and_zooms_only_where_it_is_meant(maps: M
 
 
 def test_the_keyboard_goes_from_image_to_image_and_selects(maps: Maps, blobs: Blobs) -> None:
-    maps.mount(message(blobs))
+    maps.mount(message(blobs, N))
     maps.page.locator(".frame").nth(1).focus()
     hovered = []
     for key in ("ArrowUp", "ArrowLeft", "ArrowLeft", "ArrowDown", "ArrowDown", "ArrowRight"):
@@ -271,7 +191,7 @@ def test_the_keyboard_goes_from_image_to_image_and_selects(maps: Maps, blobs: Bl
 
 
 def test_points_travel_from_one_map_to_another_and_back(maps: Maps, blobs: Blobs) -> None:
-    maps.mount(message(blobs))
+    maps.mount(message(blobs, N))
     before = maps.drawn()
     maps.button("Morph").click()
     maps.page.get_by_label("How far the points have travelled").fill("1")
@@ -286,24 +206,24 @@ def test_points_travel_from_one_map_to_another_and_back(maps: Maps, blobs: Blobs
 
 
 def test_a_redraw_fetches_what_changed_and_keeps_what_the_visitor_did(maps: Maps, blobs: Blobs) -> None:
-    maps.mount(message(blobs))
+    maps.mount(message(blobs, N))
     maps.drag(1, *ROUND)
     maps.button("Zoom in").click()
     maps.sent()
     maps.asked.clear()
-    maps.mount(message(blobs, colours="numbers"))
+    maps.mount(message(blobs, N, colours="numbers"))
     assert len(maps.asked) == 1
     assert maps.sent() == []
-    maps.mount(message(blobs, colours="numbers", shift=0.1, token="two"))
+    maps.mount(message(blobs, N, colours="numbers", shift=0.1, token="two"))
     assert len(maps.asked) == 2
     assert maps.sent() == [["state", "selection", {"token": "two", "indices": FIRST, "count": len(FIRST)}]]
     expect(maps.button("Zoom out")).to_be_enabled()
-    maps.mount(message(blobs, colours="numbers", shift=0.1, token="two"))
+    maps.mount(message(blobs, N, colours="numbers", shift=0.1, token="two"))
     assert len(maps.asked) == 2
 
 
 def test_what_cannot_be_loaded_is_said_once_and_loaded_when_it_is_there(maps: Maps, blobs: Blobs) -> None:
-    told = message(blobs)
+    told = message(blobs, N)
     places = told["panels"][0]["places"]
     held = blobs.held.pop(places)
     failed = ["state", "failed", {"reason": "the maps could not be loaded"}]
@@ -327,7 +247,7 @@ def test_nothing_stays_of_maps_that_are_gone(maps: Maps, blobs: Blobs) -> None:
 
     def around(times: int) -> list[float]:
         for _ in range(times):
-            maps.mount(message(blobs))
+            maps.mount(message(blobs, N))
             maps.page.mouse.move(*maps.at(0, 0.5, 0.5))
             maps.sent()
             maps.page.evaluate("unmount()")
@@ -338,7 +258,7 @@ def test_nothing_stays_of_maps_that_are_gone(maps: Maps, blobs: Blobs) -> None:
 
 
 def test_the_file_that_stands_by_itself_shows_the_maps_offline(browser: Browser, tmp_path: Path) -> None:
-    text = json.dumps(message(Blobs(inline=True))).replace("</", "<\\/")
+    text = json.dumps(message(Blobs(inline=True), N)).replace("</", "<\\/")
     script = (DIST / live.MANIFEST["alone"]).read_text(encoding="utf-8")
     file = tmp_path / "maps.html"
     file.write_text(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pictured, row } from "../src/maps/between";
+import { row } from "../src/maps/between";
 import { Chosen } from "../src/maps/chosen";
 import { blended, eased, inverse } from "../src/maps/morph";
 import { box, caught, HIDDEN, inside, nearest, SELECTED, shuffled, toward } from "../src/maps/pick";
@@ -8,7 +8,7 @@ import { drawDots, drawTile, packed, type Plane, stamps } from "../src/maps/rast
 import { located, Shelf } from "../src/maps/shelf";
 import { tile } from "../src/maps/sheets";
 import { Room } from "../src/maps/thumbs";
-import { bounded, CLOSEST, EDGE, moved, onMap, onScreen, revealing, type Spot, type View, WHOLE, zoomed } from "../src/maps/view";
+import { bounded, CLOSEST, EDGE, moved, onMap, onScreen, revealing, towards, type Spot, type View, WHOLE, zoomed } from "../src/maps/view";
 
 const close = (a: ArrayLike<number>, b: ArrayLike<number>, most = 1e-9): void => {
   assert.equal(a.length, b.length);
@@ -46,6 +46,20 @@ test("what is under the pointer stays there while one comes closer, and the map'
   }
   const far = zoomed(near, 1e-9, [1, 1]);
   close([far.zoom, far.x, far.y], [1, 0, 0]);
+});
+
+test("a zoom is on its way to where it goes, and what is under the pointer stays there meanwhile", () => {
+  const at: Spot = [0.3, -0.1];
+  const to = zoomed(WHOLE, 6, at);
+  const spot = onScreen(WHOLE, 400, at);
+  for (const share of [0, 0.2, 0.7, 1]) {
+    const view = towards(WHOLE, to, share);
+    close([view.zoom], [6 ** share], 1e-9);
+    close(onScreen(view, 400, at), spot, 1e-6);
+  }
+  const aside = { zoom: 2, x: 0.1, y: 0.2 };
+  const half = towards(aside, { ...aside, x: 0.3 }, 0.5);
+  close([half.zoom, half.x, half.y], [2, 0.2, 0.2]);
 });
 
 test("a place out of sight is shown by the least move, and one in sight by none", () => {
@@ -229,7 +243,6 @@ test("a class is selected as a whole, added with others, and let go when chosen 
 test("a place stands for origin + x·X + y·Y, shown within the images' own range", () => {
   const rows = Float32Array.of(1, 2, 10, 0, 0, 100);
   close(row(rows, [0.5, -0.25]), [1 + 5, 2 - 25]);
-  close(pictured(Float32Array.of(-3, 0, 8, 16, 40), 0, 16), [0, 0, 0.5, 1, 1]);
 });
 
 test("the points leave one map and arrive at the other, and playing goes on where it was stopped", () => {

@@ -5,6 +5,7 @@ import { addresses, type Arrays, read } from "./arrays";
 import { Between, type Load } from "./between";
 import { Chosen } from "./chosen";
 import { Gestures, type Meant } from "./gestures";
+import { Glide } from "./glide";
 import { Legend } from "./legend";
 import { Morph } from "./morph";
 import { type Look, Panel, type Scene } from "./panel";
@@ -51,6 +52,7 @@ export class Atlas {
   private readonly between: Between;
   private readonly pointer: Pointer;
   private readonly travel = new Travel((stamp) => this.redraw(stamp));
+  private readonly glide = new Glide();
   private readonly sizes = new ResizeObserver(() => this.redraw(performance.now(), false));
   private readonly views = new FrameLoop<undefined>(() => this.draw());
   private readonly rest = settled(RESTS, () => {
@@ -70,7 +72,7 @@ export class Atlas {
     });
     this.tools = new Tools({
       tool: (tool) => this.take(tool),
-      zoom: (factor) => this.zoom(this.active ?? this.panels[0], factor, undefined, performance.now()),
+      zoom: (factor) => this.zoom(this.active ?? this.panels[0], factor, undefined),
       whole: () => this.whole(),
       together: (on) => this.join(on),
       morph: (on) => this.morph.show(on),
@@ -270,6 +272,7 @@ export class Atlas {
 
   private join(on: boolean): void {
     this.together = on;
+    this.glide.stop();
     const view = (this.active ?? this.panels[0])?.view ?? WHOLE;
     if (on) this.see(undefined, view, performance.now());
   }
@@ -285,13 +288,20 @@ export class Atlas {
     return true;
   }
 
-  private zoom(panel: Panel | undefined, factor: number, at: Spot | undefined, stamp: number): boolean {
+  // Whether there was anything to zoom.
+  private zoom(panel: Panel | undefined, factor: number, at: Spot | undefined): boolean {
     if (!panel) return false;
-    const { view } = panel;
-    return this.see(panel, zoomed(view, factor, at ? onMap(view, panel.side, at) : [view.x, view.y]), stamp);
+    if (this.active !== panel) this.glide.stop();
+    this.active = panel;
+    const view = this.glide.to ?? panel.view;
+    const to = zoomed(view, factor, at ? onMap(view, panel.side, at) : [view.x, view.y]);
+    if (to.zoom === view.zoom) return false;
+    this.glide.go(to, () => panel.view, (next, stamp) => this.see(panel, next, stamp));
+    return true;
   }
 
   private whole(): void {
+    this.glide.stop();
     this.see(this.active ?? this.panels[0], WHOLE, performance.now());
   }
 
@@ -324,15 +334,16 @@ export class Atlas {
       tap: (at, add) => this.tap(panel, at, add),
       pan: (dx, dy, stamp) => {
         this.active = panel;
+        this.glide.stop();
         this.pointer.leave();
         const by = scale(panel.view, panel.side);
         this.see(panel, moved(panel.view, -dx / by, dy / by), stamp);
       },
-      zoom: (factor, at, stamp) => {
+      zoom: (factor, at) => {
         clearTimeout(this.tapped);
-        this.active = panel;
-        return this.zoom(panel, factor, at, stamp);
+        return this.zoom(panel, factor, at);
       },
+      pinch: (factor, at, stamp) => this.see(panel, zoomed(panel.view, factor, onMap(panel.view, panel.side, at)), stamp),
       hint: (words) => panel.hint(words),
       whole: () => this.whole(),
       step: (direction) => this.step(panel, direction),
@@ -369,6 +380,7 @@ export class Atlas {
       : nearest(panel.places, chosen.flags, [panel.view.x, panel.view.y], Infinity);
     if (found < 0) return;
     this.cursor = found;
+    this.glide.stop();
     this.see(panel, revealing(panel.view, [panel.places[2 * found] ?? 0, panel.places[2 * found + 1] ?? 0]), performance.now());
     const { name, where } = this.pointer.words(found);
     this.said.textContent = [name, where, chosen.has(found) ? "selected" : ""].filter(Boolean).join(", ");
@@ -398,6 +410,7 @@ export class Atlas {
     this.closed = true;
     clearTimeout(this.tapped);
     this.travel.stop();
+    this.glide.stop();
     this.sizes.disconnect();
     this.morph.stop();
     this.pointer.close();

@@ -22,11 +22,6 @@ export function row(rows: Float32Array, [x, y]: Spot): Float32Array {
   return made;
 }
 
-// A row of pixels as a picture: what lies beyond the images' own range is at its end.
-export function pictured(values: Float32Array, low: number, high: number): Float32Array {
-  return values.map((value) => (Math.min(Math.max(value, low), high) - low) / (high - low));
-}
-
 export class Between {
   private ways = new Map<string, Way>(); // by panel
   private loading = new Map<string, Promise<void>>();
@@ -113,7 +108,7 @@ export class Between {
     const { back, rows, model } = way;
     if (!rows || !this.here(panel)) return undefined;
     const values = row(rows, spot);
-    if (back.through === "pixels") return { data: pictured(values, back.low, back.high), dims: back.shape };
+    if (back.through === "pixels") return { data: values, dims: back.shape };
     if (!model) return undefined;
     try {
       const [name = "code"] = model.inputs;

@@ -10,7 +10,8 @@ export interface Meant {
   enclose(corners: Spot[], box: boolean, add: boolean): void;
   tap(at: Spot, add: boolean): void;
   pan(dx: number, dy: number, stamp: number): void; // in pixels
-  zoom(factor: number, at: Spot | undefined, stamp: number): boolean; // whether there was anything to zoom
+  zoom(factor: number, at: Spot | undefined): boolean; // whether there was anything to zoom
+  pinch(factor: number, at: Spot, stamp: number): void;
   hint(words: string): void;
   whole(): void;
   step(direction: Spot): void;
@@ -52,7 +53,7 @@ export class Gestures {
       else if (!this.press) meant.leave();
     };
     frame.ondblclick = (event) => {
-      meant.zoom(event.shiftKey ? 1 / CLOSER : CLOSER, this.at(event), event.timeStamp);
+      meant.zoom(event.shiftKey ? 1 / CLOSER : CLOSER, this.at(event));
     };
     frame.onkeydown = (event) => this.key(event);
     frame.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
@@ -128,7 +129,7 @@ export class Gestures {
     const now = [...this.fingers.values()];
     const [a, b] = [middle(before), middle(now)];
     this.meant.pan(b[0] - a[0], b[1] - a[1], event.timeStamp);
-    if (spread(before) > 0) this.meant.zoom(spread(now) / spread(before), b, event.timeStamp);
+    if (spread(before) > 0) this.meant.pinch(spread(now) / spread(before), b, event.timeStamp);
   }
 
   // A plain wheel scrolls the page until the map has the focus, and again where there is nothing to zoom.
@@ -138,8 +139,8 @@ export class Gestures {
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
     const by = event.deltaY * lines;
     const factor = Math.exp(-Math.min(Math.max(by * (mine && Math.abs(by) < 30 ? PINCHED : WHEEL), -0.5), 0.5));
-    const zooms = this.meant.zoom(factor, this.at(event), event.timeStamp);
-    if (zooms || mine) event.preventDefault();
+    const zooms = this.meant.zoom(factor, this.at(event));
+    if (zooms || mine || factor > 1) event.preventDefault();
   }
 
   private key(event: KeyboardEvent): void {
@@ -153,8 +154,8 @@ export class Gestures {
     else if (event.key === "Escape") {
       if (this.press) this.give();
       else meant.clear();
-    } else if (event.key === "+" || event.key === "=") meant.zoom(1.5, undefined, event.timeStamp);
-    else if (event.key === "-") meant.zoom(1 / 1.5, undefined, event.timeStamp);
+    } else if (event.key === "+" || event.key === "=") meant.zoom(1.5, undefined);
+    else if (event.key === "-") meant.zoom(1 / 1.5, undefined);
     else if (event.key === "0") meant.whole();
     else return;
     event.preventDefault();

@@ -10,7 +10,7 @@ export interface Figure {
 
 // What a place between the points stands for: a row of numbers, origin + x·X + y·Y.
 export type Back =
-  | { through: "pixels"; rows: string; shape: [number, number, number]; low: number; high: number }
+  | { through: "pixels"; rows: string; shape: [number, number, number] }
   | { through: "codes"; rows: string; shape: [number, number, number]; decoder: string };
 
 export interface PanelTold {

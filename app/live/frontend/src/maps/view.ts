@@ -39,6 +39,14 @@ export function zoomed(view: View, factor: number, [x, y]: Spot): View {
   return bounded({ zoom, x: x + (view.x - x) * share, y: y + (view.y - y) * share });
 }
 
+// On the way from one view to another: even steps look even, and what both show in the same spot stays there.
+export function towards(from: View, to: View, share: number): View {
+  const zoom = from.zoom * (to.zoom / from.zoom) ** share;
+  const [near, far] = [1 / to.zoom - 1 / from.zoom, 1 / zoom - 1 / from.zoom];
+  const t = Math.abs(near) < 1e-9 ? share : far / near;
+  return { zoom, x: from.x + t * (to.x - from.x), y: from.y + t * (to.y - from.y) };
+}
+
 export function moved(view: View, dx: number, dy: number): View {
   return bounded({ ...view, x: view.x + dx, y: view.y + dy });
 }
