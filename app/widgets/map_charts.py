@@ -1,4 +1,4 @@
-"""What the figures of the maps look like: Shepard's diagram of each, and how the variance falls where that is the way."""
+"""What the maps' figures look like: Shepard's diagram of each, and how the variance falls."""
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -22,8 +22,8 @@ def charts(atlas: Atlas) -> None:
     with folded:
         st.markdown(
             "**Shepard's diagram.** Each dot is a pair of images: to the right, how far apart they are as pictures; "
-            "upward, how far apart they lie on the map. On a perfect map all dots lie on the straight line; stress-1 is "
-            "how far they are from it; the stepped line is the nearest one that keeps the order of the distances."
+            "upward, how far apart they lie on the map. On a perfect map all dots lie on the straight line; stress-1 "
+            "is how far they are from it; the stepped line is the nearest one that keeps the order of the distances."
         )
         for column, panel in zip(st.columns(len(atlas.panels)), atlas.panels, strict=True):
             with column:
