@@ -42,7 +42,8 @@ class Placed:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Back:
     """What a place of a panel stands for: `row(px, py)`, pixels in rows (shown as all pictures are, clipped to [0, 1])
-    or a code for the decoder of the run `run_id`. All maps with a way back lead there by a plane: row = origin + px x + py y.
+    or a code for the decoder of the run `run_id`. All maps with a way back lead there by a plane:
+    row = origin + px x + py y.
     """
 
     through: Literal["pixels", "codes"]

@@ -29,6 +29,8 @@ const HELP = "Arrow keys go from image to image, Enter selects, Shift and Enter 
 export class Atlas {
   private told: Told | undefined;
   private tell: Tell | undefined;
+  private wanted = ""; // the last message, as text
+  private missed = ""; // what could not be loaded, and was said
   private panels: Panel[] = [];
   private gestures = new Map<Panel, Gestures>();
   private active: Panel | undefined; // the last that was touched: zoomed where each is zoomed by itself
@@ -120,7 +122,6 @@ export class Atlas {
     this.shelf.keep(addresses(told));
     this.adopt(told, arrays, this.told);
   }
-  private wanted = ""; // the last message, as text
 
   // Said once for the same maps: the server may answer by drawing them again.
   private miss(token: string): void {
@@ -129,7 +130,6 @@ export class Atlas {
     this.missed = token;
     this.wanted = "";
   }
-  private missed = "";
 
   // Panels for what is told, before their points are here: the page's heights are known at once.
   private arrange(told: Told): void {

@@ -65,7 +65,8 @@ export class Panel {
   private pictured: number[] = []; // points that stand as pictures, the first drawn last
   private readonly pictures = new Set<number>();
   wanted: number[] = []; // points that would stand as pictures if these were here, the first most
-  private times = 1;
+  private tile: [number, number] = [1, 1]; // height and width of a picture
+  private times = 1; // device pixels of one of its own
   private explained = "";
 
   constructor(public told: PanelTold) {
@@ -117,7 +118,6 @@ export class Panel {
   private thumb(): [number, number] {
     return [this.tile[1] * this.times + 2 * this.times, this.tile[0] * this.times + 2 * this.times];
   }
-  private tile: [number, number] = [1, 1];
 
   // --- drawing
 

@@ -73,6 +73,7 @@ export class Pictures {
   private broken = new Set<number>();
   private waiting: number[] = [];
   private fetching = new Set<number>();
+  private whole: number[] = []; // points of the one sheet
   private round = 0;
 
   constructor(private readonly changed: () => void) {}
@@ -102,7 +103,6 @@ export class Pictures {
     }
     this.all.set(located(told.sprite ?? told.first?.sprite ?? "", base));
   }
-  private whole: number[] = [];
 
   get tileSize(): [number, number] {
     return this.told.tile;
