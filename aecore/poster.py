@@ -184,7 +184,7 @@ def _svg_legend(colouring: Colouring, y: int) -> tuple[list[str], int]:
         wide = 42 + font.getlength(name)
         if x > _MARGIN and x + wide > SIDE + _MARGIN:
             x, y = float(_MARGIN), y + _LINE
-        end = _filled(_SHAPES[shape][0], 4)
+        end = _filled(_SHAPES[shape][0], 4.0)
         lines.append(f'<path class="c{i}" style="{_thick(shape)}" d="M{x + 8:.1f} {y - 5}{end}"/>')
         lines.append(f'<text x="{x + 20:.1f}" y="{y}">{html.escape(name)}</text>')
         x += wide

@@ -2,6 +2,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from aecore.colouring import Colouring, colouring, colourings, palette
 from aecore.embeddings import Umap
 from aecore.errors import BadInput, DataUnavailable, Stopped
 from aecore.parts import Embedding
-from aecore.poster import SIDE, poster, thumbnails
+from aecore.poster import SIDE, panel_svg, poster, thumbnails
 from aecore.registry import make, members
 from aecore.session import Session
 from aecore.store import RunStore
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +199,32 @@ def test_poster_and_table(found: Atlas) -> None:
     assert len(rows) == 300
     assert float(rows[4]["mds_y"]) == pytest.approx(float(found.panels[1].coordinates[4, 1]), rel=1e-4)
     assert rows[4]["class"] == found.class_of(4)
+
+
+def test_a_map_as_a_drawing_has_a_dot_an_image_in_its_colour(found: Atlas) -> None:
+    for name in ("class", "distortion", "none"):
+        colours = colouring(found, name, found.panels[1])
+        root = ElementTree.fromstring(panel_svg(found, found.panels[1], colours))
+        dots = [path for path in root.iter(f"{SVG}path") if "style" not in path.attrib]
+        assert [path.attrib["class"] for path in dots] == [f"c{i}" for i in colours.index.tolist()]
+        said = [text.text or "" for text in root.iter(f"{SVG}text")]
+        assert said[0] == "MDS"
+        assert name != "class" or set(found.label_names) <= set(said)
+        (style,) = [style.text or "" for style in root.iter(f"{SVG}style")]
+        assert "#" + bytes(colours.table[0].tolist()).hex() in style
+
+
+def test_arrays_and_diagrams_need_no_arithmetic(session: Session, found: Atlas) -> None:
+    np.testing.assert_array_equal(np.load(io.BytesIO(found.npy()), allow_pickle=False), found.coordinates)
+    assert len(found.axes) == found.coordinates.shape[1]
+    pca, mds, code = found.panels
+    diagram = mds.shepard(40)
+    assert len(diagram.wanted) == len(diagram.straight) == 40 * 39 // 2
+    assert pca.scree().summed[1] == pytest.approx(pca.quality["explained_variance"], rel=1e-4)
+    assert code.scree().summed[-1] == pytest.approx(1)
+    for panel in found.panels:
+        assert set(panel.definitions) == set(panel.readings)
+        assert all("Source:" in text for text in panel.definitions.values())
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
