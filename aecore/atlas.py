@@ -349,11 +349,14 @@ def quick(session: Session, spec: AtlasSpec) -> bool:
     """Whether `atlas` takes at most about half a second although nothing is kept. Raises `BadInput` as `atlas` does."""
     n = _count(session, spec)
     return n <= _usual(session) and all(
-        panel.embedding.kind in QUICK
-        and panel.epoch is None
-        and panel.embedding.model_dump().get("distance") != "geodesic"
+        panel.embedding.kind in QUICK and panel.embedding.model_dump().get("distance") != "geodesic"
         for panel in spec.panels
     )
+
+
+def count(session: Session, spec: AtlasSpec) -> int:
+    """How many images `atlas` shows. Raises `BadInput` for more than a method takes."""
+    return min(_count(session, spec), most(session))
 
 
 def most_images(session: Session, spec: AtlasSpec) -> int:

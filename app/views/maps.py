@@ -79,6 +79,13 @@ def view(session: Session) -> None:
         waiting = st.empty()
         waiting.skeleton(430)
     wanted = map_choice.asked(session)
+    with above:
+        folded = st.expander("Maps and images", icon=":material/tune:", key="map_choice")
+        with folded:
+            draft, refusal = map_choice.choose(session, wanted)
+        if draft is not None and draft != wanted and map_choice.at_once(session, draft):
+            map_choice.ask(draft)
+            wanted = draft
     drawn = map_choice.shown(session, wanted)
     try:
         atlas = cache.atlas(session.run_id, drawn)
@@ -118,8 +125,6 @@ def view(session: Session) -> None:
             st.caption(f"{atlas.note}. The maps are turned and mirrored to lie alike (Procrustes).")
         charts(atlas)
     with above:
-        with st.expander(f"Maps and images: {map_choice.words(drawn)}", icon=":material/tune:", key="map_choice"):
-            draft, refusal = map_choice.choose(session, wanted, len(atlas))
         map_choice.notice(session, wanted, drawn, draft, refusal)
 
 

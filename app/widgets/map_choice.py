@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from aecore.atlas import USUAL_IMAGES, kept, most_images, quick
+from aecore.atlas import USUAL_IMAGES, count, kept, most_images, quick
 from aecore.atlas_spec import AtlasSpec, PanelSpec
 from aecore.embeddings import Umap
 from aecore.errors import AecoreError, BadInput
@@ -27,10 +27,12 @@ CODE = make("embeddings", Embedding, "code")
 
 def asked(session: Session) -> AtlasSpec:
     """The maps that the URL names; the usual ones where it names none, or nonsense."""
-    texts, count, seed = state.asked_maps()
+    texts, number, seed = state.asked_maps()
     try:
         panels = tuple(PanelSpec.parse(text) for text in texts)
-        return AtlasSpec(panels, count, seed) if panels else AtlasSpec(n=count, seed=seed)
+        spec = AtlasSpec(panels, number, seed) if panels else AtlasSpec(n=number, seed=seed)
+        kept(session, spec)  # says what cannot be
+        return spec
     except AecoreError:
         return AtlasSpec()
 
@@ -58,24 +60,19 @@ def words(spec: AtlasSpec) -> str:
     return names + ("" if spec.n is None else f", {spec.n:,} images")
 
 
-def name_of(spec: AtlasSpec) -> str:
-    """Names these maps in keys."""
-    return f"{'|'.join(panel.text for panel in spec.panels)}|{spec.n}|{spec.seed}"
-
-
 # --- choosing
 
 
-def choose(session: Session, wanted: AtlasSpec, count: int) -> tuple[AtlasSpec | None, str]:
-    """Draws the choice; the maps chosen, or None and why they cannot be. `count` images are on the maps now."""
-    key = f"{state.MAP_WIDGET}{state.round_of_maps()}{name_of(wanted)}"
+def choose(session: Session, wanted: AtlasSpec) -> tuple[AtlasSpec | None, str]:
+    """Draws the choice; the maps chosen, or None and why they cannot be."""
+    key = f"{state.MAP_WIDGET}{state.round_of_maps()}{session.run_id}"
     try:
         panels = [
             panel
             for i, column in enumerate(st.columns(state.MOST_PANELS, gap="medium"))
             if (panel := _panel(session, wanted.panels[i] if i < len(wanted.panels) else None, i, column, f"{key}{i}"))
         ]
-        number, seed = _images(session, wanted, count, key)
+        number, seed = _images(session, wanted, key)
         if not panels:
             raise BadInput("choose at least one map")
         spec = AtlasSpec(tuple(panels), number, seed)
@@ -88,16 +85,16 @@ def choose(session: Session, wanted: AtlasSpec, count: int) -> tuple[AtlasSpec |
 def _panel(session: Session, before: PanelSpec | None, i: int, column: Any, key: str) -> PanelSpec | None:
     options = _options(session, first=i == 0)
     with column:
-        kind = st.selectbox(
-            f"Map {i + 1}", list(options), list(options).index(_kind_of(before, options)),
-            format_func=lambda kind: options[kind], key=f"{key}.kind",
-        )  # fmt: skip
+        if st.session_state.get(f"{key}.kind") not in options:  # at the beginning, or another run is gone
+            st.session_state[f"{key}.kind"] = _kind_of(before, options)
+        kind = st.selectbox(f"Map {i + 1}", list(options), format_func=lambda kind: options[kind], key=f"{key}.kind")
         if kind == NONE:
             return None
         if kind == EARLIER:
             epochs = session.snapshots
             held = before.epoch if before is not None and before.epoch in epochs else min(epochs)
-            epoch = st.select_slider("Epoch", epochs, held, key=f"{key}.epoch") if len(epochs) > 1 else held
+            st.session_state.setdefault(f"{key}.epoch", held)
+            epoch = st.select_slider("Epoch", epochs, key=f"{key}.epoch") if len(epochs) > 1 else held
             return PanelSpec(CODE, epoch=int(epoch))
         if kind.startswith(OTHER):
             return PanelSpec(CODE, run=kind.removeprefix(OTHER))
@@ -113,9 +110,10 @@ def _settings(before: Embedding, key: str) -> dict[str, Any]:
     """The settings of a map; the graph's only where there is a graph."""
     fields = [name for name in own_fields(type(before)) if name != "dimensions"]
     held, graph = before.model_dump(), [name for name in fields if name == "neighbours"]
-    values = settings_form(type(before), held, key, [name for name in fields if name not in graph], ("precomputed",))
+    rest = [name for name in fields if name not in graph]
+    values = settings_form(type(before), held, key, rest, without=("precomputed",), keep=False)
     if values.get("distance") == "geodesic":
-        values |= settings_form(type(before), held, key, graph)
+        values |= settings_form(type(before), held, key, graph, keep=False)
     return values
 
 
@@ -148,18 +146,20 @@ def _kind_of(panel: PanelSpec | None, options: dict[str, str]) -> str:
     return kind if kind in options else next(iter(options))
 
 
-def _images(session: Session, wanted: AtlasSpec, count: int, key: str) -> tuple[int | None, int]:
+def _images(session: Session, wanted: AtlasSpec, key: str) -> tuple[int | None, int]:
     left, middle, _ = st.columns([1, 1, 2], gap="medium")
     total = most_images(session, AtlasSpec((PanelSpec(CODE),)))
+    st.session_state.setdefault(f"{key}.n", count(session, wanted))
+    st.session_state.setdefault(f"{key}.seed", wanted.seed)
     number = left.number_input(
-        "Images", min(2, total), total, count, step=500, key=f"{key}.n",
+        "Images", min(2, total), total, step=500, key=f"{key}.n",
         help=f"Test images come first, then validation and training images; there are {total:,}. "
         f"More than {USUAL_IMAGES:,} take their time, which is spent off the page.",
     )  # fmt: skip
     seed = middle.number_input(
         "Choice (seed)", 0, 9_999, wanted.seed, key=f"{key}.seed", help="Which images are taken."
     )
-    return wanted.n if number == count else int(number), int(seed)
+    return None if number == count(session, AtlasSpec()) else int(number), int(seed)
 
 
 # --- what has become of a choice
@@ -197,9 +197,14 @@ def _line(said: str, run: tuple[Session, AtlasSpec] | None, undo: bool = False) 
             st.button("Undo", icon=":material/undo:", on_click=state.undo_map_choice)
 
 
-def _run(session: Session, spec: AtlasSpec) -> None:
+def ask(spec: AtlasSpec) -> None:
+    """Writes into the URL which maps are wanted."""
     usual = AtlasSpec()
     state.ask_maps(() if spec.panels == usual.panels else [panel.text for panel in spec.panels], spec.n, spec.seed)
+
+
+def _run(session: Session, spec: AtlasSpec) -> None:
+    ask(spec)
     if not at_once(session, spec):
         try:
             cache.map_jobs().ask(session.run_id, spec)

@@ -9,6 +9,7 @@ import streamlit as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+Persist = Literal["session"] | None
 FEW_CHOICES = 3
 """Up to as many choices stand side by side; more are a list to open."""
 
@@ -24,15 +25,20 @@ def settings_form(
     key: str,
     only: Collection[str] | None = None,
     without: Collection[Any] = (),
+    keep: bool = True,
 ) -> dict[str, Any]:
     """Draws the fields of `settings` (or `only` some) and returns what is in them, as JSON-like values; choices
-    `without` a meaning here are not offered.
+    `without` a meaning here are not offered. With `keep` the values stay while other pages are looked at.
 
     `values` are what the widgets begin with. What they return may still be refused: ranges that depend on other
     settings, and lists of numbers typed as text, are for `parse` to judge and to word.
     """
     names = [name for name in own_fields(settings) if only is None or name in only]
-    return {name: _widget(name, settings.model_fields[name], values[name], f"{key}.{name}", without) for name in names}
+    fields = {name: settings.model_fields[name] for name in names}
+    persist: Persist = "session" if keep else None
+    return {
+        name: _widget(name, field, values[name], f"{key}.{name}", without, persist) for name, field in fields.items()
+    }
 
 
 def label_of(name: str, field: FieldInfo) -> str:
@@ -73,37 +79,39 @@ def _settable(field: FieldInfo) -> bool:
     return known and (low is None or low != high)
 
 
-def _widget(name: str, field: FieldInfo, value: Any, key: str, without: Collection[Any]) -> Any:
+def _widget(name: str, field: FieldInfo, value: Any, key: str, without: Collection[Any], persist: Persist) -> Any:
     kind, label, said = _core_type(field), label_of(name, field), field.description
     if kind is bool:
-        return st.toggle(label, value=bool(value), key=key, help=said, persist_state="session")
+        return st.toggle(label, value=bool(value), key=key, help=said, persist_state=persist)
     if get_origin(kind) is Literal:
-        return _choice(label, tuple(each for each in get_args(kind) if each not in without), value, key, said)
+        return _choice(label, tuple(each for each in get_args(kind) if each not in without), value, key, said, persist)
     if get_origin(kind) is tuple:
         text = ", ".join(str(number) for number in value)
-        given = st.text_input(label, text, key=key, help=said, placeholder="none", persist_state="session")
+        given = st.text_input(label, text, key=key, help=said, placeholder="none", persist_state=persist)
         return (given or "").replace(",", " ").split()
     low, high = bounds(field)
     if kind is float and (low, high) == (0, 1):
-        return st.slider(label, 0.0, 1.0, float(value), 0.01, key=key, help=said, persist_state="session")
-    return _number(kind, label, value, low, high, key, said)
+        return st.slider(label, 0.0, 1.0, float(value), 0.01, key=key, help=said, persist_state=persist)
+    return _number(kind, label, value, low, high, key, said, persist)
 
 
-def _choice(label: str, options: tuple[Any, ...], value: Any, key: str, said: str | None) -> Any:
+def _choice(label: str, options: tuple[Any, ...], value: Any, key: str, said: str | None, persist: Persist) -> Any:
     def words(option: Any) -> str:
         return str(option).replace("_", " ")
 
     if len(options) <= FEW_CHOICES:
         return st.segmented_control(
             label, options, default=value, required=True, format_func=words, key=key, help=said, width="stretch",
-            persist_state="session",
+            persist_state=persist,
         )  # fmt: skip
     return st.selectbox(
-        label, options, options.index(value), format_func=words, key=key, help=said, persist_state="session"
+        label, options, options.index(value), format_func=words, key=key, help=said, persist_state=persist
     )
 
 
-def _number(kind: Any, label: str, value: Any, low: Any, high: Any, key: str, said: str | None) -> Any:
+def _number(
+    kind: Any, label: str, value: Any, low: Any, high: Any, key: str, said: str | None, persist: Persist
+) -> Any:
     cast: Any = int if kind is int else float
     whole = kind is int
     return st.number_input(
@@ -115,5 +123,5 @@ def _number(kind: Any, label: str, value: Any, low: Any, high: Any, key: str, sa
         format="%d" if whole else "%g",
         key=key,
         help=said,
-        persist_state="session",
+        persist_state=persist,
     )

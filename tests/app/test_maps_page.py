@@ -202,16 +202,67 @@ def maps_of(*texts: str, n: int) -> AtlasSpec:
     return AtlasSpec(tuple(PanelSpec.parse(text) for text in texts), n)
 
 
-def test_a_changed_choice_is_marked_and_run_only_when_asked(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    page = healthy(open_page("maps", run=run_ids["variational"]))
-    second = next(box for box in page.selectbox if box.label == "Map 2")
-    second.select("classical_mds").run()
-    assert titles(healthy(page)) == ["PCA", "MDS", "Autoencoder code"]
-    assert "Not yet computed" in words(page)
-    next(button for button in page.button if button.label == "Run").click().run()
-    assert titles(healthy(page)) == ["PCA", "Classical MDS", "Autoencoder code"]
-    assert "Not yet computed" not in words(page)
+def choose(page: AppTest, label: str, option: str) -> AppTest:
+    next(box for box in page.selectbox if box.label == label).select(option)
+    return healthy(page.run())
+
+
+def test_a_choice_that_takes_no_time_is_drawn_at_once(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    page = choose(open_page("maps", run=run_ids["variational"]), "Map 2", "classical_mds")
+    assert titles(page) == ["PCA", "Classical MDS", "Autoencoder code"]
     assert page.query_params["maps"] == "pca|classical_mds|code"
+    page = choose(page, "Map 4", "mds")
+    assert titles(page) == ["PCA", "Classical MDS", "Autoencoder code", "MDS"]
+    page = choose(choose(choose(page, "Map 4", "none"), "Map 3", "none"), "Map 2", "none")
+    assert titles(page) == ["PCA"]
+
+
+def test_a_choice_that_takes_time_is_marked_and_run_only_when_asked(
+    open_page: OpenPage, run_ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, AtlasSpec]] = []
+    monkeypatch.setattr(cache.map_jobs(), "ask", lambda run_id, spec: asked.append((run_id, spec)))
+    page = choose(open_page("maps", run=run_ids["variational"]), "Map 2", "tsne")
+    assert titles(page) == ["PCA", "MDS", "Autoencoder code"]
+    assert "Not yet computed" in words(page)
+    assert asked == []
+    next(button for button in page.button if button.label == "Run").click().run()
+    assert titles(healthy(page)) == ["PCA", "MDS", "Autoencoder code"]
+    wanted = AtlasSpec(tuple(PanelSpec.parse(text) for text in ("pca", "tsne", "code")))
+    assert asked == [(run_ids["variational"], wanted)]
+    assert page.query_params["maps"] == "pca|tsne|code"
+
+
+def test_a_choice_that_takes_time_can_be_taken_back(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    page = choose(open_page("maps", run=run_ids["variational"]), "Map 2", "tsne")
+    next(button for button in page.button if button.label == "Undo").click().run()
+    assert "Not yet computed" not in words(healthy(page))
+    assert next(box for box in page.selectbox if box.label == "Map 2").value == "mds"
+
+
+def test_the_same_map_twice_is_refused_in_words(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    page = choose(open_page("maps", run=run_ids["variational"]), "Map 2", "pca")
+    assert "named twice" in words(page)
+    assert titles(page) == ["PCA", "MDS", "Autoencoder code"]
+
+
+def test_a_code_while_it_learned_beside_the_code_as_it_is(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    run_id = run_ids["variational"]
+    first, *_, last = cache.session(run_id).snapshots
+    page = healthy(open_page("maps", run=run_id, maps=f"code~{first}|code"))
+    early, now = (fetched(panel["places"], "<i2") for panel in drawn(page)["panels"])
+    assert not np.array_equal(early, now)
+    slider = next(slider for slider in page.select_slider if slider.label == "Epoch")
+    slider.set_value(last).run()
+    assert [panel["id"] for panel in drawn(healthy(page))["panels"]] == [f"code~{last}", "code"]
+
+
+def test_two_runs_codes_of_the_same_images(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    other = run_ids["denoising"]
+    page = choose(open_page("maps", run=run_ids["variational"]), "Map 2", f"@{other}")
+    panel = drawn(page)["panels"][1]
+    assert panel["id"] == f"code@{other}"
+    assert f"/live/model/{other}/" in panel["back"]["decoder"] or panel["back"]["decoder"].endswith(".onnx")
 
 
 def test_the_linked_maps_as_one_file_hold_all_they_need(open_page: OpenPage, run_ids: dict[str, str]) -> None:
