@@ -354,6 +354,14 @@ def quick(session: Session, spec: AtlasSpec) -> bool:
     )
 
 
+def check(session: Session, spec: AtlasSpec) -> None:
+    """Raises `BadInput` where a method takes fewer images, or a run or an epoch has no codes of them."""
+    _count(session, spec)
+    for panel in spec.panels:
+        if panel.embedding.uses_codes:
+            coder(session, panel.run, panel.epoch)
+
+
 def count(session: Session, spec: AtlasSpec) -> int:
     """How many images `atlas` shows. Raises `BadInput` for more than a method takes."""
     return min(_count(session, spec), most(session))

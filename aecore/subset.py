@@ -16,6 +16,7 @@ from aecore.errors import BadInput, DataUnavailable, RunUnavailable
 from aecore.parts import SPLITS, Data, Shape
 from aecore.points import Rows, stratified
 from aecore.session import CodeArray, Pictures, Session
+from aecore.store import RunStore
 
 SMALL = 2000
 """With more images than these, codes, errors and distortions are computed once and kept on the disk."""
@@ -213,8 +214,9 @@ def coder(session: Session | None, run: str | None, epoch: int | None) -> Coder:
     owner = session
     if run is not None and run != session.run_id:
         try:
-            owner = Session(session.store, run)
-        except RunUnavailable as error:
+            changed = (session.store.folder(run) / "status.json").stat().st_mtime_ns
+            owner = _other(session.store, run, changed)
+        except (RunUnavailable, OSError) as error:
             raise BadInput(str(error)) from None
         if owner.shape != session.shape or owner.status.data_hash != session.status.data_hash:
             raise BadInput(
@@ -225,6 +227,12 @@ def coder(session: Session | None, run: str | None, epoch: int | None) -> Coder:
         there = ", ".join(map(str, owner.snapshots)) or "none"
         raise BadInput(f"run {owner.run_id} kept no weights after epoch {epoch}; it kept those after: {there}")
     return Coder(owner, epoch)
+
+
+@functools.lru_cache(maxsize=4)
+def _other(store: RunStore, run: str, _: int) -> Session:
+    """Another run, opened once for all questions about maps that show its codes; the number is its last change."""
+    return Session(store, run)
 
 
 def _hash(array: Num[np.ndarray, "..."]) -> str:

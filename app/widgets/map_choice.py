@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from aecore.atlas import USUAL_IMAGES, count, kept, most_images, quick
+from aecore.atlas import USUAL_IMAGES, check, count, kept, most_images, quick
 from aecore.atlas_spec import AtlasSpec, PanelSpec
 from aecore.embeddings import Umap
 from aecore.errors import AecoreError, BadInput
@@ -31,7 +31,7 @@ def asked(session: Session) -> AtlasSpec:
     try:
         panels = tuple(PanelSpec.parse(text) for text in texts)
         spec = AtlasSpec(panels, number, seed) if panels else AtlasSpec(n=number, seed=seed)
-        kept(session, spec)  # says what cannot be
+        check(session, spec)
         return spec
     except AecoreError:
         return AtlasSpec()
@@ -76,7 +76,7 @@ def choose(session: Session, wanted: AtlasSpec) -> tuple[AtlasSpec | None, str]:
         if not panels:
             raise BadInput("choose at least one map")
         spec = AtlasSpec(tuple(panels), number, seed)
-        kept(session, spec)  # says what cannot be
+        check(session, spec)
         return spec, ""
     except (AecoreError, ValueError) as error:
         return None, str(error)

@@ -187,7 +187,7 @@ def test_only_what_is_quick_is_made_on_the_page(opened: Open) -> None:
     assert quick(session, AtlasSpec())
     assert quick(session, spec(1000, "pca", "classical_mds", "mds(distance=cosine)", "code@digits-deep"))
     for slow in (
-        spec(1001, "pca"), spec(100, "tsne"), spec(100, "code~0"), spec(100, "mds(distance=geodesic)"),
+        spec(1001, "pca"), spec(100, "tsne"), spec(100, "mds(distance=geodesic)"),
         spec(100, "mds_nonmetric"),
     ):  # fmt: skip
         assert not quick(session, slow)
