@@ -74,18 +74,17 @@ def view(session: Session) -> None:
     controls = st.container(horizontal=True, vertical_alignment="center", key="map_controls")
     above = st.container()
     main = st.container(key="map_picture")
+    choice = st.expander("Maps and images", icon=":material/tune:", key="map_choice")
     below = st.container()
     with main:
         waiting = st.empty()
         waiting.skeleton(430)
     wanted = map_choice.asked(session)
-    with above:
-        folded = st.expander("Maps and images", icon=":material/tune:", key="map_choice")
-        with folded:
-            draft, refusal = map_choice.choose(session, wanted)
-        if draft is not None and draft != wanted and map_choice.at_once(session, draft):
-            map_choice.ask(draft)
-            wanted = draft
+    with choice:
+        draft, refusal = map_choice.choose(session, wanted)
+    if draft is not None and draft != wanted and map_choice.at_once(session, draft):
+        map_choice.ask(draft)
+        wanted = draft
     drawn = map_choice.shown(session, wanted)
     try:
         atlas = cache.atlas(session.run_id, drawn)

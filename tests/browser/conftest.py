@@ -118,9 +118,15 @@ SOURCE = """async shown => {
 }"""
 
 
+def expect_seen(picture: Locator) -> None:
+    """The picture is on the page, or on Denoise the live one that takes its place."""
+    live = picture.page.locator("[data-testid=stMain] .denoise[data-live=true] .sheet canvas")
+    expect(picture.or_(live).locator("visible=true").first).to_be_visible()
+
+
 def source_of(picture: Locator) -> str:
     """The picture itself, since it comes within the page or is drawn there; only once it is seen."""
-    expect(picture).to_be_visible()
+    expect_seen(picture)
     found = picture.evaluate(SOURCE)
     assert found
     return found
@@ -138,7 +144,7 @@ def becomes(picture: Locator, wanted: str) -> None:
 
 
 def wait_for_source(picture: Locator, other: str, *, same: bool) -> None:
-    expect(picture).to_be_visible()
+    expect_seen(picture)
     if picture.evaluate("shown => shown.tagName") == "IMG":
         told = expect(picture)
         told.to_have_attribute("src", other) if same else told.not_to_have_attribute("src", other)

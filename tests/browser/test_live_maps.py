@@ -250,8 +250,8 @@ def saved(page: Page, name: str) -> Download:
 def test_what_is_exported_is_what_it_says(open_page: OpenPage, tmp_path) -> None:
     page = opened(open_page)
     page.get_by_role("button", name="Export").click()
-    image = Image.open(saved(page, "All maps, PNG").path())
-    assert image.width > 2 * image.height
+    with Image.open(saved(page, "All maps, PNG").path()) as image:
+        assert image.width > 2 * image.height
     table = saved(page, "Coordinates, CSV").path().read_text()
     assert table.startswith("origin,index,class,pca_x,pca_y,mds_x,mds_y,code_x,code_y\n")
     numbers = np.load(io.BytesIO(saved(page, "Coordinates, NPY").path().read_bytes()), allow_pickle=False)
