@@ -17,7 +17,7 @@ from app.widgets.map_charts import charts
 from app.widgets.map_export import export
 from app.widgets.map_selection import show_selection, show_spot
 from app.widgets.own_images import inverted, own_images, taken_in
-from app.widgets.picture import picture, picture_error
+from app.widgets.picture import picture, picture_error, send_now
 from app.widgets.run_picker import header_with_run
 
 MOST_OWN = 12
@@ -80,11 +80,6 @@ def view(session: Session) -> None:
         waiting = st.empty()
         waiting.skeleton(430)
     wanted = map_choice.asked(session)
-    with choice:
-        draft, refusal = map_choice.choose(session, wanted)
-    if draft is not None and draft != wanted and map_choice.at_once(session, draft):
-        map_choice.ask(draft)
-        wanted = draft
     drawn = map_choice.shown(session, wanted)
     try:
         atlas = cache.atlas(session.run_id, drawn)
@@ -96,6 +91,7 @@ def view(session: Session) -> None:
         with main:
             message = live_maps.message(session, atlas, coloured(atlas, colours), thumbnails=thumbnails, own=own)
             live_maps.maps(message)
+        send_now()
     except AecoreError as error:
         waiting.empty()
         with main:
@@ -123,6 +119,10 @@ def view(session: Session) -> None:
         else:
             st.caption(f"{atlas.note}. The maps are turned and mirrored to lie alike (Procrustes).")
         charts(atlas)
+    with choice:
+        draft, refusal = map_choice.choose(session, wanted)
+    if draft is not None and draft != wanted and map_choice.at_once(session, draft) and map_choice.ask(draft):
+        st.rerun()  # the maps come before the choice, so that a first visitor sees them first
     with above:
         map_choice.notice(session, wanted, drawn, draft, refusal)
 

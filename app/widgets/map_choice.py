@@ -156,9 +156,7 @@ def _images(session: Session, wanted: AtlasSpec, key: str) -> tuple[int | None, 
         help=f"Test images come first, then validation and training images; there are {total:,}. "
         f"More than {USUAL_IMAGES:,} take their time, which is spent off the page.",
     )  # fmt: skip
-    seed = middle.number_input(
-        "Choice (seed)", 0, 9_999, wanted.seed, key=f"{key}.seed", help="Which images are taken."
-    )
+    seed = middle.number_input("Choice (seed)", 0, 9_999, step=1, key=f"{key}.seed", help="Which images are taken.")
     return None if number == count(session, AtlasSpec()) else int(number), int(seed)
 
 
@@ -197,10 +195,11 @@ def _line(said: str, run: tuple[Session, AtlasSpec] | None, undo: bool = False) 
             st.button("Undo", icon=":material/undo:", on_click=state.undo_map_choice)
 
 
-def ask(spec: AtlasSpec) -> None:
-    """Writes into the URL which maps are wanted."""
-    usual = AtlasSpec()
+def ask(spec: AtlasSpec) -> bool:
+    """Writes into the URL which maps are wanted; whether that changed it."""
+    usual, before = AtlasSpec(), state.asked_maps()
     state.ask_maps(() if spec.panels == usual.panels else [panel.text for panel in spec.panels], spec.n, spec.seed)
+    return state.asked_maps() != before
 
 
 def _run(session: Session, spec: AtlasSpec) -> None:

@@ -87,61 +87,6 @@ def test_a_point_is_marked_in_all_maps_and_nothing_is_said_to_the_server(open_pa
     assert len(sent) == before
 
 
-def test_a_class_can_be_hidden_and_selected_from_the_legend(open_page: OpenPage) -> None:
-    page = opened(open_page)
-    before = drawn(page)
-    page.locator(".legend .mark").nth(3).click()
-    expect(page.locator(".legend .mark").nth(3)).to_have_attribute("aria-pressed", "false")
-    hidden = drawn(page)
-    assert all(old != new for old, new in zip(before, hidden, strict=True))
-    page.locator(".legend .class button:not(.mark)").nth(3).click()
-    page.locator(".legend .mark").nth(3).click()
-    page.locator(".legend .class button:not(.mark)").nth(7).click()
-    expect(page.locator(".selection-words")).to_contain_text(re.compile(r"Classes: 7: \d+\.$"))
-
-
-def test_keys_walk_from_point_to_point_and_select(open_page: OpenPage) -> None:
-    page = opened(open_page)
-    frames(page).first.focus()
-    page.keyboard.press("ArrowRight")
-    expect(page.locator(".maps")).not_to_have_attribute("data-hovered", "-1")
-    first = hovered(page)
-    page.keyboard.press("ArrowRight")
-    expect(page.locator(".maps")).not_to_have_attribute("data-hovered", str(first))
-    page.keyboard.press("Enter")
-    expect(page.locator(".selection-words")).to_contain_text("1 selected")
-    page.keyboard.press("Escape")
-    expect(page.locator(".selection-words")).to_have_count(0)
-
-
-# --- moving the maps
-
-
-def test_the_wheel_zooms_all_maps_with_ctrl_and_scrolls_the_page_without(open_page: OpenPage) -> None:
-    page = opened(open_page)
-    before = drawn(page)
-    page.mouse.move(*place(frames(page).first, 0.4, 0.4))
-    page.mouse.wheel(0, 200)
-    page.wait_for_function("() => document.querySelector('[data-testid=stMain]').scrollTop > 0")
-    assert drawn(page) == before
-    page.mouse.move(*place(frames(page).first, 0.4, 0.4))
-    page.keyboard.down("Control")
-    page.mouse.wheel(0, -400)
-    page.keyboard.up("Control")
-    page.wait_for_function(
-        "before => [...document.querySelectorAll('*')].find(e => e.shadowRoot?.querySelector('.maps')).shadowRoot"
-        ".querySelectorAll('.frame > canvas:first-child').values().every((one, i) => one.toDataURL() !== before[i])",
-        arg=before,
-    )
-    page.get_by_role("button", name="The whole map").click()
-    page.mouse.move(5, 5)
-    page.wait_for_function(
-        "before => [...document.querySelectorAll('*')].find(e => e.shadowRoot?.querySelector('.maps')).shadowRoot"
-        ".querySelectorAll('.frame > canvas:first-child').values().every((one, i) => one.toDataURL() === before[i])",
-        arg=before,
-    )
-
-
 # --- alive
 
 
