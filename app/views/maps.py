@@ -2,9 +2,11 @@
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from aecore import pictures
 from aecore.atlas import Atlas
+from aecore.atlas_spec import AtlasSpec
 from aecore.colouring import Colouring, colouring, colourings
 from aecore.errors import AecoreError
 from aecore.session import Session, own_gallery
@@ -69,6 +71,18 @@ def show_own(atlas: Atlas, own: Own) -> None:
                 st.caption("This method cannot place new images; yours stand where their nearest neighbours are.")
 
 
+def choose(
+    session: Session, wanted: AtlasSpec, drawn: AtlasSpec, choice: DeltaGenerator, above: DeltaGenerator
+) -> None:
+    """The choice of maps; a new one that takes no time is drawn at once, of any other a line `above` says what is."""
+    with choice:
+        draft, refusal = map_choice.choose(session, wanted)
+    if draft is not None and draft != wanted and map_choice.at_once(session, draft) and map_choice.ask(draft):
+        st.rerun()  # the maps come before the choice, so that a first visitor sees them first
+    with above:
+        map_choice.notice(session, wanted, drawn, draft, refusal)
+
+
 @st.fragment
 def view(session: Session) -> None:
     controls = st.container(horizontal=True, vertical_alignment="center", key="map_controls")
@@ -98,6 +112,7 @@ def view(session: Session) -> None:
             picture_error(str(error))
         with controls, st.container(width=170):
             own_images(session)
+        choose(session, wanted, drawn, choice, above)  # the way out of maps that cannot be
         return
     with controls:
         with st.container(width=170):
@@ -119,12 +134,7 @@ def view(session: Session) -> None:
         else:
             st.caption(f"{atlas.note}. The maps are turned and mirrored to lie alike (Procrustes).")
         charts(atlas)
-    with choice:
-        draft, refusal = map_choice.choose(session, wanted)
-    if draft is not None and draft != wanted and map_choice.at_once(session, draft) and map_choice.ask(draft):
-        st.rerun()  # the maps come before the choice, so that a first visitor sees them first
-    with above:
-        map_choice.notice(session, wanted, drawn, draft, refusal)
+    choose(session, wanted, drawn, choice, above)
 
 
 view(

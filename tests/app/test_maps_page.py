@@ -257,6 +257,14 @@ def test_a_code_while_it_learned_beside_the_code_as_it_is(open_page: OpenPage, r
     assert [panel["id"] for panel in drawn(healthy(page))["panels"]] == [f"code~{last}", "code"]
 
 
+def test_maps_that_fail_leave_the_choice_to_mend_them(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    page = healthy(open_page("maps", run=run_ids["variational"], maps="pca|code(units=0-999)"))
+    assert "cannot be the 2 axes" in " ".join(str(e.proto.body) for e in page.get("html"))
+    units = next(field for field in page.text_input if field.label == "Units")
+    page = healthy(units.set_value("").run())
+    assert titles(page) == ["PCA", "Autoencoder code"]
+
+
 def test_two_runs_codes_of_the_same_images(open_page: OpenPage, run_ids: dict[str, str]) -> None:
     other = run_ids["denoising"]
     page = choose(open_page("maps", run=run_ids["variational"]), "Map 2", f"@{other}")

@@ -97,42 +97,6 @@ def test_a_random_code_can_be_drawn_picked_and_left(open_page: OpenPage) -> None
     becomes(picture_of(page), begin)
 
 
-# --- maps
-
-
-def drag_round(page: Page, canvas: Locator, low: float, high: float) -> None:
-    """A loop with a real mouse, its corners at these shares of the canvas."""
-    box = canvas.bounding_box()
-    assert box is not None
-    at = [(low, low), (high, low), (high, high), (low, high), (low, low)]
-    corners = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in at]
-    page.mouse.move(*corners[0])
-    page.mouse.down()
-    for corner in corners[1:]:
-        page.mouse.move(*corner, steps=4)
-    page.mouse.up()
-
-
-def test_a_loop_in_one_map_selects_in_all_three(open_page: OpenPage) -> None:
-    page = open_page(f"maps?run={MAPS_RUN}")
-    canvases = page.locator(".panel canvas")
-    expect(canvases).to_have_count(3)
-    expect(page.locator(".maps[data-ready='1']")).to_be_visible()
-    drawn = "canvases => canvases.map(canvas => canvas.toDataURL())"
-    before = canvases.evaluate_all(drawn)
-    drag_round(page, canvases.nth(1), 0.25, 0.75)
-    words = page.locator(".selection-words")
-    expect(words).to_contain_text(re.compile(r"[\d,]+ selected"))
-    count = re.search(r"[\d,]+ selected", words.inner_text())
-    assert count is not None
-    expect(page.locator(".legend .status")).to_contain_text(count[0])
-    source_of(picture_of(page))
-    after = canvases.evaluate_all(drawn)
-    assert [old == new for old, new in zip(before, after, strict=True)] == [False, False, False]
-    page.get_by_role("button", name="Clear selection").click()
-    expect(words).to_have_count(0)
-
-
 # --- own images
 
 
