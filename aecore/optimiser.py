@@ -1,6 +1,7 @@
 """AdamW without the bookkeeping of `torch.optim`, which costs small networks more than their arithmetic."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 
@@ -17,7 +18,7 @@ class AdamW:
         self.state = [(p, torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
+    def step(self, rate: float | Float[Tensor, ""]) -> None:
         """One step of size `rate` along the gradients, which are then dropped; parameters without one stay."""
         live = [(p, p.grad, m, v) for p, m, v in self.state if p.grad is not None]
         parameters, gradients, means, squares = (list[Tensor](column) for column in zip(*live, strict=True))

@@ -387,8 +387,9 @@ LossFunction = Callable[[Batch, torch.Generator], dict[str, Tensor]]
 """A batch to {term: (B,)} in nats per image."""
 Redraw = Callable[[Images, "Visible | None"], Images]
 """Corrupted images, and what of them is visible, to pictures, on which a stage's error is measured."""
-StepFunction = Callable[[Batch, float], dict[str, Tensor]]
-"""A batch and the learning rate of this step to {term: (B,)}; changes the weights itself."""
+StepFunction = Callable[[Batch, Float[Tensor, ""]], dict[str, Tensor]]
+"""A batch and the learning rate of this step to {term: (B,)}; changes the weights itself. The rate is a tensor, so that
+a recorded step can be given another."""
 
 
 class Procedure(Part):

@@ -25,6 +25,7 @@ from aecore.model import Autoencoder, build
 from aecore.optimiser import AdamW
 from aecore.parts import Batch, Data, Images, LossFunction, Redraw, StepFunction, Visible
 from aecore.pictures import mark_hidden, to_bytes8
+from aecore.recorded import Recorded
 from aecore.store import RunFolder, RunStore, stage_file
 
 VALIDATION_LIMIT = 2000
@@ -182,7 +183,7 @@ class Trainer:
         objective = self.config.objective
         terms_of = loss or self._whole
 
-        def step(batch: Batch, rate: float) -> dict[str, Tensor]:
+        def step(batch: Batch, rate: Tensor) -> dict[str, Tensor]:
             with self.autocast:
                 terms = terms_of(batch, self.noise)
             functools.reduce(torch.add, terms.values()).float().mean().backward()
@@ -205,23 +206,36 @@ class Trainer:
             return
         loss, redraw = loss or self._whole, redraw or self.model.reconstruct
         self._begin_stage(loss, redraw)
-        size = self.config.training.batch_size
+        size = min(self.config.training.batch_size, len(self.images))
+        # The same memory in every step, so that a step can be recorded.
+        chosen = torch.zeros(size, dtype=torch.int64, device=self.device)
+        rate = torch.zeros((), device=self.device)
+        sums: dict[str, Tensor] = {}
+
+        def work(part: Int64[Tensor, "b"] = chosen) -> None:
+            for name, term in step(self.batch(self._shown(part)), rate).items():
+                total = term.detach().float().sum()
+                sums[name] = sums[name].add_(total) if name in sums else total
+
+        one = Recorded(work, self.device, [self.noise])
         for epoch in range(epochs):
             self.model.train()
             order = torch.randperm(len(self.images), generator=self.order).to(self.device).split(size)
-            # Kept as they come and summed up now and then: an operation on a few numbers costs as much as on many.
-            seen: dict[str, list[Tensor]] = {}
             totals: dict[str, float] = {}
-            for index, chosen in enumerate(order):
+            for index, part in enumerate(order):
                 if self.should_stop is not None and self.should_stop():
                     raise Stopped
-                rate = learning_rate(self.config.training, (epoch + index / len(order)) / epochs)
-                for name, term in step(self.batch(self._shown(chosen)), rate).items():
-                    seen.setdefault(name, []).append(term.detach())
+                rate.fill_(learning_rate(self.config.training, (epoch + index / len(order)) / epochs))
+                if len(part) == size:
+                    chosen.copy_(part)
+                    one()
+                else:
+                    work(part)
+                # Read now and then: a number read back waits for all that was asked of the device before.
                 if index % 50 == 0 or index == len(order) - 1:
-                    for name, parts in seen.items():
-                        totals[name] = totals.get(name, 0.0) + float(torch.cat(parts).float().sum())
-                    seen.clear()  # many small tensors among large ones that come and go would tear memory to pieces
+                    for name, total in sums.items():
+                        totals[name] = totals.get(name, 0.0) + float(total)
+                        total.zero_()
                     self.loss = sum(totals.values()) / min((index + 1) * size, len(self.images))
                     if not math.isfinite(self.loss):
                         raise Diverged(self._why("the loss became infinite", self.epoch + 1))

@@ -5,6 +5,7 @@ from pydantic import Field as Setting
 from torch import Tensor
 
 from aecore.networks import DenseDecoder, DenseEncoder, TiedDecoder
+from aecore.optimiser import AdamW
 from aecore.parts import Batch, Loop, Procedure
 
 UNITS = ("identity", "sigmoid")
@@ -34,14 +35,11 @@ class Recirculation(Procedure):
     )
 
     def run(self, loop: Loop) -> None:
-        optimiser = torch.optim.AdamW(
-            loop.model.parameters(), lr=0.0, weight_decay=loop.config.training.weight_decay, fused=True
-        )
+        optimiser = AdamW(list(loop.model.parameters()), loop.config.training.weight_decay)
 
-        def step(batch: Batch, rate: float) -> dict[str, Tensor]:
+        def step(batch: Batch, rate: Tensor) -> dict[str, Tensor]:
             loss = self.changes(loop.model, batch)
-            optimiser.param_groups[0]["lr"] = rate
-            optimiser.step()
+            optimiser.step(rate)
             return {"reconstruction": loss}
 
         loop.epochs("recirculation", loop.config.training.epochs, step)

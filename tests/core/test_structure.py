@@ -19,7 +19,18 @@ APP = ROOT.parent / "app"
 MODULES = sorted(m.name for m in pkgutil.walk_packages([str(ROOT)], "aecore.") if not m.name.endswith("__main__"))
 FILES = sorted([*ROOT.rglob("*.py"), *APP.rglob("*.py")])
 REGISTRIES = {**dict(PACKAGES.values()), "embeddings": Embedding, "samplers": Sampler}
-FOUNDATION = {"parts", "registry", "errors", "home", "files", "networks", "metrics", "points", "sparse_coding"}
+FOUNDATION = {
+    "parts",
+    "registry",
+    "errors",
+    "home",
+    "files",
+    "networks",
+    "metrics",
+    "optimiser",
+    "points",
+    "sparse_coding",
+}
 """What parts may import besides helpers of their own package (whose names begin with an underscore)."""
 
 
