@@ -173,14 +173,18 @@ class Code:
 
     params: CodeParams
 
+    @functools.cached_property
+    def _columns(self) -> tuple[Tensor, ...]:
+        return self.params.unbind(-1)  # taken apart once, so that its gradient is put together once
+
     @property
     def mean(self) -> Codes:
-        return self.params.unbind(-1)[0]  # its gradient is put together in one go, an index's in two
+        return self._columns[0]
 
     @property
     def log_variance(self) -> Codes:
         """log σ² per unit; only where P = 2."""
-        return self.params.unbind(-1)[1]
+        return self._columns[1]
 
     def sample(self, generator: torch.Generator) -> Codes:
         """h = μ + σ ε, ε ~ N(0, I): one draw per image of p(h | x); where P = 1 the encoder has no other than the
