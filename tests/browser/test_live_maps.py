@@ -155,7 +155,7 @@ def test_other_maps_are_marked_run_off_the_page_and_kept_in_the_link(open_page: 
     expect(page.locator(".panel h3").nth(1)).to_have_text("t-SNE", timeout=120_000)
     expect(page.locator(READY)).to_be_visible()
     assert "tsne" in page.url
-    other = open_page(page.url)
+    other = open_page(page.url, elsewhere=True)
     expect(other.locator(".panel h3").nth(1)).to_have_text("t-SNE")
     expect(other.get_by_role("button", name="Run", exact=True)).to_have_count(0)
 

@@ -114,7 +114,7 @@ def test_reload_restores_what_was_walked_to(open_page: OpenPage) -> None:
     at_rest(page)
     page.reload()
     becomes(live(page), all_three)
-    becomes(live(open_page(page.url)), all_three)
+    becomes(live(open_page(page.url, elsewhere=True)), all_three)
 
 
 def test_keys_move_fine_and_coarse_and_put_back(open_page: OpenPage) -> None:

@@ -138,12 +138,12 @@ def test_the_link_of_a_changed_view_restores_it_elsewhere(open_page: OpenPage, p
     after = changed(picture_of(page), before)
     page.wait_for_function("before => location.href !== before", arg=url)
     at_rest(page)
-    becomes(picture_of(open_page(page.url)), after)
+    becomes(picture_of(open_page(page.url, elsewhere=True)), after)
 
 
 def test_two_tabs_do_not_disturb_each_other(open_page: OpenPage) -> None:
     one = open_page(f"denoise?run={RUN}")
-    other = open_page(f"denoise?run={RUN}", beside=one)
+    other = open_page(f"denoise?run={RUN}")
     before = source_of(picture_of(other))
     assert source_of(picture_of(one)) == before
     level_of(one).press("End")

@@ -89,7 +89,7 @@ def test_one_trains_one_waits_and_both_can_be_ended(open_page: OpenPage, stopped
     press_stop(page, second)
     expect(page.get_by_test_id("stAlert")).to_contain_text("learned nothing")
 
-    other = open_page(f"train?job={first}")  # from anywhere, by its address
+    other = open_page(f"train?job={first}", elsewhere=True)  # from anywhere, by its address
     before = source_of(picture_of(other))
     changed(picture_of(other), before)  # it is drawn again as it learns
     press_stop(other, first)
