@@ -65,6 +65,7 @@ def open_page(visitor: BrowserContext, browser: Browser, site: tuple[str, Path])
     forgotten the tests before but for what it fetched.
 
     With `elsewhere` it is another visitor's. With `blocked` too, and addresses with that in them are refused.
+    What the page sends to the server is added to `sent`.
     Whatever goes wrong on any of them fails the test: errors on the console, exceptions in the page or the server, and
     requests that leave the machine.
     """
@@ -74,8 +75,9 @@ def open_page(visitor: BrowserContext, browser: Browser, site: tuple[str, Path])
     others: list[BrowserContext] = []
 
     def open_(
-        path: str = "", *, width: int = 1280, dark: bool = False, elsewhere: bool = False, blocked: str | None = None
-    ) -> Page:
+        path: str = "", *, width: int = 1280, dark: bool = False, elsewhere: bool = False, blocked: str | None = None,
+        sent: list[object] | None = None,
+    ) -> Page:  # fmt: skip
         context = visitor
         if elsewhere or blocked is not None:
             context = browser.new_context(**VIEW)
@@ -87,6 +89,8 @@ def open_page(visitor: BrowserContext, browser: Browser, site: tuple[str, Path])
         page.on("console", lambda message: _heard(message, wrong, blocked))
         page.on("pageerror", lambda error: wrong.append(f"error in the page: {error}"))
         page.on("request", lambda request: _asked(request, url, wrong))
+        if sent is not None:
+            page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme="dark" if dark else "light")
         page.goto(path if path.startswith("http") else f"{url}/{path}")
@@ -203,12 +207,3 @@ def place(area: Locator, across: float = 0.5, down: float = 0.5) -> tuple[float,
     box = area.bounding_box()
     assert box is not None
     return box["x"] + across * box["width"], box["y"] + down * box["height"]
-
-
-def listening(page: Page) -> list[object]:
-    """What the page sends to the server from now on; it is opened anew, so that nothing is missed."""
-    sent: list[object] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
-    page.reload()
-    at_rest(page)
-    return sent
