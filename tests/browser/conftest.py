@@ -64,7 +64,7 @@ def open_page(visitor: BrowserContext, browser: Browser, site: tuple[str, Path])
     """`open_page("walk?run=…", width=400, dark=True)`: a page at rest, in a new tab of the visitor's browser, which has
     forgotten the tests before but for what it fetched.
 
-    With `elsewhere` it is another visitor's. With `blocked` too, and addresses with that in them are refused.
+    With `elsewhere` it is another visitor's. Addresses with `blocked` in them are refused.
     What the page sends to the server is added to `sent`.
     Whatever goes wrong on any of them fails the test: errors on the console, exceptions in the page or the server, and
     requests that leave the machine.
@@ -79,13 +79,13 @@ def open_page(visitor: BrowserContext, browser: Browser, site: tuple[str, Path])
         sent: list[object] | None = None,
     ) -> Page:  # fmt: skip
         context = visitor
-        if elsewhere or blocked is not None:
+        if elsewhere:
             context = browser.new_context(**VIEW)
             context.set_default_timeout(WAIT)
             others.append(context)
-        if blocked is not None:
-            context.route(f"**{blocked}**", lambda route: route.fulfill(status=404, body="blocked"))
         page = context.new_page()
+        if blocked is not None:
+            page.route(f"**{blocked}**", lambda route: route.fulfill(status=404, body="blocked"))
         page.on("console", lambda message: _heard(message, wrong, blocked))
         page.on("pageerror", lambda error: wrong.append(f"error in the page: {error}"))
         page.on("request", lambda request: _asked(request, url, wrong))
