@@ -140,7 +140,7 @@ def test_every_ready_made_run_decodes_and_encodes_as_torch_does(run_id):
     check_decoder_and_encoder(Session(RunStore(), run_id))
 
 
-@pytest.mark.parametrize(("number", "run_id"), enumerate(READY_MADE))
+@pytest.mark.parametrize(("number", "run_id"), list(enumerate(READY_MADE)))
 def test_every_ready_made_run_repairs_as_torch_does(number, run_id):
     """Under its own noise, and under another kind from run to run; noise and network know nothing of each other."""
     session = Session(RunStore(), run_id)
