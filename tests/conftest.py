@@ -22,6 +22,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """No test, and no process that a test starts, touches the home of whoever runs it."""
     home = tempfile.mkdtemp(prefix="aecore-tests-")
     os.environ["AECORE_HOME"] = home
+    # Loops are compiled once for all homes of this process and not, as for users, once in each. Not for all of pytest's
+    # processes: two that keep code of one function at once may mix it up.
+    os.environ["NUMBA_CACHE_DIR"] = str(Path(home) / "numba")
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
 
 

@@ -3,16 +3,20 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 from server import server
 
 ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--no-first-run",
+    "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
+VIEW: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
+KEPT = "cookies,local_storage,indexeddb,cache_storage,service_workers"
+"""What a page can leave in a browser, but for files fetched and programs compiled."""
 REST = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
 WAIT = 20_000
 """Milliseconds; a busy machine must not look like a broken page."""
@@ -35,61 +39,82 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]
 
 
 @pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Browser]:
+def visitor(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A browser with a profile, as visitors have one: it keeps what it fetched and compiled, which a private window, or
+    one whose requests are routed, does anew on each page. Its first page stays blank, so that it outlives the others.
+    """
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=ARGS)
-        yield browser
-        browser.close()
+        context = play.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"), executable_path=chromium, args=ARGS, **VIEW
+        )
+        context.set_default_timeout(WAIT)
+        yield context
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def browser(visitor: BrowserContext) -> Browser:
+    """The same browser, for windows of one's own: private, and with nothing fetched."""
+    assert visitor.browser is not None
+    return visitor.browser
 
 
 @pytest.fixture
-def open_page(browser: Browser, site: tuple[str, Path]) -> Iterator[OpenPage]:
-    """`open_page("walk?run=…", width=400, dark=True, beside=page)`: a page at rest, in a new browser.
+def open_page(visitor: BrowserContext, browser: Browser, site: tuple[str, Path]) -> Iterator[OpenPage]:
+    """`open_page("walk?run=…", width=400, dark=True)`: a page at rest, in a new tab of the visitor's browser, which has
+    forgotten the tests before but for what it fetched.
 
-    With `beside` it is another tab of that page's browser. Addresses with `blocked` in them are refused.
+    With `elsewhere` it is another visitor's. Addresses with `blocked` in them are refused.
+    What the page sends to the server is added to `sent`.
     Whatever goes wrong on any of them fails the test: errors on the console, exceptions in the page or the server, and
     requests that leave the machine.
     """
     url, log = site
     said_before = len(log.read_bytes())
     wrong: list[str] = []
-    contexts: list[BrowserContext] = []
+    others: list[BrowserContext] = []
 
     def open_(
-        path: str = "", *, width: int = 1280, dark: bool = False, beside: Page | None = None, blocked: str | None = None
-    ) -> Page:
-        if beside is None:
-            context = browser.new_context(
-                viewport={"width": width, "height": 800}, reduced_motion="reduce",
-                color_scheme="dark" if dark else "light",
-            )  # fmt: skip
-            contexts.append(context)
+        path: str = "", *, width: int = 1280, dark: bool = False, elsewhere: bool = False, blocked: str | None = None,
+        sent: list[object] | None = None,
+    ) -> Page:  # fmt: skip
+        context = visitor
+        if elsewhere:
+            context = browser.new_context(**VIEW)
             context.set_default_timeout(WAIT)
-            context.route(re.compile(f"^(?!{re.escape(url)}/|data:|blob:)"), lambda route: _refuse(route, wrong))
-            if blocked is not None:
-                context.route(f"**{blocked}**", lambda route: route.fulfill(status=404, body="blocked"))
-        page = (beside.context if beside else contexts[-1]).new_page()
+            others.append(context)
+        page = context.new_page()
+        if blocked is not None:
+            page.route(f"**{blocked}**", lambda route: route.fulfill(status=404, body="blocked"))
         page.on("console", lambda message: _heard(message, wrong, blocked))
         page.on("pageerror", lambda error: wrong.append(f"error in the page: {error}"))
+        page.on("request", lambda request: _asked(request, url, wrong))
+        if sent is not None:
+            page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme="dark" if dark else "light")
         page.goto(path if path.startswith("http") else f"{url}/{path}")
         at_rest(page)
         return page
 
     yield open_
-    for context in contexts:
-        for page in context.pages:
-            wrong += [
-                f"exception shown: {text}" for text in page.locator("[data-testid=stException]").all_inner_texts()
-            ]
+    blank, *pages = visitor.pages
+    for page in [*pages, *(page for context in others for page in context.pages)]:
+        wrong += [f"exception shown: {text}" for text in page.locator("[data-testid=stException]").all_inner_texts()]
+        page.close()
+    for context in others:
         context.close()
+    devtools = visitor.new_cdp_session(blank)
+    devtools.send("Storage.clearDataForOrigin", {"origin": url, "storageTypes": KEPT})
+    devtools.detach()
     said = log.read_bytes()[said_before:].decode(errors="replace")
     assert "Traceback" not in said, said
     assert wrong == []
 
 
-def _refuse(route, wrong: list[str]) -> None:
-    wrong.append(f"left the machine: {route.request.url}")
-    route.abort()
+def _asked(request: Request, url: str, wrong: list[str]) -> None:
+    if not request.url.startswith((f"{url}/", "data:", "blob:")):
+        wrong.append(f"left the machine: {request.url}")
 
 
 def _heard(message: ConsoleMessage, wrong: list[str], blocked: str | None) -> None:
@@ -182,12 +207,3 @@ def place(area: Locator, across: float = 0.5, down: float = 0.5) -> tuple[float,
     box = area.bounding_box()
     assert box is not None
     return box["x"] + across * box["width"], box["y"] + down * box["height"]
-
-
-def listening(page: Page) -> list[object]:
-    """What the page sends to the server from now on; it is opened anew, so that nothing is missed."""
-    sent: list[object] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
-    page.reload()
-    at_rest(page)
-    return sent

@@ -5,8 +5,7 @@ import json
 import re
 
 import numpy as np
-import pytest
-from conftest import OpenPage, at_rest, finger, listening, place
+from conftest import OpenPage, at_rest, finger, place
 from PIL import Image
 from playwright.sync_api import Download, Locator, Page, expect
 
@@ -74,8 +73,8 @@ def test_a_loop_in_one_map_selects_in_all_and_feeds_the_gallery(open_page: OpenP
 
 
 def test_a_point_is_marked_in_all_maps_and_nothing_is_said_to_the_server(open_page: OpenPage) -> None:
-    page = opened(open_page)
-    sent = listening(page)
+    sent: list[object] = []
+    page = opened(open_page, sent=sent)
     expect(page.locator(READY)).to_be_visible()
     page.wait_for_function("() => document.querySelector('[data-test-script-state=notRunning]')")
     before = len(sent)
@@ -144,7 +143,7 @@ def test_a_finger_explores_and_the_page_still_scrolls(open_page: OpenPage) -> No
 
 
 def test_other_maps_are_marked_run_off_the_page_and_kept_in_the_link(open_page: OpenPage) -> None:
-    page = opened(open_page)
+    page = opened(open_page, "&n=100")
     page.get_by_text("Maps and images").click()
     page.get_by_role("combobox", name="Map 2").click()
     page.get_by_role("option", name="t-SNE").click()
@@ -155,7 +154,7 @@ def test_other_maps_are_marked_run_off_the_page_and_kept_in_the_link(open_page: 
     expect(page.locator(".panel h3").nth(1)).to_have_text("t-SNE", timeout=120_000)
     expect(page.locator(READY)).to_be_visible()
     assert "tsne" in page.url
-    other = open_page(page.url)
+    other = open_page(page.url, elsewhere=True)
     expect(other.locator(".panel h3").nth(1)).to_have_text("t-SNE")
     expect(other.get_by_role("button", name="Run", exact=True)).to_have_count(0)
 
@@ -226,9 +225,8 @@ def test_the_linked_maps_open_from_a_file_without_a_server(open_page: OpenPage, 
     context.close()
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_a_phone_shows_the_maps_one_below_another(open_page: OpenPage, dark: bool) -> None:
-    page = opened(open_page, width=400, dark=dark)
+def test_a_phone_shows_the_maps_one_below_another(open_page: OpenPage) -> None:
+    page = opened(open_page, width=400)
     boxes = [frame.bounding_box() for frame in frames(page).all()]
     assert all(box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 400 for box in boxes)
     tops = [box["y"] for box in boxes if box is not None]

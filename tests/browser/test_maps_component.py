@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import WAIT
 from maps_component import CLASSES, DIST, READY, URL, Blobs, answer, message
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from app import live
 
@@ -58,22 +57,20 @@ def blobs() -> Blobs:
 
 
 @pytest.fixture
-def maps(browser: Browser, blobs: Blobs) -> Iterator[Maps]:
+def maps(visitor: BrowserContext, blobs: Blobs) -> Iterator[Maps]:
     """A page with the component, on which nothing may go wrong but what a test expects."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    context.set_default_timeout(WAIT)
-    page, wrong, asked = context.new_page(), [], []
+    page, wrong, asked = visitor.new_page(), [], []
 
     def answered(route: Route) -> None:
         asked.append(route.request.url)
         answer(route, blobs)
 
-    context.route("**/*", answered)
+    page.route("**/*", answered)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(URL)
     page.wait_for_function(READY)
     yield Maps(page, asked)
-    context.close()
+    page.close()
     assert wrong == []
 
 

@@ -140,10 +140,12 @@ def test_every_ready_made_run_decodes_and_encodes_as_torch_does(run_id):
     check_decoder_and_encoder(Session(RunStore(), run_id))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("run_id", READY_MADE)
-def test_every_ready_made_run_repairs_as_torch_does(run_id, kind):
-    check_denoiser(Session(RunStore(), run_id), kind)
+@pytest.mark.parametrize(("number", "run_id"), list(enumerate(READY_MADE)))
+def test_every_ready_made_run_repairs_as_torch_does(number, run_id):
+    """Under its own noise, and under another kind from run to run; noise and network know nothing of each other."""
+    session = Session(RunStore(), run_id)
+    for kind in {session.config.corruption.kind, KINDS[number % len(KINDS)]}:
+        check_denoiser(session, kind)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -167,7 +169,6 @@ def test_every_backbone_and_likelihood_in_colour_and_uneven_sizes(untrained, con
     session = untrained(settings, (3, 12, 8))
     check_decoder_and_encoder(session)
     check_denoiser(session, "masking")
-    check_denoiser(session, "gaussian")
 
 
 @pytest.mark.parametrize("kind", KINDS)
