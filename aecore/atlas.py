@@ -115,6 +115,11 @@ class Panel:
         """Shepard's diagram of the pairs of at most `most` images, spread evenly: 11,175 dots."""
         return shepard.shepard(self._images.rows, self.coordinates, most)
 
+    @functools.cached_property
+    def curves(self) -> maps.Curves:
+        """How true the map is from the nearest neighbours to wide neighbourhoods."""
+        return maps.curves(self._images.rows, self.coordinates, self._images.labels)
+
     def scree(self) -> points.Scree:
         """How the variance of what the map is made of, pixels or codes, falls from one direction to the next."""
         return points.scree(self._images.rows if self._coder is None else self._images.coded(self._coder))

@@ -72,6 +72,19 @@ def test_first_view_shows_three_maps_with_figures(open_page: OpenPage, run_ids: 
     assert len(json.dumps(data)) < 30_000, "what is heavy has addresses"
 
 
+def test_opened_charts_show_every_map_by_the_number_of_neighbours(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    page = open_page("maps", run=run_ids["variational"])
+    assert not page.get("plotly_chart")
+    page.session_state["map_charts"] = True
+    healthy(page.run())
+    figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+    curves = [figure for figure in figures if figure["layout"]["xaxis"].get("type") == "log"]
+    titles = [figure["layout"]["title"]["text"] for figure in curves]
+    assert titles == ["Trustworthiness", "Continuity", "Neighbours agree"]
+    assert all([line["name"] for line in figure["data"]] == ["PCA", "MDS", "Autoencoder code"] for figure in curves)
+    assert "500 of 1,000 images" in words(page)
+
+
 def test_a_link_restores_colour_and_thumbnails(open_page: OpenPage, run_ids: dict[str, str]) -> None:
     data = drawn(healthy(open_page("maps", run=run_ids["variational"], colour="Unit 3 of the code", pictures="false")))
     assert data["legend"]["title"] == "Unit 3 of the code"
