@@ -42,8 +42,8 @@ class Placed:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Back:
     """What a place of a panel stands for: `row(px, py)`, pixels in rows (shown as all pictures are, clipped to [0, 1])
-    or a code for the decoder of the run `run_id`. All maps with a way back lead there by a plane:
-    row = origin + px x + py y.
+    or a code for the decoder of the run `run_id`, as it was after `epoch` where there is one. All maps with a way back
+    lead there by a plane: row = origin + px x + py y.
     """
 
     through: Literal["pixels", "codes"]
@@ -51,6 +51,7 @@ class Back:
     x: Float32[np.ndarray, "f"]
     y: Float32[np.ndarray, "f"]
     run_id: str
+    epoch: int | None
 
     def row(self, px: float, py: float) -> Float32[np.ndarray, "f"]:
         return self.origin + np.float32(px) * self.x + np.float32(py) * self.y
@@ -635,8 +636,6 @@ def _back(
     """From places to the method's own coordinates, and from there back to the space the map was fitted in; both lead
     by planes, so three places say it. A third dimension stays at 0.
     """
-    if plan.spec.epoch is not None:
-        return None  # no decoder of a snapshot is shown
     places = np.array([[0, 0], [1, 0], [0, 1]], np.float64)
     coordinates = np.zeros((3, fitted.coordinates.shape[1]))
     coordinates[:, :2] = onto.undo(places * half + centre)
@@ -647,5 +646,5 @@ def _back(
     session = images.session if plan.coder is None else plan.coder.session
     return Back(
         "pixels" if plan.coder is None else "codes", origin.astype(np.float32), x.astype(np.float32),
-        y.astype(np.float32), "" if session is None else session.run_id,
+        y.astype(np.float32), "" if session is None else session.run_id, plan.spec.epoch,
     )  # fmt: skip

@@ -265,6 +265,8 @@ def test_a_code_while_it_learned_beside_the_code_as_it_is(open_page: OpenPage, r
     page = healthy(open_page("maps", run=run_id, maps=f"code~{first}|code"))
     early, now = (fetched(panel["places"], "<i2") for panel in drawn(page)["panels"])
     assert not np.array_equal(early, now)
+    decoders = [panel["back"]["decoder"] for panel in drawn(page)["panels"]]
+    assert decoders[0] != decoders[1]
     slider = next(slider for slider in page.select_slider if slider.label == "Epoch")
     slider.set_value(last).run()
     assert [panel["id"] for panel in drawn(healthy(page))["panels"]] == [f"code~{last}", "code"]
