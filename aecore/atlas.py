@@ -317,14 +317,16 @@ def atlas_of(
     session: Session | None = None,
     progress: Progress | None = None,
     should_stop: Stopper | None = None,
+    classes: Sequence[str] = (),
 ) -> Atlas:
     """The maps that `spec` names of somebody's own images, all of them, with a name each; of their codes too where a
-    run is given, for whose size they must be. Raises as `atlas` does.
+    run is given, for whose size they must be. With the `classes` of all, their neighbours are measured as those of a
+    dataset are. Raises as `atlas` does.
     """
     if len(images) < 2 or (session is not None and images.shape[1:] != session.shape):
         raise BadInput(f"a map needs at least two images, of the run's size; these are {images.shape}")
     _check_count(spec, len(images))
-    chosen = own_images(images, tuple(names), session)
+    chosen = own_images(images, tuple(names), session, tuple(classes))
     return _worked_out(spec, _of(session, chosen, spec), progress, should_stop)
 
 
