@@ -151,7 +151,7 @@ def _figures(panel: Panel) -> list[Message]:
 
 
 def _images(session: Session, atlas: Atlas) -> Message:
-    size = {"tile": list(pictures.tile_size(*atlas.shape[1:])), "columns": pictures.TILE_COLUMNS}
+    size = {"tile": list(pictures.tile_size(*atlas.shape[1:]))}
     if len(atlas) <= SMALL:
         return {**size, "sprite": blobs.put(atlas.sprite, "image/png")}
     first = np.array(points.evenly(len(atlas), FIRST))
