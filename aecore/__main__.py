@@ -207,7 +207,11 @@ def _add_looking(add: _Add) -> None:
         "  aecore embed pictures --method pca --method code --run deep -o map.csv\n"
         "  aecore embed deep --method units --n 2000 -o codes.npy",
     )
-    embed.add_argument("source", metavar="RUN|FOLDER|FILE.npz", help="a run's images, or pictures of your own")
+    embed.add_argument(
+        "source",
+        metavar="RUN|FOLDER|FILE.npz",
+        help="a run's images, or pictures of your own, whose classes an npz file's labels or the folders' names are",
+    )
     embed.add_argument(
         "--method",
         action="append",
@@ -219,7 +223,8 @@ def _add_looking(add: _Add) -> None:
     embed.add_argument(
         "--n",
         type=_many,
-        help="at most so many images of a run, test images first, stratified by class (default: 1,000)",
+        help="at most so many images: of a run, test images first, stratified by class (default: 1,000); of your own, "
+        "the first (default: 70,000)",
     )
     likelihood = add(
         "likelihood",

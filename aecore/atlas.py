@@ -42,8 +42,8 @@ class Placed:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Back:
     """What a place of a panel stands for: `row(px, py)`, pixels in rows (shown as all pictures are, clipped to [0, 1])
-    or a code for the decoder of the run `run_id`. All maps with a way back lead there by a plane:
-    row = origin + px x + py y.
+    or a code for the decoder of the run `run_id`, as it was after `epoch` where there is one. All maps with a way back
+    lead there by a plane: row = origin + px x + py y.
     """
 
     through: Literal["pixels", "codes"]
@@ -51,6 +51,7 @@ class Back:
     x: Float32[np.ndarray, "f"]
     y: Float32[np.ndarray, "f"]
     run_id: str
+    epoch: int | None
 
     def row(self, px: float, py: float) -> Float32[np.ndarray, "f"]:
         return self.origin + np.float32(px) * self.x + np.float32(py) * self.y
@@ -114,6 +115,11 @@ class Panel:
     def shepard(self, most: int = 150) -> shepard.Shepard:
         """Shepard's diagram of the pairs of at most `most` images, spread evenly: 11,175 dots."""
         return shepard.shepard(self._images.rows, self.coordinates, most)
+
+    @functools.cached_property
+    def curves(self) -> maps.Curves:
+        """How true the map is from the nearest neighbours to wide neighbourhoods."""
+        return maps.curves(self._images.rows, self.coordinates, self._images.labels)
 
     def scree(self) -> points.Scree:
         """How the variance of what the map is made of, pixels or codes, falls from one direction to the next."""
@@ -311,14 +317,16 @@ def atlas_of(
     session: Session | None = None,
     progress: Progress | None = None,
     should_stop: Stopper | None = None,
+    classes: Sequence[str] = (),
 ) -> Atlas:
     """The maps that `spec` names of somebody's own images, all of them, with a name each; of their codes too where a
-    run is given, for whose size they must be. Raises as `atlas` does.
+    run is given, for whose size they must be. With the `classes` of all, their neighbours are measured as those of a
+    dataset are. Raises as `atlas` does.
     """
     if len(images) < 2 or (session is not None and images.shape[1:] != session.shape):
         raise BadInput(f"a map needs at least two images, of the run's size; these are {images.shape}")
     _check_count(spec, len(images))
-    chosen = own_images(images, tuple(names), session)
+    chosen = own_images(images, tuple(names), session, tuple(classes))
     return _worked_out(spec, _of(session, chosen, spec), progress, should_stop)
 
 
@@ -630,8 +638,6 @@ def _back(
     """From places to the method's own coordinates, and from there back to the space the map was fitted in; both lead
     by planes, so three places say it. A third dimension stays at 0.
     """
-    if plan.spec.epoch is not None:
-        return None  # no decoder of a snapshot is shown
     places = np.array([[0, 0], [1, 0], [0, 1]], np.float64)
     coordinates = np.zeros((3, fitted.coordinates.shape[1]))
     coordinates[:, :2] = onto.undo(places * half + centre)
@@ -642,5 +648,5 @@ def _back(
     session = images.session if plan.coder is None else plan.coder.session
     return Back(
         "pixels" if plan.coder is None else "codes", origin.astype(np.float32), x.astype(np.float32),
-        y.astype(np.float32), "" if session is None else session.run_id,
+        y.astype(np.float32), "" if session is None else session.run_id, plan.spec.epoch,
     )  # fmt: skip

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aecore.atlas import Atlas, Panel
     from aecore.config import RunConfig
     from aecore.directions import Direction
+    from aecore.intake import Intake
     from aecore.kinds import Recipe
     from aecore.parts import Data, Dataset
     from aecore.session import Session
@@ -556,7 +557,7 @@ def _atlas(options: argparse.Namespace, methods: Sequence[str]) -> "Atlas":
     from tqdm import tqdm
 
     from aecore.atlas import atlas, atlas_of
-    from aecore.atlas_spec import AtlasSpec, PanelSpec
+    from aecore.atlas_spec import MOST_IMAGES, AtlasSpec, PanelSpec
 
     try:
         spec = AtlasSpec(tuple(PanelSpec.parse(text) for text in methods), options.n)
@@ -575,38 +576,38 @@ def _atlas(options: argparse.Namespace, methods: Sequence[str]) -> "Atlas":
         if not _is_path(options.source):
             return atlas(_session(options.source), spec, told)
         session = _session(options.run) if options.run else None
-        images, names = _pictures(Path(options.source), session)
-        return atlas_of(images, names, spec, session, told)
+        taken = _pictures(Path(options.source), session, options.n or MOST_IMAGES)
+        images = taken.images.astype("float32") / 255
+        return atlas_of(images, taken.names, spec, session, told, classes=taken.classes)
 
 
-def _pictures(source: Path, session: "Session | None") -> "tuple[np.ndarray, tuple[str, ...]]":
-    """The pictures of a folder or of an npz file, in the size of a run or of the first of them; what is left out is
-    said. In grey where none has colours.
+def _pictures(source: Path, session: "Session | None", most: int) -> "Intake":
+    """The first pictures of a folder or of an npz file, in the size of a run or of the first of them; what is left out
+    is said. In grey where none has colours.
     """
-    from aecore.intake import read_files
+    from aecore.intake import read_own
 
-    files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
     _, height, width = session.shape if session is not None else (0, 0, 0)
     channels = 3 if session is None else session.shape[0]
     if channels not in (1, 3):
         raise BadInput(f"this model sees {channels} channels, which no picture file has")
     size = None if session is None else (height, width)
-    taken = read_files([(path.name, path.read_bytes()) for path in files], size, channels)
+    taken = read_own(source, size, channels, most)
     for name, reason in taken.refused:
         print(f"left out: {plain(name)}: {plain(reason)}")
     if len(taken.images) < 2:
         raise BadInput(f"{source} holds {len(taken.images)} pictures that can be read; a map needs at least two")
-    images = taken.images
-    if session is None and (images == images[:, :1]).all():
-        images = images[:, :1]
-    return images.astype("float32") / 255, taken.names
+    if session is None and (taken.images == taken.images[:, :1]).all():
+        taken = dataclasses.replace(taken, images=taken.images[:, :1])
+    return taken
 
 
 def _write_coordinates(out: str, made: "Atlas", names: Sequence[str]) -> None:
     if Path(out).suffix.lower() == ".npy":
         return _write(out, made.npy())
     heads = made.axes if len(made.panels) > 1 else ["x", "y", "z"][: made.coordinates.shape[1]]
-    _write(out, _csv(made.indices, made.labels, made.coordinates, heads, names))
+    labels = made.labels if made.labels is None or not names else [made.class_of(i) for i in range(len(made))]
+    _write(out, _csv(made.indices, labels, made.coordinates, heads, names))
 
 
 def _embed_units(options: argparse.Namespace, methods: Sequence[str]) -> None:
@@ -629,7 +630,7 @@ def _embed_units(options: argparse.Namespace, methods: Sequence[str]) -> None:
 
 def _csv(
     indices: "np.ndarray",
-    labels: "np.ndarray | None",
+    labels: "Sequence[object] | np.ndarray | None",
     numbers: "np.ndarray",
     heads: Sequence[str],
     names: Sequence[str],
@@ -641,7 +642,7 @@ def _csv(
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["name" if names else "index", *(["label"] if labels is not None else []), *heads])
     for i, row in enumerate(numbers):
-        label = [] if labels is None else [int(labels[i])]
+        label = [] if labels is None else [labels[i]]
         writer.writerow([names[i] if names else int(indices[i]), *label, *(f"{number:.9g}" for number in row)])
     return out.getvalue().encode()
 

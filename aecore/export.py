@@ -84,9 +84,11 @@ def denoiser(session: Session, kind: str | None = None) -> Graph:
     return exported(session, "denoiser", kind)
 
 
-def exported(session: Session, part: str, kind: str | None = None) -> Graph:
-    """The graph of a part by its name, one of `PARTS`; `kind` is a denoiser's corruption. Raises as the part does."""
-    return _kept(session, _network(session, part, kind))
+def exported(session: Session, part: str, kind: str | None = None, epoch: int | None = None) -> Graph:
+    """The graph of a part by its name, one of `PARTS`; `kind` is a denoiser's corruption, and a decoder can be that
+    after an `epoch` (`Session.snapshots`). Raises as the part does, and `BadInput` where no such weights are kept.
+    """
+    return _kept(session, _network(session, part, kind, epoch), epoch)
 
 
 def content(session: Session, part: str, kind: str | None = None) -> bytes:
@@ -144,10 +146,10 @@ def folder() -> Path:
 # --- making and keeping ----------------------------------------------------------------------------------------------
 
 
-def _network(session: Session, part: str, kind: str | None) -> graphs.Network:
+def _network(session: Session, part: str, kind: str | None, epoch: int | None = None) -> graphs.Network:
     match part:
         case "decoder":
-            return graphs.Decoding(session.model, session.bounded)
+            return graphs.Decoding(session.model_at(epoch), session.bounded)
         case "encoder":
             return graphs.Encoding(session.model, session.bounded)
         case "denoiser":
@@ -156,9 +158,10 @@ def _network(session: Session, part: str, kind: str | None) -> graphs.Network:
             raise BadInput(f"there is no part {part!r} to export; there are: {', '.join(PARTS)}")
 
 
-def _kept(session: Session, network: graphs.Network) -> Graph:
+def _kept(session: Session, network: graphs.Network, epoch: int | None) -> Graph:
     """The graph from the cache, else made; of several threads that want one, the first makes it."""
     said = [FORMAT, aecore.__version__, torch.__version__, network.about(), session.shape, session.weights_hash]
+    said += [] if epoch is None else [epoch]
     config = session.config.model_dump(mode="json")
     key = hashlib.sha256(json.dumps([said, config], sort_keys=True).encode()).hexdigest()[:32]
     pointer = folder() / f"{key}.key"

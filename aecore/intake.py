@@ -3,14 +3,15 @@
 import dataclasses
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 from PIL import Image
 
-from aecore.datasets._arrays import READABLE, base_name, npz_bytes, read_npz
+from aecore.datasets._arrays import READABLE, Arrays, base_name, npz_bytes, read_npz
 from aecore.datasets._pictures import MAX_BYTES as MAX_PICTURE_BYTES
 from aecore.datasets._pictures import open_picture, render
 from aecore.datasets._split import divide_by_share
@@ -32,12 +33,15 @@ JUNK = ("thumbs.db", "desktop.ini")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Intake:
-    """What came in: `images` bytes (N, C, H, W) and a name each; what was refused or changed, with one-line reasons."""
+    """What came in: `images` bytes (N, C, H, W) and a name each; what was refused or changed, with one-line reasons;
+    and the class of each, empty where none is known.
+    """
 
     images: UInt8[np.ndarray, "n c h w"]
     names: tuple[str, ...]
     refused: tuple[tuple[str, str], ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +50,7 @@ class _Candidate:
 
     name: str
     open: Callable[[], Image.Image]
+    label: str = ""
 
 
 def read_files(files: Sequence[tuple[str, bytes]], size: tuple[int, int] | None, channels: Literal[1, 3]) -> Intake:
@@ -60,15 +65,36 @@ def read_files(files: Sequence[tuple[str, bytes]], size: tuple[int, int] | None,
     400 million pixels in all, 2,000 pictures, 10,000 entries of an archive, unpacked at most 100 times its size.
     """
     refused: list[tuple[str, str]] = []
+    taken = list(_at_most(_candidates(files, refused), MAX_IMAGES, refused))  # all looked at before one is decoded
+    return _rendered(taken, refused, size, channels, MAX_ALL_PIXELS)
+
+
+def read_own(source: Path, size: tuple[int, int] | None, channels: Literal[1, 3], most: int) -> Intake:
+    """At most `most` pictures of a person's own machine: those of an `.npz` file, or of a folder and all folders in it,
+    as `read_files` takes each; one after the other, so that files larger than the memory can be read. Their classes
+    are an `.npz` file's labels, or the names of the folders in which they lie. Raises `BadInput` for a wrong `.npz`.
+    """
+    refused: list[tuple[str, str]] = []
+    found = _from_arrays(source.name, read_npz(source)) if source.is_file() else _from_folder(source, refused)
+    return _rendered(_at_most(found, most, refused), refused, size, channels, None)
+
+
+def _rendered(
+    candidates: Iterable[_Candidate],
+    refused: list[tuple[str, str]],
+    size: tuple[int, int] | None,
+    channels: Literal[1, 3],
+    most_pixels: int | None,
+) -> Intake:
     notes: list[tuple[str, str]] = []
     images: list[np.ndarray] = []
-    names: list[str] = []
+    taken: list[tuple[str, str]] = []
     pixels = 0
-    for candidate in _at_most(_candidates(files, refused), refused):
+    for candidate in candidates:
         try:
             picture = candidate.open()
             pixels += picture.width * picture.height
-            if pixels > MAX_ALL_PIXELS:
+            if most_pixels is not None and pixels > most_pixels:
                 raise BadInput(
                     f"The pictures before it have {MAX_ALL_PIXELS // 10**6} million pixels together; send fewer."
                 )
@@ -78,10 +104,11 @@ def read_files(files: Sequence[tuple[str, bytes]], size: tuple[int, int] | None,
             refused.append((candidate.name, str(error)))
             continue
         images.append(image)
-        names.append(candidate.name)
+        taken.append((candidate.name, candidate.label))
         notes += [(candidate.name, change) for change in changes]
     stacked = np.stack(images) if images else np.zeros((0, channels, *(size or (1, 1))), np.uint8)
-    return Intake(stacked, tuple(names), tuple(refused), tuple(notes))
+    names, classes = zip(*taken, strict=True) if taken else ((), ())
+    return Intake(stacked, names, tuple(refused), tuple(notes), classes)
 
 
 def save_npz(images: UInt8[np.ndarray, "n c h w"], labels: Int64[np.ndarray, "n"] | None = None) -> bytes:
@@ -102,16 +129,19 @@ def as_data(images: UInt8[np.ndarray, "n c h w"]) -> Data:
     return Data(images, split, name="Your own images", source="You", licence="Yours")
 
 
-def _at_most(candidates: Iterator[_Candidate], refused: list[tuple[str, str]]) -> list[_Candidate]:
-    taken: list[_Candidate] = []
-    for candidate in candidates:
-        if len(taken) == MAX_IMAGES:
-            refused.append(
-                (candidate.name, f"It and all that follow: at most {MAX_IMAGES} pictures are taken at once.")
-            )
+def _at_most(candidates: Iterator[_Candidate], most: int, refused: list[tuple[str, str]]) -> Iterator[_Candidate]:
+    for number, candidate in enumerate(candidates):
+        if number == most:
+            refused.append((candidate.name, f"It and all that follow: at most {most} pictures are taken at once."))
             break
-        taken.append(candidate)
-    return taken
+        yield candidate
+
+
+def _from_folder(folder: Path, refused: list[tuple[str, str]]) -> Iterator[_Candidate]:
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        label = path.parent.relative_to(folder).as_posix()
+        for candidate in _candidates([(path.name, path.read_bytes())], refused):
+            yield dataclasses.replace(candidate, label=candidate.label or label.removeprefix("."))
 
 
 def _candidates(files: Sequence[tuple[str, bytes]], refused: list[tuple[str, str]]) -> Iterator[_Candidate]:
@@ -132,7 +162,7 @@ def _candidates(files: Sequence[tuple[str, bytes]], refused: list[tuple[str, str
             entries = archive.infolist()
             left -= sum(entry.file_size for entry in entries)
             if entries and all(entry.filename.endswith(".npy") for entry in entries):
-                yield from _from_arrays(name, data)
+                yield from _from_arrays(name, read_npz(data, MAX_ALL_BYTES))
             else:
                 yield from _from_archive(archive, entries)
         except BadInput as error:
@@ -156,10 +186,13 @@ def _open_archive(data: bytes, left: int) -> zipfile.ZipFile:
     return archive
 
 
-def _from_arrays(name: str, data: bytes) -> Iterator[_Candidate]:
-    for index, image in enumerate(read_npz(data, MAX_ALL_BYTES).images):
+def _from_arrays(name: str, arrays: Arrays) -> Iterator[_Candidate]:
+    labels = [""] * len(arrays.images) if arrays.labels is None else [arrays.label_names[i] for i in arrays.labels]
+    for index, (image, label) in enumerate(zip(arrays.images, labels, strict=True)):
         pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
-        yield _Candidate(f"{name} [{index}]", lambda pixels=pixels: Image.fromarray(np.ascontiguousarray(pixels)))
+        yield _Candidate(
+            f"{name} [{index}]", lambda pixels=pixels: Image.fromarray(np.ascontiguousarray(pixels)), label
+        )
 
 
 def _from_archive(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> Iterator[_Candidate]:

@@ -30,6 +30,10 @@ CACHE_BYTES = 2**30
 files not used for longest go first."""
 MOST_MEASURED = 2000
 """Figures that compare all pairs are taken on at most this many points, spread evenly."""
+MOST_CURVED = 500
+"""Curves over the number of neighbours are taken on at most this many points, spread evenly."""
+CURVED_AT = (1, 2, 3, 4, 5, 7, 10, 14, 20, 28, 40, 57, 80, 100)
+"""Numbers of neighbours of these curves, each about √2 times the one before."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -102,6 +106,41 @@ def quality_of(fitted: FittedEmbedding, x: Points, labels: Num[np.ndarray, "n"] 
         quality["knn_accuracy"] = metrics.knn_accuracy(fitted.coordinates, labels)
         quality["knn_k"] = float(min(metrics.NEIGHBOURS_KNN, len(x) - 1))
     return quality
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Curves:
+    """A map's `metrics.trustworthiness`, `metrics.continuity` and, where there are labels, `metrics.knn_accuracy` at
+    `ks` neighbours, all on the same `n` points.
+    """
+
+    ks: tuple[int, ...]
+    n: int
+    trustworthiness: Float64[np.ndarray, "m"]
+    continuity: Float64[np.ndarray, "m"]
+    knn_accuracy: Float64[np.ndarray, "m"] | None
+
+
+def curves(
+    x: Points,
+    coordinates: Float[np.ndarray, "n d"],
+    labels: Num[np.ndarray, "n"] | None = None,
+    most: int = MOST_CURVED,
+) -> Curves:
+    """How a map of the rows `x` does from the nearest neighbours to wide neighbourhoods (`CURVED_AT`), on at most
+    `most` points, spread evenly. Too few points for a single neighbour have empty curves.
+    """
+    chosen = list(points.evenly(len(x), most))
+    n = len(chosen)
+    ks = tuple(k for k in CURVED_AT if k < n / 2)
+    if not ks:
+        nothing = np.zeros(0)
+        return Curves(ks, n, nothing, nothing, None)
+    distances, shown = points.distances(points.checked(x[chosen])), coordinates[chosen]
+    return Curves(
+        ks, n, metrics.trustworthiness_curve(distances, shown, ks), metrics.continuity_curve(distances, shown, ks),
+        None if labels is None else metrics.knn_curve(shown, labels[chosen], ks),
+    )  # fmt: skip
 
 
 def _same(pixels: Float32[np.ndarray, "n f"]) -> Float32[np.ndarray, "n f"]:

@@ -4,6 +4,8 @@ Pictures are float arrays (N, C, H, W) standing for the range [0, 1]; `x` is the
 it. scikit-learn and scipy are imported where they are used: they take seconds, and training needs only `sse`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Num
 
@@ -164,7 +166,7 @@ def trustworthiness(
 
     Chance is about 0.5. Raises `BadInput` unless k < n / 2. Source: Venna & Kaski, ICANN (2001), as in scikit-learn.
     """
-    return _kept_near(points.distances(coordinates), distances, k, "Trustworthiness")
+    return float(trustworthiness_curve(distances, coordinates, [k])[0])
 
 
 def continuity(
@@ -176,23 +178,40 @@ def continuity(
     Trustworthiness with the two sides exchanged: that falls where the map shows false neighbours, this where it tears
     true ones apart. Raises `BadInput` unless k < n / 2. Source: Venna & Kaski, ICANN (2001).
     """
-    return _kept_near(distances, points.distances(coordinates), k, "Continuity")
+    return float(continuity_curve(distances, coordinates, [k])[0])
 
 
-def _kept_near(near: Float[np.ndarray, "n n"], far: Float[np.ndarray, "n n"], k: int, name: str) -> float:
-    """How far the `k` nearest others by the distances `near` are also near by `far`. A rank is one more than the number
-    of others that are nearer, which spares sorting all of them.
+def trustworthiness_curve(
+    distances: Float[np.ndarray, "n n"], coordinates: Float[np.ndarray, "n d"], ks: Sequence[int]
+) -> Float64[np.ndarray, "m"]:
+    """`trustworthiness` at each of the `ks`, the ranks found once for all."""
+    return _kept_near(points.distances(coordinates), distances, ks, "Trustworthiness")
+
+
+def continuity_curve(
+    distances: Float[np.ndarray, "n n"], coordinates: Float[np.ndarray, "n d"], ks: Sequence[int]
+) -> Float64[np.ndarray, "m"]:
+    """`continuity` at each of the `ks`, the ranks found once for all."""
+    return _kept_near(distances, points.distances(coordinates), ks, "Continuity")
+
+
+def _kept_near(
+    near: Float[np.ndarray, "n n"], far: Float[np.ndarray, "n n"], ks: Sequence[int], name: str
+) -> Float64[np.ndarray, "m"]:
+    """How far the k nearest others by the distances `near` are also near by `far`, for each of the `ks`. A rank is one
+    more than the number of others that are nearer, which spares sorting all of them.
     """
-    n = len(near)
-    if not 1 <= k < n / 2:
-        raise BadInput(f"{name} at {k} neighbours needs more than {2 * k} points, not {n}; add points.")
+    n, most = len(near), max(ks)
+    if not 1 <= min(ks) <= most < n / 2:
+        raise BadInput(f"{name} at {most} neighbours needs more than {2 * most} points, not {n}; add points.")
     near, far = near.copy(), far.copy()
     np.fill_diagonal(near, np.inf)
     np.fill_diagonal(far, np.inf)
-    chosen = np.take_along_axis(far, np.argpartition(near, k - 1, axis=1)[:, :k], 1)
-    ranks = np.stack([(far < column[:, None]).sum(1) for column in chosen.T], 1) + 1
-    lost = int(np.maximum(0, ranks - k).sum())
-    return float(1 - 2 * lost / (n * k * (2 * n - 3 * k - 1)))
+    nearest = np.argpartition(near, [k - 1 for k in ks], axis=1)[:, :most]  # whatever the k, the k nearest come first
+    chosen = np.take_along_axis(far, nearest, 1)
+    ranks = np.stack([np.count_nonzero(far < column[:, None], axis=1) for column in chosen.T], 1) + 1
+    lost = [int(np.maximum(0, ranks[:, :k] - k).sum()) for k in ks]
+    return np.array([1 - 2 * lost / (n * k * (2 * n - 3 * k - 1)) for k, lost in zip(ks, lost, strict=True)])
 
 
 def trustworthiness_words(value: float) -> str:
@@ -207,18 +226,23 @@ def knn_accuracy(coordinates: Float[np.ndarray, "n d"], labels: Num[np.ndarray, 
     Leave-one-out: a point never votes for itself. With fewer than k + 1 points all others vote; a tie goes to the
     smaller label. Raises `BadInput` below two points. Source: Fix & Hodges (1951); Cover & Hart (1967).
     """
+    return float(knn_curve(coordinates, labels, [k])[0])
+
+
+def knn_curve(
+    coordinates: Float[np.ndarray, "n d"], labels: Num[np.ndarray, "n"], ks: Sequence[int]
+) -> Float64[np.ndarray, "m"]:
+    """`knn_accuracy` at each of the `ks`, the neighbours found once for all."""
     n = len(coordinates)
     if n < 2:
         raise BadInput("Neighbours need at least two points, and there are fewer; choose more images.")
     import sklearn.neighbors
 
-    neighbours = (
-        sklearn.neighbors.NearestNeighbors(n_neighbors=min(k, n - 1)).fit(coordinates).kneighbors(return_distance=False)
-    )
+    found = sklearn.neighbors.NearestNeighbors(n_neighbors=min(max(ks), n - 1)).fit(coordinates)
     classes, own = np.unique(labels, return_inverse=True)
-    cells = np.arange(n)[:, None] * len(classes) + own[neighbours]
-    votes = np.bincount(cells.ravel(), minlength=n * len(classes)).reshape(n, len(classes))
-    return float((votes.argmax(1) == own).mean())
+    cells = np.arange(n)[:, None] * len(classes) + own[found.kneighbors(return_distance=False)]
+    votes = [np.bincount(cells[:, :k].ravel(), minlength=n * len(classes)).reshape(n, len(classes)) for k in ks]
+    return np.array([(each.argmax(1) == own).mean() for each in votes])
 
 
 def r_squared(target: Num[np.ndarray, "n"], prediction: Num[np.ndarray, "n"]) -> float:

@@ -365,8 +365,10 @@ class Session:
         found = (SNAPSHOT.fullmatch(path.name) for path in (self.folder / "snapshots").glob("*.safetensors"))
         return tuple(sorted(int(match[1]) for match in found if match is not None))
 
-    def _at(self, epoch: int | None) -> Autoencoder:
-        """The model as it was after an epoch; the last one asked for stays in memory."""
+    def model_at(self, epoch: int | None) -> Autoencoder:
+        """`model` as it was after an epoch, see `snapshots`; the last one asked for stays in memory. Raises `BadInput`
+        where none was kept.
+        """
         if epoch is None:
             return self._model
         held = self._earlier
@@ -388,14 +390,14 @@ class Session:
         """h = f(x), the means where the encoder gives distributions; (N, C, H, W) → (N, K). With an `epoch` as the
         encoder was then, see `snapshots`. Raises `BadInput`.
         """
-        return self._at(epoch).encode(self._checked(images)).mean.numpy()
+        return self.model_at(epoch).encode(self._checked(images)).mean.numpy()
 
     @torch.inference_mode()
     def decode(self, codes: CodeArray, epoch: int | None = None) -> Pictures:
         """The likelihood's mean of g(h), clipped to the data's range; (N, K) → (N, C, H, W). With an `epoch` as the
         decoder was then, see `snapshots`. Raises `BadInput`.
         """
-        model = self._at(epoch)
+        model = self.model_at(epoch)
         return self._picture(model.likelihood.mean(model.decode(self._checked_codes(codes))))
 
     @torch.inference_mode()

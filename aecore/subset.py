@@ -196,11 +196,17 @@ def from_codes(session: Session, n: int, seed: int, why: str) -> Subset:
     )  # fmt: skip
 
 
-def own_images(images: Pictures, names: tuple[str, ...], session: Session | None) -> Subset:
-    """Somebody's own images, with a name each."""
+def own_images(
+    images: Pictures, names: tuple[str, ...], session: Session | None, classes: tuple[str, ...] = ()
+) -> Subset:
+    """Somebody's own images, with a name each, and where all have one and they differ, their classes."""
     _, c, h, w = images.shape
+    label_names = tuple(sorted(set(classes), key=lambda name: (len(name), name) if name.isdecimal() else (0, name)))
+    known = len(label_names) > 1 and "" not in classes
     return Subset(
-        session, (c, h, w), np.arange(len(images)), None, (), {}, names, False, f"{len(images):,} pictures of your own",
+        session, (c, h, w), np.arange(len(images)),
+        np.array([label_names.index(name) for name in classes], np.int64) if known else None,
+        label_names if known else (), {}, names, False, f"{len(images):,} pictures of your own",
         ("own", _hash(images)), lambda at: images[at],
     )  # fmt: skip
 

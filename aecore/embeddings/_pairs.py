@@ -7,6 +7,7 @@ Every pair is so kept once, rows are contiguous, and loops over a group need no 
 
 import dataclasses
 import itertools
+import math
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
@@ -35,7 +36,10 @@ def _tiles(
             x1 = a[4 * q + 1]
             x2 = a[4 * q + 2]
             x3 = a[4 * q + 3]
-            for j in range(j0, min(j0 + _BLOCK, length), 4):
+            end = j0 + _BLOCK
+            if end > length:  # numba compiles `min` as a function of its own
+                end = length
+            for j in range(j0, end, 4):
                 y0 = b[j]
                 y1 = b[j + 1]
                 y2 = b[j + 2]
@@ -68,33 +72,25 @@ def _tiles(
                     s32 += (v - b2) * (v - b2)
                     s33 += (v - b3) * (v - b3)
                 at = starts[q] + j
-                flat[at], flat[at + 1], flat[at + 2], flat[at + 3] = (
-                    np.sqrt(s00),
-                    np.sqrt(s01),
-                    np.sqrt(s02),
-                    np.sqrt(s03),
-                )
+                flat[at] = math.sqrt(s00)
+                flat[at + 1] = math.sqrt(s01)
+                flat[at + 2] = math.sqrt(s02)
+                flat[at + 3] = math.sqrt(s03)
                 at += strides[q]
-                flat[at], flat[at + 1], flat[at + 2], flat[at + 3] = (
-                    np.sqrt(s10),
-                    np.sqrt(s11),
-                    np.sqrt(s12),
-                    np.sqrt(s13),
-                )
+                flat[at] = math.sqrt(s10)
+                flat[at + 1] = math.sqrt(s11)
+                flat[at + 2] = math.sqrt(s12)
+                flat[at + 3] = math.sqrt(s13)
                 at += strides[q]
-                flat[at], flat[at + 1], flat[at + 2], flat[at + 3] = (
-                    np.sqrt(s20),
-                    np.sqrt(s21),
-                    np.sqrt(s22),
-                    np.sqrt(s23),
-                )
+                flat[at] = math.sqrt(s20)
+                flat[at + 1] = math.sqrt(s21)
+                flat[at + 2] = math.sqrt(s22)
+                flat[at + 3] = math.sqrt(s23)
                 at += strides[q]
-                flat[at], flat[at + 1], flat[at + 2], flat[at + 3] = (
-                    np.sqrt(s30),
-                    np.sqrt(s31),
-                    np.sqrt(s32),
-                    np.sqrt(s33),
-                )
+                flat[at] = math.sqrt(s30)
+                flat[at + 1] = math.sqrt(s31)
+                flat[at + 2] = math.sqrt(s32)
+                flat[at + 3] = math.sqrt(s33)
 
 
 _tiles_fast = compiled(_tiles)

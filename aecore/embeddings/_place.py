@@ -1,5 +1,7 @@
 """New points on a map that stays as it is: each goes where its own stress against the fitted points is least."""
 
+import math
+
 import numpy as np
 from jaxtyping import Float, Float32
 
@@ -58,7 +60,7 @@ def _least_stress(
             for j in range(n):
                 u, v, w = a - f0[j], b - f1[j], c - f2[j]
                 square = u * u + v * v + w * w + tiny
-                shown = np.sqrt(square)
+                shown = math.sqrt(square)
                 ratio = row[j] / shown
                 off = shown - row[j]
                 s += off * off

@@ -6,6 +6,7 @@ everything else: for centred Y the gradient of the stress is 2n (Y − Γ(Y)), �
 """
 
 import dataclasses
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -44,10 +45,10 @@ def _guttman(flat: np.ndarray, y: np.ndarray, out: np.ndarray, low: int, high: i
             u1, v1, w1 = a1 - a, b1 - b, c1 - c
             u2, v2, w2 = a2 - a, b2 - b, c2 - c
             u3, v3, w3 = a3 - a, b3 - b, c3 - c
-            r0 = row0[j] / np.sqrt(u0 * u0 + v0 * v0 + w0 * w0 + tiny)
-            r1 = row1[j] / np.sqrt(u1 * u1 + v1 * v1 + w1 * w1 + tiny)
-            r2 = row2[j] / np.sqrt(u2 * u2 + v2 * v2 + w2 * w2 + tiny)
-            r3 = row3[j] / np.sqrt(u3 * u3 + v3 * v3 + w3 * w3 + tiny)
+            r0 = row0[j] / math.sqrt(u0 * u0 + v0 * v0 + w0 * w0 + tiny)
+            r1 = row1[j] / math.sqrt(u1 * u1 + v1 * v1 + w1 * w1 + tiny)
+            r2 = row2[j] / math.sqrt(u2 * u2 + v2 * v2 + w2 * w2 + tiny)
+            r3 = row3[j] / math.sqrt(u3 * u3 + v3 * v3 + w3 * w3 + tiny)
             sa0 += r0 * u0
             sb0 += r0 * v0
             sc0 += r0 * w0

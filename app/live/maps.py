@@ -123,7 +123,8 @@ def _back(back: Back, shape: tuple[int, int, int]) -> Message:
     rows = {"through": back.through, "rows": _put(np.stack([back.origin, back.x, back.y]), "<f4"), "shape": list(shape)}
     if back.through == "pixels":
         return rows
-    return {**rows, "decoder": models.address(cache.session(back.run_id), "decoder")}
+    epoch = None if back.epoch is None else str(back.epoch)
+    return {**rows, "decoder": models.address(cache.session(back.run_id), "decoder", epoch)}
 
 
 SHORT = {
@@ -150,7 +151,7 @@ def _figures(panel: Panel) -> list[Message]:
 
 
 def _images(session: Session, atlas: Atlas) -> Message:
-    size = {"tile": list(pictures.tile_size(*atlas.shape[1:])), "columns": pictures.TILE_COLUMNS}
+    size = {"tile": list(pictures.tile_size(*atlas.shape[1:]))}
     if len(atlas) <= SMALL:
         return {**size, "sprite": blobs.put(atlas.sprite, "image/png")}
     first = np.array(points.evenly(len(atlas), FIRST))

@@ -15,7 +15,7 @@ _turn = threading.Lock()
 
 def address(session: Session, part: str, kind: str | None = None) -> str:
     """A graph's own address once it has been made, which a browser that has it need not ask for; until then that of the
-    answer that makes it and says where it is.
+    answer that makes it and says where it is. `kind` is a denoiser's corruption, or in digits a decoder's epoch.
     """
     name = _names.get(_key(session, part, kind))
     if name is not None and export.find(name) is not None:
@@ -25,7 +25,11 @@ def address(session: Session, part: str, kind: str | None = None) -> str:
 
 def made(session: Session, part: str, kind: str | None = None) -> Graph:
     """The graph, packed for the way, made unless it is kept; its name is remembered. Raises as `export.decoder`."""
-    graph = export.exported(session, part, kind)
+    graph = (
+        export.exported(session, part, epoch=int(kind))
+        if part == "decoder" and kind is not None
+        else export.exported(session, part, kind)
+    )
     export.compressed(graph)
     with _turn:
         _names[_key(session, part, kind)] = graph.name

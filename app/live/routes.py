@@ -2,7 +2,8 @@
 
     /live/dist/NAME, /live/runtime/NAME       files of `app/live/dist`, whose names change with their content
     /live/library/RUN[/HASH].json             what Walk's live parts need of a run: directions, a sample of its codes
-    /live/model/RUN/PART.json                 where a run's graph is: decoder, encoder, denoiser or denoiser-KIND
+    /live/model/RUN/PART.json                 where a run's graph is: decoder, decoder-EPOCH, encoder, denoiser or
+                                              denoiser-KIND
     /live/model/HASH.onnx                     the graph
     /live/field/RUN/KIND/N/SEED               the noise of N images, float32 (N, F, H, W), lowest byte first
     /live/blob/NAME                           what a page has put aside for its live part (`app.live.blobs`)
@@ -154,13 +155,13 @@ def _library(request: Request) -> Response:
 def _where(request: Request) -> Response:
     session = _session(request)
     part, _, kind = request.path_params["part"].partition("-")
-    if kind and part != "denoiser":
-        raise BadInput(f"only a denoiser has a kind of noise, not the {part}")
+    if kind and part != "denoiser" and not (part == "decoder" and NUMBER.fullmatch(kind)):
+        raise BadInput(f"only a denoiser has a kind of noise, and a decoder an epoch, not the {part}")
     graph = models.made(session, part, kind or None)
-    corruption = session.corruption(kind or None)
     about = {"url": f"/live/model/{graph.name}", "size": graph.size, "part": part, "shape": session.shape,
              "code_dim": session.code_dim}  # fmt: skip
     if part == "denoiser":
+        corruption = session.corruption(kind or None)
         about |= {"kind": corruption.kind, "level": corruption.level, "random": corruption.random,
                   "field": f"/live/field/{session.run_id}/{corruption.kind}"}  # fmt: skip
     return JSONResponse(about, headers=NOT_KEPT)

@@ -1,14 +1,20 @@
-"""What the maps' figures look like: Shepard's diagram of each, and how the variance falls."""
+"""What the maps' figures look like: Shepard's diagram of each, how near and far neighbours fare, and how the variance
+falls.
+"""
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
+from aecore import maps
 from aecore.atlas import Atlas, Panel
 
 PAIRS_OF = 70
 """Images whose pairs are drawn: 2,415 dots."""
 HEIGHT = 300
 DOTS, STRAIGHT, ORDER = "rgba(0,114,178,0.3)", "#D55E00", "#009E73"
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+"""A colour for each map, told apart by colour-blind eyes too (Okabe and Ito)."""
 MADE_OF_DIRECTIONS = ("pca", "code")
 
 
@@ -28,6 +34,7 @@ def charts(atlas: Atlas) -> None:
         for column, panel in zip(st.columns(len(atlas.panels)), atlas.panels, strict=True):
             with column:
                 _shepard(panel)
+        _curves(atlas)
         shown = [panel for panel in atlas.panels if panel.kind in MADE_OF_DIRECTIONS]
         if not shown:
             return
@@ -49,7 +56,40 @@ def _shepard(panel: Panel) -> None:
             go.Scatter(x=found.wanted, y=found.monotone, mode="lines", line={"color": ORDER}, name="in order"),
         ]
     )
-    _chart(figure, panel, "shepard", "Distance of the pictures", "Distance on the map", "Shepard's diagram")
+    _chart(
+        figure, panel.title, f"map_shepard_{panel.spec.text}", "Distance of the pictures", "Distance on the map",
+        f"Shepard's diagram of {panel.title}",
+    )  # fmt: skip
+
+
+def _curves(atlas: Atlas) -> None:
+    """A chart for each figure, a line in it for each map."""
+    found = [panel.curves for panel in atlas.panels]
+    if not found[0].ks:
+        return
+    st.markdown(
+        "**Near and far neighbours.** To the right, how many neighbours k of each image are looked at; upward, how far "
+        "they are the right ones, 1 for all: a map that keeps only the closest falls early, one that keeps the large "
+        f"picture stays high. On {found[0].n:,} of {len(atlas):,} images."
+    )
+    drawn: list[tuple[str, str, list[np.ndarray]]] = [
+        ("trustworthiness", "Trustworthiness", [curves.trustworthiness for curves in found]),
+        ("continuity", "Continuity", [curves.continuity for curves in found]),
+    ]
+    accuracies = [curves.knn_accuracy for curves in found if curves.knn_accuracy is not None]
+    if accuracies:
+        drawn.append(("knn_accuracy", "Neighbours agree", accuracies))
+    for column, (name, title, lines) in zip(st.columns(len(drawn)), drawn, strict=True):
+        figure = go.Figure(
+            [
+                go.Scatter(x=found[0].ks, y=line, mode="lines", line={"color": colour}, name=panel.title)
+                for panel, line, colour in zip(atlas.panels, lines, LINES, strict=False)
+            ]
+        )
+        figure.update_xaxes(type="log", tickvals=[1, 2, 5, 10, 20, 50, 100])
+        with column:
+            _chart(figure, title, f"map_curve_{name}", "Neighbours k", title, f"{title} of each map by neighbours")
+            st.caption(maps.DEFINITIONS[name])
 
 
 def _scree(panel: Panel) -> None:
@@ -62,14 +102,15 @@ def _scree(panel: Panel) -> None:
         ]
     )
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
-    _chart(figure, panel, "scree", "Principal direction", "Share of the variance", "Scree")
+    _chart(
+        figure, panel.title, f"map_scree_{panel.spec.text}", "Principal direction", "Share of the variance",
+        f"Scree of {panel.title}",
+    )  # fmt: skip
 
 
-def _chart(figure: go.Figure, panel: Panel, what: str, across: str, up: str, name: str) -> None:
+def _chart(figure: go.Figure, title: str, key: str, across: str, up: str, alt: str) -> None:
     figure.update_layout(
-        height=HEIGHT, margin={"l": 4, "r": 4, "t": 44, "b": 4}, title={"text": panel.title, "font": {"size": 14}},
+        height=HEIGHT, margin={"l": 4, "r": 4, "t": 44, "b": 4}, title={"text": title, "font": {"size": 14}},
         legend={"orientation": "h", "y": -0.28}, xaxis_title=across, yaxis_title=up,
     )  # fmt: skip
-    st.plotly_chart(
-        figure, key=f"map_{what}_{panel.spec.text}", config={"displayModeBar": False}, alt=f"{name} of {panel.title}"
-    )
+    st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=alt)

@@ -90,6 +90,9 @@ def show_spot(spot: Spot) -> None:
                 f"{made} Its plane leads straight back to pictures: the mean one and so much of two directions."
             )
             return
+        if back.epoch is not None:  # Walk has the decoder of the whole training
+            st.markdown(f"{made} The code that it stands for, drawn by the decoder as it was after epoch {back.epoch}.")
+            return
         st.markdown(f"{made} The code that it stands for, decoded.")
         if st.button("Walk from here", icon=":material/explore:", key=f"{state.MAP_WIDGET}from_here"):
             moved = {f"u{unit}": f"{value:.4g}" for unit, value in enumerate(row.tolist())}

@@ -100,6 +100,16 @@ def test_a_model_comes_by_its_content_and_is_what_the_core_exports(run_ids, part
         assert answer.headers["vary"] == "Accept-Encoding"
 
 
+def test_a_decoder_comes_as_it_was_after_an_epoch(run_ids):
+    session = cache.session(run_ids["variational"])
+    epoch = session.snapshots[0]
+    url = where(session.run_id, f"decoder-{epoch}")["url"]
+    assert url == f"/live/model/{export.exported(session, 'decoder', epoch=epoch).name}"
+    assert models.address(session, "decoder", str(epoch)) == url != where(session.run_id, "decoder")["url"]
+    for part in ("decoder-99999", "decoder-last", "encoder-0"):
+        assert get(f"/live/model/{session.run_id}/{part}.json").status == 404
+
+
 def test_what_walk_needs_of_a_run_comes_by_its_content(run_ids):
     session = cache.session(run_ids["variational"])
     before = f"/live/library/{session.run_id}.json"

@@ -72,6 +72,19 @@ def test_first_view_shows_three_maps_with_figures(open_page: OpenPage, run_ids: 
     assert len(json.dumps(data)) < 30_000, "what is heavy has addresses"
 
 
+def test_opened_charts_show_every_map_by_the_number_of_neighbours(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    page = open_page("maps", run=run_ids["variational"])
+    assert not page.get("plotly_chart")
+    page.session_state["map_charts"] = True
+    healthy(page.run())
+    figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+    curves = [figure for figure in figures if figure["layout"]["xaxis"].get("type") == "log"]
+    titles = [figure["layout"]["title"]["text"] for figure in curves]
+    assert titles == ["Trustworthiness", "Continuity", "Neighbours agree"]
+    assert all([line["name"] for line in figure["data"]] == ["PCA", "MDS", "Autoencoder code"] for figure in curves)
+    assert "500 of 1,000 images" in words(page)
+
+
 def test_a_link_restores_colour_and_thumbnails(open_page: OpenPage, run_ids: dict[str, str]) -> None:
     data = drawn(healthy(open_page("maps", run=run_ids["variational"], colour="Unit 3 of the code", pictures="false")))
     assert data["legend"]["title"] == "Unit 3 of the code"
@@ -252,6 +265,8 @@ def test_a_code_while_it_learned_beside_the_code_as_it_is(open_page: OpenPage, r
     page = healthy(open_page("maps", run=run_id, maps=f"code~{first}|code"))
     early, now = (fetched(panel["places"], "<i2") for panel in drawn(page)["panels"])
     assert not np.array_equal(early, now)
+    decoders = [panel["back"]["decoder"] for panel in drawn(page)["panels"]]
+    assert decoders[0] != decoders[1]
     slider = next(slider for slider in page.select_slider if slider.label == "Epoch")
     slider.set_value(last).run()
     assert [panel["id"] for panel in drawn(healthy(page))["panels"]] == [f"code~{last}", "code"]

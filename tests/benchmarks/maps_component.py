@@ -79,7 +79,7 @@ def message(blobs: Blobs, n: int, shift: float = 0.0, colours: str = "classes", 
         "labels": blobs.put(labels, "<u2"), "label_names": ["red", "green", "blue"],
         "index": blobs.put(np.arange(n) + 1000, "<i4"), "origin": blobs.put(np.zeros(n), "u1"),
         "origins": ["test image"],
-        "images": {"tile": [TILE, TILE], "columns": COLUMNS, "sprite": blobs.put(png.getvalue())},
+        "images": {"tile": [TILE, TILE], "sprite": blobs.put(png.getvalue())},
         "thumbnails": False, "own": None,
     }  # fmt: skip
 

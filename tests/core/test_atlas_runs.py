@@ -158,7 +158,11 @@ def test_the_code_at_its_snapshots(opened: Open) -> None:
     assert first == 0
     made = atlas(session, spec(300, f"code~{first}", f"code~{last}", "code"))
     before, late, now = made.panels
-    assert [panel.back is None for panel in made.panels] == [True, True, False]
+    assert [panel.back.epoch for panel in made.panels if panel.back is not None] == [first, last, None]
+    for panel in made.panels:
+        assert panel.back is not None
+        row = panel.back.row(0.3, -0.2)[None]
+        np.testing.assert_array_equal(panel.between(0.3, -0.2), session.decode(row, panel.spec.epoch))
     assert before.title.endswith("before training")
     assert late.title.endswith(f"after epoch {last}")
     images = made.pictures(range(300))

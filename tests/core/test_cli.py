@@ -16,8 +16,9 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from aecore import launch, training
+from aecore import launch, metrics, training
 from aecore.__main__ import main
+from aecore.intake import MAX_IMAGES
 from aecore.session import Session
 from aecore.store import RunStore
 from aecore.training import Stopped
@@ -362,6 +363,42 @@ def test_embed_takes_pictures_of_ones_own(home: Path, capsys: Capture, packed: b
     assert session.code_dim == 3
     assert "alone" in wrong_usage(capsys, "embed", source, "--method", "units", "-o", "u.csv")
     assert "names the run" in wrong_usage(capsys, "embed", "tiny", "--run", "tiny", "-o", "u.csv")
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "npz"])
+def test_embed_knows_the_classes_of_pictures_of_ones_own(home: Path, capsys: Capture, packed: bool) -> None:
+    labels = np.array([3, 12, 3, 12, 3, 12] * 4)
+    images = np.random.default_rng(0).integers(0, 60, (24, 12, 12), np.uint8)
+    images[labels == 12, 6:] += 150
+    if packed:
+        np.savez("own.npz", images=images, labels=labels)
+    else:
+        for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+            Path(f"own/{label}").mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(f"own/{label}/{i}.png")
+    assert main(["embed", "own.npz" if packed else "own", "--method", "pca", "-o", "maps.csv"]) == 0
+    table = np.genfromtxt("maps.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
+    assert table.dtype.names == ("name", "label", "x", "y")
+    assert sorted(table["label"]) == sorted(labels)
+    assert (table["x"][table["label"] == 3] > 0).all() != (table["x"][table["label"] == 12] > 0).all()
+    quality = np.genfromtxt("maps.quality.csv", delimiter=",", names=True)
+    agree = metrics.knn_accuracy(np.stack([table["x"], table["y"]], 1), table["label"])
+    assert float(quality["knn_accuracy"]) == pytest.approx(agree)
+    if not packed:
+        Image.fromarray(images[0]).save("own/alone.png")
+        assert main(["embed", "own", "--method", "pca", "-o", "maps.csv"]) == 0
+        assert Path("maps.csv").read_text().startswith("name,x,y"), "one of them has no class"
+
+
+def test_embed_takes_more_pictures_of_ones_own_than_a_visitor_may_send(home: Path, capsys: Capture) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (MAX_IMAGES + 50, 8, 8), np.uint8)
+    np.savez("own.npz", images=images, y=np.arange(len(images)) % 7)
+    assert main(["embed", "own.npz", "--method", "pca", "-o", "maps.npy"]) == 0
+    assert f"{len(images):,} pictures of your own" in capsys.readouterr().out
+    assert len(np.load("maps.npy", allow_pickle=False)) == len(images)
+    assert main(["embed", "own.npz", "--method", "pca", "--n", "30", "-o", "maps.npy"]) == 0
+    assert len(np.load("maps.npy", allow_pickle=False)) == 30
+    assert "at most 2,000" in failure(capsys, "embed", "own.npz", "--method", "mds_nonmetric", "-o", "maps.npy")
 
 
 # --- keeping ---------------------------------------------------------------------------------------------------------

@@ -140,6 +140,19 @@ def test_every_ready_made_run_decodes_and_encodes_as_torch_does(run_id):
     check_decoder_and_encoder(Session(RunStore(), run_id))
 
 
+def test_the_decoders_of_earlier_epochs_are_graphs_of_their_own():
+    session = Session(RunStore(), "digits-variational")
+    first, *_, last = session.snapshots
+    codes = session.codes[:5]
+    made = [export.exported(session, "decoder", epoch=epoch) for epoch in (first, last, None)]
+    for graph, epoch in zip(made, (first, last, None), strict=True):
+        check_same(player(graph)(code=codes)["picture"], session.decode(codes, epoch), f"epoch {epoch}")
+    assert len({graph.name for graph in made}) == 3
+    assert export.exported(session, "decoder", epoch=last) == made[1]
+    with pytest.raises(BadInput, match="kept no weights"):
+        export.exported(session, "decoder", epoch=last + 1)
+
+
 @pytest.mark.parametrize(("number", "run_id"), list(enumerate(READY_MADE)))
 def test_every_ready_made_run_repairs_as_torch_does(number, run_id):
     """Under its own noise, and under another kind from run to run; noise and network know nothing of each other."""

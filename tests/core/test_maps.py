@@ -1,5 +1,6 @@
 import json
 import os
+import time
 
 import numpy as np
 import pytest
@@ -93,6 +94,21 @@ def test_maps_of_very_few_points_leave_out_what_has_no_meaning(kind, n, digits):
     assert ("trustworthiness" in quality) == (n >= 3)
     assert ("knn_accuracy" in quality) == (n >= 2)
     maps.readings(quality)
+    assert maps.curves(x[:n], np.zeros((n, 2)), labels[:n]).ks == ((1,) if n == 3 else ())
+
+
+def test_curves_meet_the_figures_and_are_bounded(digits):
+    x, labels = digits
+    made = maps.fit_map(Pca(), x, labels=labels)
+    found = maps.curves(x, made.coordinates, labels, most=len(x))
+    at = found.ks.index(made.quality["trustworthiness_k"])
+    assert found.trustworthiness[at] == pytest.approx(made.quality["trustworthiness"], abs=1e-4)  # pictures have ties
+    assert found.continuity[at] == pytest.approx(made.quality["continuity"], abs=1e-4)
+    assert maps.curves(x, made.coordinates).knn_accuracy is None
+    many = np.random.default_rng(0).random((3000, 3)).astype(np.float32)
+    start = time.process_time()
+    assert maps.curves(many, many[:, :2]).n == maps.MOST_CURVED
+    assert time.process_time() - start < 1
 
 
 def test_large_maps_are_measured_on_a_part(digits):

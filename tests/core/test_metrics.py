@@ -174,6 +174,20 @@ def test_continuity_is_trustworthiness_with_the_sides_exchanged(k):
         metrics.continuity(np.zeros((10, 10)), np.zeros((10, 2)), k=5)
 
 
+def test_curves_equal_the_single_figures_and_sklearn_at_each_k():
+    x = np.random.default_rng(0).normal(size=(90, 6))
+    y, labels = x[:, :2], np.random.default_rng(1).integers(0, 4, 90)
+    given, ks = points.distances(x), [1, 3, 10, 44]
+    trust, kept = metrics.trustworthiness_curve(given, y, ks), metrics.continuity_curve(given, y, ks)
+    np.testing.assert_allclose(trust, [sklearn.manifold.trustworthiness(x, y, n_neighbors=k) for k in ks])
+    np.testing.assert_allclose(kept, [sklearn.manifold.trustworthiness(y, x, n_neighbors=k) for k in ks])
+    np.testing.assert_array_equal(trust, [metrics.trustworthiness(given, y, k) for k in ks])
+    np.testing.assert_array_equal(kept, [metrics.continuity(given, y, k) for k in ks])
+    right = metrics.knn_curve(y, labels, [1, 5, 200])
+    np.testing.assert_array_equal(right, [metrics.knn_accuracy(y, labels, k) for k in (1, 5, 200)])
+    assert len(set(trust)) == len(set(kept)) == 4
+
+
 def test_knn_accuracy_equals_a_plain_loop():
     rng = np.random.default_rng(0)
     coordinates, labels = rng.standard_normal((50, 2)), rng.integers(3, 6, 50)
