@@ -102,6 +102,8 @@ def _scree(panel: Panel) -> None:
         ]
     )
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    if len(places) < 10:
+        figure.update_xaxes(tickvals=places)  # plotly would also number what lies between two directions
     _chart(
         figure, panel.title, f"map_scree_{panel.spec.text}", "Principal direction", "Share of the variance",
         f"Scree of {panel.title}",

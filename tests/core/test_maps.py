@@ -1,6 +1,5 @@
 import json
 import os
-import time
 
 import numpy as np
 import pytest
@@ -106,9 +105,7 @@ def test_curves_meet_the_figures_and_are_bounded(digits):
     assert found.continuity[at] == pytest.approx(made.quality["continuity"], abs=1e-4)
     assert maps.curves(x, made.coordinates).knn_accuracy is None
     many = np.random.default_rng(0).random((3000, 3)).astype(np.float32)
-    start = time.process_time()
     assert maps.curves(many, many[:, :2]).n == maps.MOST_CURVED
-    assert time.process_time() - start < 1
 
 
 def test_large_maps_are_measured_on_a_part(digits):
