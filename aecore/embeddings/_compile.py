@@ -84,6 +84,8 @@ def shared(small: bool = False) -> Generator[Run]:
     with ThreadPoolExecutor(cores(), "map") as pool:
 
         def spread(kernel: Callable[..., Any], jobs: Sequence[tuple[Any, ...]]) -> None:
+            if len(jobs) == 1:  # handing one over takes longer than many a job
+                return alone(kernel, jobs)
             for future in [pool.submit(kernel, *job) for job in jobs]:
                 future.result()
 
