@@ -7,6 +7,7 @@ touched, and nothing spins.
 
 import contextlib
 import functools
+import gc
 import inspect
 import os
 import threading
@@ -32,7 +33,7 @@ def compiled(function: Callable[..., Any]) -> Callable[[], Callable[..., Any]]:
 
     @functools.cache
     def get() -> Callable[..., Any]:
-        with _MAKING:
+        with _MAKING, _no_collection():
             import numba
             from numba.core import config
 
@@ -44,11 +45,32 @@ def compiled(function: Callable[..., Any]) -> Callable[[], Callable[..., Any]]:
             options |= {"_nrt": False, "no_cfunc_wrapper": True, "no_rewrites": True}
             with _cache_folder(config):
                 try:
-                    return numba.njit(cache=True, **options)(plain)
+                    fast = numba.njit(cache=True, **options)(plain)
                 except (RuntimeError, OSError):  # no folder that can be written
-                    return numba.njit(**options)(plain)
+                    fast = numba.njit(**options)(plain)
+
+        def kernel(*arguments: Any) -> None:
+            if fast.nopython_signatures:
+                fast(*arguments)
+            else:
+                with _no_collection():
+                    fast(*arguments)
+
+        return kernel
 
     return get
+
+
+@contextlib.contextmanager
+def _no_collection() -> Generator[None]:
+    """Numba makes so many objects that, with torch loaded, a quarter of the time would go into looking for garbage."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 @contextlib.contextmanager
