@@ -1,8 +1,8 @@
-"""Every page on a phone in the dark and on a desk in the light: nothing is cut off, and the picture comes first."""
+"""Every page on a desk in the light and on a phone in the dark: nothing is cut off, and the picture comes first."""
 
 import pytest
-from conftest import OpenPage, picture_of, source_of
-from playwright.sync_api import Page, expect
+from conftest import OpenPage, expect_seen, picture_of
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 PAGES = {
     "": "Autoencoders by touch",
@@ -17,49 +17,41 @@ DARKEST, LIGHTEST = 60, 235
 
 OVERFLOW = """() => [document.documentElement, document.querySelector('[data-testid=stMain]')]
   .map(box => box.scrollWidth - box.clientWidth)"""
-BACKGROUND = "app => getComputedStyle(app).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+BACKGROUND = """([darkest, lightest]) => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor
+  .match(/\\d+/g).slice(0, 3).every(part => darkest <= part && part <= lightest)"""
 
 
-def opened(open_page: OpenPage, path: str, width: int, dark: bool) -> Page:
-    page = open_page(path, width=width, dark=dark)
-    expect(page.get_by_role("heading", name=PAGES[path], exact=True)).to_be_visible()
-    expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0)
-    return page
-
-
-def main_picture(page: Page, path: str):
+def main_picture(page: Page, path: str) -> Locator:
     if path == "":
         return page.locator(".hero")
     return page.locator(".panels") if path.startswith("maps") else picture_of(page)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=PAGES.values())
-def test_on_a_phone_in_the_dark_nothing_is_wider_than_the_screen_and_the_picture_comes_first(
-    open_page: OpenPage, path: str
-) -> None:
-    page = opened(open_page, path, 400, True)
-    picture = main_picture(page, path)
-    expect(picture).to_be_visible()
-    assert page.evaluate(OVERFLOW) == [0, 0]
-    assert all(part < DARKEST for part in page.get_by_test_id("stApp").evaluate(BACKGROUND))
-    if path.startswith(("denoise", "walk", "maps")):
-        box = picture.bounding_box()
-        below = [control.bounding_box() for control in page.get_by_role("slider").all()[:2]]
-        assert box is not None
-        assert box["y"] < 500
-        assert all(control["y"] > box["y"] for control in below if control)
-
-
-@pytest.mark.parametrize("path", PAGES, ids=PAGES.values())
-def test_on_a_desk_in_the_light_the_main_picture_is_seen_without_scrolling(open_page: OpenPage, path: str) -> None:
-    page = opened(open_page, path, 1280, False)
-    picture = main_picture(page, path)
-    expect(picture).to_be_visible()
-    if path != "" and not path.startswith("maps"):
-        source_of(picture)
-    box = picture.bounding_box()
+def box_of(part: Locator) -> FloatRect:
+    box = part.bounding_box()
     assert box is not None
+    return box
+
+
+@pytest.mark.parametrize("path", PAGES, ids=PAGES.values())
+def test_nothing_is_cut_off_on_a_desk_in_the_light_nor_on_a_phone_in_the_dark(open_page: OpenPage, path: str) -> None:
+    page = open_page(path)
+    expect(page.get_by_role("heading", name=PAGES[path], exact=True)).to_be_visible()
+    expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0)
+    picture = main_picture(page, path)
+    expect_seen(picture)
+    box = box_of(picture)
     assert box["y"] >= 0
-    assert box["y"] + box["height"] <= 800
+    assert box["y"] + box["height"] <= 800, "seen without scrolling"
     assert page.evaluate(OVERFLOW) == [0, 0]
-    assert all(part > LIGHTEST for part in page.get_by_test_id("stApp").evaluate(BACKGROUND))
+    page.wait_for_function(BACKGROUND, arg=[LIGHTEST, 255])
+
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(BACKGROUND, arg=[0, DARKEST])
+    expect_seen(picture)
+    assert page.evaluate(OVERFLOW) == [0, 0]
+    if path.startswith(("denoise", "walk", "maps")):
+        top = box_of(picture)["y"]
+        assert top < 500
+        assert all(box_of(control)["y"] > top for control in page.get_by_role("slider").all()[:2]), "it comes first"
