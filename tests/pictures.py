@@ -61,6 +61,7 @@ def pages() -> None:
         for name, run in [("denoise", "digits-denoising"), ("walk", "patterns-variational"), ("maps", "digits-deep")]:
             page.goto(f"{url}/{name}?run={run}")
             page.wait_for_selector(REST)
+            page.wait_for_selector("[data-live=true], .maps[data-ready='1']")
             page.wait_for_load_state("networkidle")
             page.screenshot(path=OUT / f"page-{name}.png")
         browser.close()

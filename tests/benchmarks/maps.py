@@ -172,7 +172,7 @@ def compilation(repeat: int) -> None:
             for seconds in (fresh, cached):
                 env = {**os.environ, "NUMBA_CACHE_DIR": folder}
                 done = subprocess.run(
-                    [sys.executable, "-c", FIRST], env=env, capture_output=True, text=True, check=True
+                    [sys.executable, "-P", "-c", FIRST], env=env, capture_output=True, text=True, check=True
                 )
                 wall, processor = map(float, done.stdout.split())
                 seconds.append((wall, processor))
