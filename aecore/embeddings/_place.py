@@ -79,7 +79,7 @@ def place(
     planes = np.zeros((3, n), np.float32)
     planes[:d] = fitted.T
     places = _beside_nearest(wanted, fitted)
-    found, least = places.copy(), np.full(m, np.inf)
+    found, least = places.copy(), np.full(m, np.finfo(np.float64).max)
     plain, jumped = np.zeros((m, d)), np.zeros(m, bool)  # SMACOF's step, and whether another was taken
     left = np.arange(m)
     for _ in range(steps):
@@ -127,5 +127,7 @@ def _derivatives(
     jobs = [(wanted, planes, left, at, sums, low, min(low + size, k)) for low in range(0, k, size)]
     run(_bends_fast(), jobs)
     sums = sums.astype(np.float64)
-    bend = sums[:, [[5, 6, 7], [6, 8, 9], [7, 9, 10]]][:, :d, :d] + sums[:, 4, None, None] * np.eye(d)
+    unit = np.eye(d)
+    bend = sums[:, [[5, 6, 7], [6, 8, 9], [7, 9, 10]]][:, :d, :d] + sums[:, 4, None, None] * unit
+    bend[~np.isfinite(bend).all(axis=(1, 2))] = wanted.shape[1] * unit  # on a fitted point: SMACOF's step
     return sums[:, 0], sums[:, 1 : 1 + d], bend

@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from aecore import metrics, points
 from aecore.embeddings import ClassicalMds, CodeMap, Mds, NonmetricMds, Pca, Tsne, Umap
 from aecore.embeddings._compile import shared
+from aecore.embeddings._place import place
 from aecore.errors import BadInput, Stopped
 from aecore.parts import Embedding
 from aecore.registry import make, members
@@ -279,6 +280,27 @@ def test_mds_transform_finds_less_stress_than_any_place_on_a_fine_raster(digits,
     # A single point's stress may have several valleys; the nearest images decide which one is meant.
     assert (found <= best * 1.02).all()
     assert (found <= best).mean() >= 0.7
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fitted"),
+    [
+        ([1, 1, 1], [[0, 0], [0, 0], [0, 0]]),
+        ([0, 1], [[0, 0], [0, 0]]),
+        ([1], [[2, 3]]),
+        ([0, 0, 0], [[1, 1], [1, 1], [1, 1]]),
+        ([1, 2, 3], [[0, 0], [0, 0], [5, 5]]),
+        ([1e-20, 2e-20], [[0, 0], [2e-20, 0]]),
+        ([1e30, 1], [[0, 0], [1e19, 0]]),
+    ],
+)
+def test_placing_ends_at_a_finite_place_where_there_is_no_slope_or_no_number(wanted, fitted):
+    with shared(small=True) as run:
+        found = place(np.array([wanted], np.float32), np.array(fitted, np.float64), run)
+    assert np.isfinite(found).all()
+    low, high = np.min(fitted, axis=0), np.max(fitted, axis=0)
+    assert (found >= low - np.max(wanted)).all()
+    assert (found <= high + np.max(wanted)).all()
 
 
 def test_placing_alone_recovers_a_known_place():
