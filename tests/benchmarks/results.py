@@ -96,18 +96,19 @@ def deep() -> None:
 
 
 def map_of_two() -> None:
-    begun = time.perf_counter()
-    session = train("deep", MAP)
-    print(f"  validation {validation_loss(session):.3f} nats")
-    nearest = KNeighborsClassifier(15).fit(*codes(session, "train"))
-    say(
-        "two units, 15-nearest-neighbour accuracy on validation",
-        nearest.score(*codes(session, "validation")),
-        0.88,
-        begun,
-        True,
-    )
-    say("two units, 15-nearest-neighbour accuracy on test", nearest.score(*codes(session, "test")), 0.88, begun, True)
+    begun, found = time.perf_counter(), list[float]()
+    for seed in range(2):
+        session = train("deep", {**MAP, "seed": seed})
+        nearest = KNeighborsClassifier(15).fit(*codes(session, "train"))
+        validation = nearest.score(*codes(session, "validation"))
+        found.append(nearest.score(*codes(session, "test")))
+        loss = validation_loss(session)
+        print(
+            f"  seed {seed}: {validation:.3f} on validation ({loss:.3f} nats), {found[-1]:.3f} on test",
+            flush=True,
+        )
+    what = "two units, 15-nearest-neighbour accuracy on test, mean of 2 seeds"
+    say(what, float(np.mean(found)), 0.88, begun, above=True)
 
 
 def variational() -> None:
