@@ -30,19 +30,16 @@ def _tiles(
     two or four times.
     """
     features = len(a[0])  # a.shape[1] would take 0.05 s more to compile
-    last = lengths[high - 1]
-    j0 = 0
-    while j0 < last:
+    for j0 in range(0, lengths[high - 1], _BLOCK):
         for q in range(low, high):
             end = j0 + _BLOCK
-            if end > lengths[q]:  # numba compiles `min` as a function of its own, and steps of two take it longer
+            if end > lengths[q]:  # numba compiles `min` as a function of its own
                 end = lengths[q]
             x0 = a[4 * q]
             x1 = a[4 * q + 1]
             x2 = a[4 * q + 2]
             x3 = a[4 * q + 3]
-            for half in range(j0 >> 1, end >> 1):
-                j = 2 * half
+            for j in range(j0, end, 2):
                 y0 = b[j]
                 y1 = b[j + 1]
                 s00 = s01 = s10 = s11 = s20 = s21 = s30 = s31 = np.float32(0)
@@ -73,7 +70,6 @@ def _tiles(
                 at += strides[q]
                 flat[at] = math.sqrt(s30)
                 flat[at + 1] = math.sqrt(s31)
-        j0 += _BLOCK
 
 
 _tiles_fast = compiled(_tiles)

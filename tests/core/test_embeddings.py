@@ -303,6 +303,14 @@ def test_placing_ends_at_a_finite_place_where_there_is_no_slope_or_no_number(wan
     assert (found <= high + np.max(wanted)).all()
 
 
+def test_placing_leaves_a_pile_of_fitted_points_that_it_starts_upon():
+    """Ten fitted points at 0 and five at 5: 10 (x − 1)² + 5 (5 − x − 4.5)² is least at 5/6."""
+    fitted, wanted = np.zeros((15, 2)), np.ones((1, 15), np.float32)
+    fitted[10:, 0], wanted[0, 10:] = 5, 4.5
+    with shared(small=True) as run:
+        np.testing.assert_allclose(place(wanted, fitted, run), [[5 / 6, 0]], atol=1e-3)
+
+
 def test_placing_alone_recovers_a_known_place():
     for dimensions in (2, 3):
         rng = np.random.default_rng(0)
