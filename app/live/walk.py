@@ -21,6 +21,8 @@ from app.widgets.walk_place import Place
 
 HERE = Path(__file__).parent
 WALK = "walk"
+PAPER_WIDTH = 320
+"""Pixels on the page for the paper to draw on and the tools below it."""
 """Names the walk that the parts share in the browser."""
 FULL = 0.5
 """The difference, as a share of the pixel range, that gets the full colour."""
@@ -115,7 +117,8 @@ def draw(session: Session, walk: str = WALK) -> None:
     key = DRAW_KEY if walk == WALK else f"{walk}_draw"
     if session.shape[0] not in (1, 3) or session.config.dataset.value_range != (0.0, 1.0):
         return
-    with st.popover("Draw", icon=":material/brush:", width="stretch"):
+    # The paper does not tell a popover how wide it is: one with a short button would cut it off.
+    with st.popover("Draw", icon=":material/brush:", width="stretch"), st.container(width=PAPER_WIDTH):
         _DRAW(
             key=key,
             data={

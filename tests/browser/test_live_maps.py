@@ -172,7 +172,9 @@ def test_the_selected_go_to_denoise(open_page: OpenPage) -> None:
 def test_a_drawing_lands_on_all_maps(open_page: OpenPage) -> None:
     page = opened(open_page)
     page.get_by_role("button", name="Draw").click()
-    paper = page.locator(".paper")
+    paper, popover = page.locator(".paper"), page.get_by_test_id("stPopoverBody").locator("visible=true").first
+    expect(paper).to_be_visible()
+    assert popover.evaluate("body => body.scrollWidth - body.clientWidth") <= 0, "the paper is whole"
     page.mouse.move(*place(paper, 0.5, 0.2))
     page.mouse.down()
     page.mouse.move(*place(paper, 0.5, 0.8), steps=6)
