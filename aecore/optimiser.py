@@ -1,5 +1,7 @@
 """AdamW without the bookkeeping of `torch.optim`, which costs small networks more than their arithmetic."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,14 +20,12 @@ class AdamW:
         self.state = [(p, torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
 
     @torch.no_grad()
-    def step(self, rate: float | Float[Tensor, ""]) -> None:
-        """One step of size `rate` along the gradients, which are then dropped; parameters without one stay."""
-        live = [(p, p.grad, m, v) for p, m, v in self.state if p.grad is not None]
-        parameters, gradients, means, squares = (list[Tensor](column) for column in zip(*live, strict=True))
+    def step(self, gradients: Sequence[Tensor | None], rate: float | Float[Tensor, ""]) -> None:
+        """One step of size `rate` along the gradients, one for each parameter; parameters without one stay."""
+        live = [(*one, g) for one, g in zip(self.state, gradients, strict=True) if g is not None]
+        parameters, means, squares, given = (list[Tensor](column) for column in zip(*live, strict=True))
         self.count += 1
         torch._fused_adamw_(  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
-            parameters, gradients, means, squares, [], [self.count] * len(live), lr=rate, beta1=0.9, beta2=0.999,
+            parameters, given, means, squares, [], [self.count] * len(live), lr=rate, beta1=0.9, beta2=0.999,
             weight_decay=self.weight_decay, eps=1e-8, amsgrad=False, maximize=False,
         )  # fmt: skip
-        for parameter in parameters:
-            parameter.grad = None

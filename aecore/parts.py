@@ -329,6 +329,10 @@ class Objective(Part):
     def terms(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, PerImage]:
         """{name: (B,)} in nats per image. The first is the reconstruction −log p(x | h). What belongs to the batch as a
         whole (a mean activity) is given to each of its images alike, so that the mean over the batch is right.
+
+        Training records the operations of a step and repeats them (`aecore.recorded`), so they must not depend on
+        values or on how often this was called; what has to look at a value reads it (`float(…)`) and is then called
+        for every step.
         """
 
     def log_prior(self, z: Codes) -> PerImage | None:

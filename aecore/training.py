@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import torch
 from jaxtyping import Int64, Num, UInt8
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from aecore.analysis import analyse
@@ -157,7 +158,7 @@ class Trainer:
         there.
         """
         try:
-            found = self._measured(self._whole, self.model.reconstruct)
+            found = self._measuring(self._whole, self.model.reconstruct)()
             self.worst_sse = 10 * max(found.sse, LEAST_ROOM)
             self._resume()
             if not self.done:
@@ -186,8 +187,8 @@ class Trainer:
         def step(batch: Batch, rate: Tensor) -> dict[str, Tensor]:
             with self.autocast:
                 terms = terms_of(batch, self.noise)
-            functools.reduce(torch.add, terms.values()).float().mean().backward()
-            optimiser.step(rate)
+            loss = functools.reduce(torch.add, terms.values()).float().mean()
+            optimiser.step(torch.autograd.grad(loss, parameters, allow_unused=True), rate)
             objective.after_step(self.model)
             return terms
 
@@ -205,19 +206,24 @@ class Trainer:
             self.epoch += epochs
             return
         loss, redraw = loss or self._whole, redraw or self.model.reconstruct
-        self._begin_stage(loss, redraw)
+        measured = self._measuring(loss, redraw)
+        self._begin_stage(measured())
         size = min(self.config.training.batch_size, len(self.images))
         # The same memory in every step, so that a step can be recorded.
-        chosen = torch.zeros(size, dtype=torch.int64, device=self.device)
         rate = torch.zeros((), device=self.device)
         sums: dict[str, Tensor] = {}
 
-        def work(part: Int64[Tensor, "b"] = chosen) -> None:
-            for name, term in step(self.batch(self._shown(part)), rate).items():
+        def work(chosen: Int64[Tensor, "b"]) -> None:
+            for name, term in step(self.batch(self._shown(chosen)), rate).items():
                 total = term.detach().float().sum()
                 sums[name] = sums[name].add_(total) if name in sums else total
 
-        one = Recorded(work, self.device, [self.noise])
+        @functools.cache
+        def recorded(count: int) -> tuple[Int64[Tensor, "b"], Callable[[], None]]:
+            """A step for so many images (the last of an epoch may have fewer), and where it looks for their numbers."""
+            chosen = torch.zeros(count, dtype=torch.int64, device=self.device)
+            return chosen, Recorded(functools.partial(work, chosen), self.device, [self.noise])
+
         for epoch in range(epochs):
             self.model.train()
             order = torch.randperm(len(self.images), generator=self.order).to(self.device).split(size)
@@ -226,11 +232,9 @@ class Trainer:
                 if self.should_stop is not None and self.should_stop():
                     raise Stopped
                 rate.fill_(learning_rate(self.config.training, (epoch + index / len(order)) / epochs))
-                if len(part) == size:
-                    chosen.copy_(part)
-                    one()
-                else:
-                    work(part)
+                chosen, one = recorded(len(part))
+                chosen.copy_(part)
+                one()
                 # Read now and then: a number read back waits for all that was asked of the device before.
                 if index % 50 == 0 or index == len(order) - 1:
                     for name, total in sums.items():
@@ -242,7 +246,7 @@ class Trainer:
                 if index < len(order) - 1:
                     self._report(stage, index + 1, len(order))
             self.epoch += 1
-            found = self._measured(loss, redraw)
+            found = measured()
             self._judge(found)
             self._write(stage, {name: total / len(self.images) for name, total in totals.items()}, found)
             self._report(stage, 0, len(order))
@@ -257,12 +261,11 @@ class Trainer:
         by = torch.randint(2 * reach + 1, (2, len(chosen)), generator=self.noise, device=self.device)
         return self.windows[chosen, :, by[0], by[1]]
 
-    def _begin_stage(self, loss: LossFunction, redraw: Redraw) -> None:
+    def _begin_stage(self, found: HeldOut) -> None:
         """Order and noise follow from the seed and the stage alone, so that a stage can be begun again."""
         seed = self.config.training.seed + 7919 * (len(self.stages) - 1)
         self.order.manual_seed(seed)
         self.noise.manual_seed(seed + 1)
-        found = self._measured(loss, redraw)
         # A loss may begin near 0 or below (a density), so it gets room by the number of values: 100 nats for each.
         self.worst_loss = 10 * abs(found.loss) + 100 * max(self.held_out[0].numel(), LEAST_ROOM)
         self.best_loss = math.inf
@@ -298,29 +301,41 @@ class Trainer:
         corrupted, visible = self.config.corruption.corrupt(clean, self.noise)
         return Batch(clean, corrupted, visible)
 
-    @torch.no_grad()
-    def _measured(self, loss: LossFunction, redraw: Redraw) -> HeldOut:
-        """`loss` and the squared error of `redraw` on held-out images, under the same noise every epoch."""
-        self.model.eval()
-        noise = torch.Generator(self.device).manual_seed(self.config.training.seed + 2)
-        corrupted, visible = self.config.corruption.corrupt(self.held_out, noise)
-        losses, errors, first = list[Tensor](), list[Tensor](), corrupted[:0]
-        for start in range(0, len(corrupted), 500):
-            part = slice(start, start + 500)
-            seen = None if visible is None else visible[part]
-            batch = Batch(self.held_out[part], corrupted[part], seen)
-            losses.append(torch.stack(list(loss(batch, noise).values())).sum(0))
-            redrawn = redraw(corrupted[part], seen)
-            errors.append((redrawn - self.held_out[part]).square().flatten(1).sum(1))
-            first = first if len(first) else redrawn[:PREVIEW_IMAGES]
-        hidden = None if visible is None else visible[:PREVIEW_IMAGES]
-        found = HeldOut(
-            float(torch.cat(losses).mean()), float(torch.cat(errors).mean()), corrupted[:PREVIEW_IMAGES], hidden, first
-        )
-        self.sse = found.sse
-        if not math.isfinite(found.loss) or not math.isfinite(found.sse):
-            raise Diverged(self._why("the error on held-out images became infinite"))
-        return found
+    def _measuring(self, loss: LossFunction, redraw: Redraw) -> Callable[[], HeldOut]:
+        """What measures `loss` and the squared error of `redraw` on held-out images, under the same noise each time."""
+        noise = torch.Generator(self.device)
+        figures = torch.zeros(2, device=self.device)
+        shown = list[tuple[Tensor, Tensor | None, Tensor]]()
+
+        @torch.no_grad()
+        def work() -> None:
+            corrupted, visible = self.config.corruption.corrupt(self.held_out, noise)
+            losses, errors, first = list[Tensor](), list[Tensor](), corrupted[:0]
+            for start in range(0, len(corrupted), 500):
+                part = slice(start, start + 500)
+                seen = None if visible is None else visible[part]
+                batch = Batch(self.held_out[part], corrupted[part], seen)
+                losses.append(torch.stack(list(loss(batch, noise).values())).sum(0))
+                redrawn = redraw(corrupted[part], seen)
+                errors.append((redrawn - self.held_out[part]).square().flatten(1).sum(1))
+                first = first if len(first) else redrawn[:PREVIEW_IMAGES]
+            figures.copy_(torch.stack([torch.cat(losses).mean(), torch.cat(errors).mean()]))
+            hidden = None if visible is None else visible[:PREVIEW_IMAGES]
+            shown[:] = [(corrupted[:PREVIEW_IMAGES], hidden, first)]
+
+        one = Recorded(work, self.device, [noise])
+
+        def measured() -> HeldOut:
+            self.model.eval()
+            noise.manual_seed(self.config.training.seed + 2)
+            one()
+            total, error = figures.tolist()
+            self.sse = error
+            if not math.isfinite(total) or not math.isfinite(error):
+                raise Diverged(self._why("the error on held-out images became infinite"))
+            return HeldOut(total, error, *shown[0])
+
+        return measured
 
     def _judge(self, found: HeldOut) -> None:
         """Refuses absurd figures; keeps the weights that are best by the loss of their stage."""
@@ -400,13 +415,14 @@ def _refuse_unusable(data: Data, train: Int64[np.ndarray, "m"]) -> None:
 
 @contextlib.contextmanager
 def threads(count: int):
-    """The wanted number of threads, and the old one afterwards: a server in the same process must not be slowed down
-    for good.
+    """The wanted number of threads, torch's and numpy's, and the old one afterwards: a server in the same process must
+    not be slowed down for good.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        yield
+        with threadpool_limits(count, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 

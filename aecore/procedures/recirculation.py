@@ -38,15 +38,17 @@ class Recirculation(Procedure):
         optimiser = AdamW(list(loop.model.parameters()), loop.config.training.weight_decay)
 
         def step(batch: Batch, rate: Tensor) -> dict[str, Tensor]:
-            loss = self.changes(loop.model, batch)
-            optimiser.step(rate)
+            changes, loss = self.changes(loop.model, batch)
+            optimiser.step(changes, rate)
             return {"reconstruction": loss}
 
         loop.epochs("recirculation", loop.config.training.epochs, step)
 
     @torch.no_grad()
-    def changes(self, model: Any, batch: Batch) -> Tensor:
-        """Puts −Δ / (1 − λ) of every weight where an optimiser looks for its gradient; the loss per image, in nats."""
+    def changes(self, model: Any, batch: Batch) -> tuple[list[Tensor], Tensor]:
+        """−Δ / (1 − λ) of every weight, in the order of the model's parameters, where an optimiser takes gradients; and
+        the loss per image, in nats.
+        """
         encoder: DenseEncoder = model.encoder
         decoder: DenseDecoder | TiedDecoder = model.decoder
         x = batch.clean.flatten(1)
@@ -56,15 +58,12 @@ class Recirculation(Procedure):
         h3 = encoder.layer(0, x2)
         scale = 1 / (len(x) * (1 - self.regression))
         visible, hidden = (x2 - x) * scale, (h3 - h1) * scale
-        weight, bias = encoder.layers[0].parameters()
-        weight.grad, bias.grad = hidden.T @ x2, hidden.sum(0)
-        *matrix, bias = decoder.learned(0)
-        bias.grad = visible.sum(0)
-        if matrix:
-            matrix[0].grad = visible.T @ h1
-        else:
-            weight.grad += h1.T @ visible
-        return model.likelihood.nll(out, batch.clean).flatten(1).sum(1)
+        up = hidden.T @ x2
+        down = [visible.T @ h1] if len(decoder.learned(0)) == 2 else []
+        if not down:
+            up += h1.T @ visible
+        loss = model.likelihood.nll(out, batch.clean).flatten(1).sum(1)
+        return [up, hidden.sum(0), *down, visible.sum(0)], loss
 
     def refusal(self, config: Any) -> str | None:
         layers = config.backbone.dense_layers()

@@ -27,7 +27,7 @@ from aecore.kinds import RECIPES, recipe
 from aecore.loading import load_data
 from aecore.model import build
 from aecore.parts import Batch, Data
-from aecore.training import Progress, Trainer, native_bfloat16
+from aecore.training import Progress, Trainer, native_bfloat16, threads
 
 RATE = 1e-3
 SAME_STEPS = {"learning_rate": RATE, "schedule": "constant", "weight_decay": 0.0}
@@ -118,7 +118,7 @@ def turns(config: RunConfig, data: Data, every: int, between: Callable[[], None]
     last turn of an epoch has the validation in it.
     """
     seconds, count = list[float](), 0
-    begun, threads = 0.0, torch.get_num_threads()
+    begun, theirs = 0.0, torch.get_num_threads()
 
     def on_step(progress: Progress) -> None:
         nonlocal begun, count
@@ -126,19 +126,15 @@ def turns(config: RunConfig, data: Data, every: int, between: Callable[[], None]
         if count % every == 0:
             seconds.append(CLOCK() - begun)
             if progress.fraction < 1:
-                pause()
+                with threads(theirs):
+                    between()
             begun = CLOCK()
 
-    def pause() -> None:
-        torch.set_num_threads(threads)
-        between()
-        torch.set_num_threads(min(threads, trainer.threads))
-
     trainer = Trainer(config, data, on_step=on_step)
-    pause()
-    begun = CLOCK()
-    config.procedure.run(trainer)
-    torch.set_num_threads(threads)
+    between()
+    with threads(min(theirs, trainer.threads)):
+        begun = CLOCK()
+        config.procedure.run(trainer)
     return trainer, seconds
 
 

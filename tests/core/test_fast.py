@@ -26,21 +26,19 @@ def test_adamw_is_that_of_torch_bit_for_bit(decay):
     )
     for step in range(20):
         x, rate = torch.randn(8, 5), 0.01 / (1 + step)
-        for net in (ours, theirs):
-            net(x).square().sum().backward()
+        gradients = torch.autograd.grad(ours(x).square().sum(), list(ours.parameters()))
+        theirs(x).square().sum().backward()
         two.param_groups[0]["lr"] = rate
-        one.step(rate)
+        one.step(gradients, rate)
         two.step()
         two.zero_grad()
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
-    assert all(p.grad is None for p in ours.parameters())
 
 
 def test_a_parameter_without_a_gradient_stays():
     used, unused = torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(3))
     optimiser = AdamW([used, unused], 0.5)
-    used.square().sum().backward()
-    optimiser.step(0.1)
+    optimiser.step(torch.autograd.grad(used.square().sum(), [used, unused], allow_unused=True), 0.1)
     assert torch.equal(unused, torch.ones(3))
     assert (used < 1).all()
 

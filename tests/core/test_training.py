@@ -94,7 +94,7 @@ def test_training_sees_every_training_image_once_an_epoch_and_no_other(configure
         kind: str = "watch"
 
         def terms(self, model, batch, generator):
-            if model.training:
+            if model.training and float(batch.clean.max()) <= 1:  # what reads a number is called for each step
                 seen.append(batch.clean)
             out = model.decode(model.encode(batch.corrupted).mean)
             return {"reconstruction": model.likelihood.nll(out, batch.clean).flatten(1).sum(1)}
@@ -166,12 +166,14 @@ def test_the_best_epoch_by_validation_is_kept_not_the_last(configure, store):
             return {"reconstruction": model.likelihood.nll(out, batch.clean).flatten(1).sum(1)}
 
         def after_step(self, model):
-            steps.append(1)
+            steps.append(
+                float(model.decoder.layers[-1].weight.detach()[0, 0])
+            )  # what reads a number is called for each step
             if len(steps) > 30:
                 with torch.no_grad():
                     model.decoder.layers[-1].weight.mul_(0.8)
 
-    steps: list[int] = []
+    steps: list[float] = []
     config = configure(objective=Spoils(), training={"epochs": 4, "learning_rate": 1e-2, "schedule": "constant"})
     trainer = Trainer(config, digits(config))
     trainer.run()
@@ -221,9 +223,11 @@ def test_divergence_after_good_epochs_keeps_the_good_weights(configure, store):
             return {"reconstruction": factor * model.likelihood.nll(out, batch.clean).flatten(1).sum(1)}
 
         def after_step(self, model):
-            steps.append(1)
+            steps.append(
+                float(model.decoder.layers[-1].weight.detach()[0, 0])
+            )  # what reads a number is called for each step
 
-    steps: list[int] = []
+    steps: list[float] = []
     run_id = train(configure(objective=Explodes(), training={"epochs": 9}), store)
     status = RunFolder(store.folder(run_id)).status()
     assert status.state == "failed"
