@@ -19,7 +19,7 @@ SHARED = 32768
 """Work on more values than these torch shares out among its threads."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Operation:
     """An operation of torch that was carried out: its overload, what it was given, and what it made or wrote."""
 
@@ -230,7 +230,8 @@ def _copy(out: Any, a: Any, b: Any, non_blocking: bool = False) -> list[Call]:
 def _select(out: Any, a: Any, axis: int, chosen: Any) -> list[Call] | None:
     if not out.flags.c_contiguous:
         return None
-    return [functools.partial(np.take, a, chosen, axis, out, "clip")]  # which saves a copy; torch looked for bad ones
+    # Its own check of the indices would need another copy; they come from permutations, and torch checked the first.
+    return [functools.partial(np.take, a, chosen, axis, out, "clip")]
 
 
 def _stack(out: Any, parts: Any, axis: int = 0) -> list[Call] | None:
