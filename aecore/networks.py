@@ -85,7 +85,8 @@ class DenseEncoder(Encoder):
             slopes.append(ACTIVATIONS[name][1](pre))
             a = ACTIVATIONS[name][0](pre)
         weights: list[Tensor] = [layer.weight for layer in self.layers]  # pyright: ignore[reportAssignmentType]
-        weights[-1], slopes[-1] = weights[-1][:: self.params_per_code], slopes[-1][:, :: self.params_per_code]
+        if self.params_per_code > 1:
+            weights[-1], slopes[-1] = weights[-1][:: self.params_per_code], slopes[-1][:, :: self.params_per_code]
         if len(weights) == 1:
             return slopes[0].square() @ weights[0].square().sum(1)
         rows = slopes[-1][:, :, None] * weights[-1]

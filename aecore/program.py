@@ -207,7 +207,8 @@ def _rsub(out: Any, a: Any, b: Any, alpha: int | float = 1) -> list[Call] | None
 
 
 def _power(out: Any, a: Any, exponent: int | float) -> list[Call] | None:
-    return _ufunc(np.square)(out, a) if exponent == 2 else None
+    function = {1: np.positive, 2: np.square}.get(exponent)
+    return function and _ufunc(function)(out, a)
 
 
 def _relu(out: Any, a: Any) -> list[Call] | None:
@@ -270,8 +271,8 @@ def _table() -> dict[Any, Quick]:
     table |= dict.fromkeys((aten.clone.default, aten._to_copy.default), _copied)
     table |= dict.fromkeys((aten.sum.default, aten.sum.dim_IntList), _sum)
     return table | {
-        aten.mm.default: _dot, aten.addmm.default: _addmm, aten.rsub.Scalar: _rsub, aten.relu.default: _relu,
-        aten.index_select.default: _select,
+        aten.mm.default: _dot, aten.mv.default: _dot, aten.addmm.default: _addmm, aten.rsub.Scalar: _rsub,
+        aten.relu.default: _relu, aten.index_select.default: _select,
         aten.pow.Tensor_Scalar: _power, aten.copy_.default: _copy, aten.stack.default: _stack, aten.cat.default: _cat,
     }  # fmt: skip
 

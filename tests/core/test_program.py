@@ -36,6 +36,7 @@ ONE = [
     torch.exp, torch.neg, torch.abs, torch.tanh, torch.relu, torch.square, F.gelu, lambda a: a.sgn(),
     lambda a: 1 - a, lambda a: a * 2, lambda a: a - 1, lambda a: a / 3, lambda a: a.t().contiguous().t(),
     lambda a: a.sum(0), lambda a: a.sum(1, keepdim=True), lambda a: a.sum(), lambda a: a.mean(0), lambda a: a**3,
+    lambda a: a**1.0, lambda a: a @ a[0],
     lambda a: torch.ones_like(a), lambda a: torch.zeros_like(a).add_(a), lambda a: a[:, 1:].sum(1)[:, None],
     lambda a: torch.stack([a[0]]), lambda a: a.reshape(-1)[:9].view(3, 3), lambda a: a.double().float(),
     lambda a: a.softmax(1), lambda a: torch.full((3, 3), 2.0).mul_(a), lambda a: a.unsqueeze(0).squeeze_(0),
