@@ -207,8 +207,9 @@ def _rsub(out: Any, a: Any, b: Any, alpha: int | float = 1) -> list[Call] | None
 
 
 def _power(out: Any, a: Any, exponent: int | float) -> list[Call] | None:
-    function = {1: np.positive, 2: np.square}.get(exponent)
-    return function and _ufunc(function)(out, a)
+    if exponent not in (1, 2):
+        return None
+    return _ufunc(np.square if exponent == 2 else np.positive)(out, a)
 
 
 def _relu(out: Any, a: Any) -> list[Call] | None:
