@@ -19,7 +19,8 @@ MEMORY = 64 * 2**20
 
 
 class Recorded:
-    """Calls `work()`, which must read and write the same tensors every time and decide nothing by their values.
+    """Calls `work()`, which must read and write the same tensors every time and decide nothing by their values. What is
+    looked at afterwards it must write into (`copy_`, `add_`): the rest need not be computed.
 
     The fourth call records what `work` does, random numbers drawn from `generators` included (each repetition
     draws on), and every call from then on does that again: on CUDA as a graph that is launched whole, on the processor

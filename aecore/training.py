@@ -305,7 +305,7 @@ class Trainer:
         """What measures `loss` and the squared error of `redraw` on held-out images, under the same noise each time."""
         noise = torch.Generator(self.device)
         figures = torch.zeros(2, device=self.device)
-        shown = list[tuple[Tensor, Tensor | None, Tensor]]()
+        shown = dict[str, Tensor]()
 
         @torch.no_grad()
         def work() -> None:
@@ -320,8 +320,11 @@ class Trainer:
                 errors.append((redrawn - self.held_out[part]).square().flatten(1).sum(1))
                 first = first if len(first) else redrawn[:PREVIEW_IMAGES]
             figures.copy_(torch.stack([torch.cat(losses).mean(), torch.cat(errors).mean()]))
-            hidden = None if visible is None else visible[:PREVIEW_IMAGES]
-            shown[:] = [(corrupted[:PREVIEW_IMAGES], hidden, first)]
+            for name, images in (("corrupted", corrupted), ("redrawn", first), ("visible", visible)):
+                if images is not None:
+                    part = images[:PREVIEW_IMAGES]
+                    # Into the same memory each time: what a recording nowhere writes to, it need not compute.
+                    shown[name] = shown[name].copy_(part) if name in shown else part.clone()
 
         one = Recorded(work, self.device, [noise])
 
@@ -333,7 +336,7 @@ class Trainer:
             self.sse = error
             if not math.isfinite(total) or not math.isfinite(error):
                 raise Diverged(self._why("the error on held-out images became infinite"))
-            return HeldOut(total, error, *shown[0])
+            return HeldOut(total, error, shown["corrupted"], shown.get("visible"), shown["redrawn"])
 
         return measured
 

@@ -212,6 +212,25 @@ def test_a_step_with_numbers_that_have_no_memory_goes_on_being_called(configure,
     torch.testing.assert_close(found, weights, rtol=0, atol=1e-4)
 
 
+def test_the_preview_is_redrawn_though_the_loss_computes_the_same(configure):
+    """Then nothing but the preview itself needs the second of two equal computations."""
+
+    class Squares(Reconstruction):
+        def terms(self, model, batch, generator):
+            error = model.reconstruct(batch.corrupted, batch.visible) - batch.clean
+            return {"reconstruction": error.square().flatten(1).sum(1)}
+
+    config = configure(objective=Squares(), likelihood="gaussian", training={"epochs": 6})
+    trainer = Trainer(config, load_data(config.dataset))
+    measured = trainer._measuring(trainer._whole, trainer.model.reconstruct)
+    for _ in range(WARM + 3):
+        with torch.no_grad():
+            for weight in trainer.model.parameters():
+                weight.mul_(0.9)
+            found, expected = measured(), trainer.model.reconstruct(trainer.held_out[:8])
+        torch.testing.assert_close(found.redrawn, expected, rtol=1e-4, atol=1e-5)
+
+
 def again(work, calls: int = 5) -> Recorded:
     """`work`, called some times, the last ones as it was written down."""
     record = Recorded(work, torch.device("cpu"), [])
