@@ -1,14 +1,13 @@
 """The autoencoder itself: encoder, decoder and what the decoder's output means."""
 
 import torch
-from torch import nn
 
 from aecore.config import RunConfig
 from aecore.networks import first_rows
-from aecore.parts import Code, Codes, Images, Outputs, Prefix, Shape, Visible
+from aecore.parts import Code, Codes, Images, Model, Outputs, Prefix, Shape, Visible
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(Model):
     """h = f(x), p(x | h) = g(h). `decode` gives the likelihood's parameters (B, Q, C, H, W), not yet a picture."""
 
     def __init__(self, config: RunConfig, shape: Shape) -> None:

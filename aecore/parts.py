@@ -290,15 +290,17 @@ class Likelihood(Part):
         return None
 
 
-@runtime_checkable
-class Model(Protocol):
+class Model(nn.Module, abc.ABC):
     """What an objective sees of the model (`aecore.model.Autoencoder`)."""
 
     likelihood: Likelihood
     encoder: Encoder
     decoder: Decoder
 
+    @abc.abstractmethod
     def encode(self, x: Images, visible: Visible | None = None) -> Code: ...
+
+    @abc.abstractmethod
     def decode(self, z: Codes, prefix: Prefix | None = None) -> Outputs: ...
 
 
