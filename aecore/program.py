@@ -5,6 +5,7 @@ Views cost nothing, nothing is allocated, what never changes is not computed aga
 to numpy, a call of which takes a fraction of one of torch's.
 """
 
+import collections
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
@@ -83,7 +84,7 @@ def program(done: list[Operation]) -> Program:
     done = [operation for operation in done if not operation.nothing]
     changed = {where for operation in done if operation.in_place for where in operation.writes}
     made = {where for operation in done for where in operation.writes} - changed
-    done = list(_once(done, changed))
+    done = _onto(list(_once(done, changed)), changed)
     constant, varying = set[int](), list[Operation]()
     for operation in done:
         if not operation.acts and operation.reads <= constant and operation.writes <= made:
@@ -124,6 +125,37 @@ def _once(done: list[Operation], changed: set[int]) -> Iterator[Operation]:
         yield operation
 
 
+def _onto(done: list[Operation], changed: set[int]) -> list[Operation]:
+    """The sum of two matrix products, such as the gradient of a weight used twice, is the second added onto the first
+    as it is computed. Only where they are too large for numpy.
+    """
+    aten = torch.ops.aten
+    readers = collections.Counter(where for operation in done for where in operation.reads)
+    products = {place(one.made): index for index, one in enumerate(done) if one.overload == aten.mm.default}
+
+    def product(value: Any, total: Tensor) -> int | None:
+        """Where it is computed, if for this sum alone and with the numbers that are still there."""
+        index = products.get(place(value)) if isinstance(value, Tensor) else None
+        if index is None or readers[place(value)] > 1 or (done[index].reads | done[index].writes) & changed:
+            return None
+        alike = value.shape == total.shape and value.stride() == total.stride() == done[index].made.stride()
+        return index if alike and _shared(total) else None
+
+    changes = dict[int, Operation | None]()
+    for index, one in enumerate(done):
+        if one.overload == aten.add.Tensor and not one.kwargs:
+            first, second = (product(value, one.made) for value in one.args)
+            if first is not None and second is not None and first != second:
+                changes[first] = dataclasses.replace(done[first], made=one.made)
+                changes[second] = None
+                changes[index] = Operation(aten.addmm_.default, (one.made, *done[second].args), {}, one.made)
+    return [one for index, old in enumerate(done) if (one := changes.get(index, old)) is not None]
+
+
+def _shared(tensor: Tensor) -> bool:
+    return torch.get_num_threads() > 1 and tensor.numel() > SHARED
+
+
 def tensors(value: Any) -> Iterator[Tensor]:
     """All tensors in lists, tuples and dictionaries of arguments."""
     if isinstance(value, Tensor):
@@ -141,8 +173,7 @@ def place(tensor: Tensor) -> int:
 def _calls(operation: Operation) -> list[Call]:
     """By numpy where that is quicker, else by torch: into the memory there is, or into new that is copied."""
     touched = [*operation.given, *tensors(operation.made)]
-    shared = torch.get_num_threads() > 1 and max(one.numel() for one in touched) > SHARED
-    if operation.overload in _QUICK and not shared and {one.dtype for one in touched} <= _DTYPES:
+    if operation.overload in _QUICK and not any(map(_shared, touched)) and {one.dtype for one in touched} <= _DTYPES:
         found = _QUICK[operation.overload](_arrays(operation.made), *_arrays(operation.args), **operation.kwargs)
         if found:
             return found

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from aecore.program import Operation, Program, program
+from aecore.program import SHARED, Operation, Program, program
 from aecore.recorded import _Writer
 from aecore.training import threads
 
@@ -30,6 +30,7 @@ TWO = [
     lambda a, b: torch.stack([a, b], 1)[:, 0], lambda a, b: torch.where(a > b, a, b), lambda a, b: a / (1 + b * b),
     lambda a, b: F.binary_cross_entropy_with_logits(a, b.sigmoid(), reduction="none"), lambda a, b: a.sub_(b * 0.1),
     lambda a, b: a.mul_(0.5).add_(b), lambda a, b: torch.lerp(a, b, 0.25), lambda a, b: a.copy_(b.flip(0)),
+    lambda a, b: a @ b + b.t() @ a, lambda a, b: torch.add(a @ b, b @ b), lambda a, b: (a @ b).add(b @ a, alpha=2),
     lambda a, b: a.index_select(0, torch.tensor([2, 0, 1])), lambda a, b: a.addcmul_(b, b),
 ]  # fmt: skip
 ONE = [
@@ -59,10 +60,10 @@ def fitted(value: Tensor) -> Tensor:
     return value.expand(3, 3).clamp(-3, 3) if value.shape != (3, 3) else value.clamp(-3, 3)
 
 
-@given(STEPS, st.integers(0, 2**31), st.sampled_from([1, 2]))
-@settings(max_examples=150, deadline=None)
-def test_random_work_comes_to_the_same_numbers(steps, seed, count):
-    """Four times each, on matrices that every call changes."""
+@given(STEPS, st.integers(0, 2**31), st.sampled_from([1, 2]), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_random_work_comes_to_the_same_numbers(steps, seed, count, large):
+    """Four times each, on matrices that every call changes; where they count as large, threads share the work."""
     ends = []
     for how in ("called", "written"):
         start = torch.Generator().manual_seed(seed)
@@ -76,7 +77,8 @@ def test_random_work_comes_to_the_same_numbers(steps, seed, count):
             x.mul_(0.5).add_(kept, alpha=0.1)
             y.add_(0.25 * kept.t()).clamp_(-2, 2)
 
-        with torch.no_grad(), threads(count):
+        with torch.no_grad(), threads(count), pytest.MonkeyPatch.context() as patch:
+            patch.setattr("aecore.program.SHARED", 0 if large else SHARED)
             again = work if how == "called" else written(work)[1]
             for _ in range(4 if how == "called" else 3):
                 again()
@@ -134,6 +136,29 @@ def test_what_is_computed_twice_from_the_same_is_computed_once():
     x += 1
     run()
     torch.testing.assert_close(kept, 3 * (x @ w).tanh().sum())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_second_of_two_large_products_is_added_as_it_is_computed(dtype):
+    """But not where one of them, or what it was made of, is needed as it was."""
+    g, h, x, y = (torch.randn(rows, 256).to(dtype) for rows in (256, 8, 8, 8))
+    kept, other = torch.zeros(256, 256, dtype=dtype), torch.zeros(256, 256, dtype=dtype)
+
+    def work():
+        kept.copy_(h.t() @ y + y.t() @ h)
+        first, second = x.t() @ x, h.t() @ h
+        x.mul_(2)
+        other.copy_((g @ g + first) * second + (g @ kept + second))
+
+    with threads(2):
+        _, run = written(work)
+        assert sum(getattr(call, "func", None) is torch.ops.aten.addmm_.default for call in run.calls) == 1
+        run()
+    expected = kept.clone(), other.clone()
+    x.mul_(0.5)
+    work()
+    for found, wanted in zip((kept, other), expected, strict=True):
+        assert (found - wanted).norm() < (1e-2 if dtype == torch.bfloat16 else 1e-5) * wanted.norm()
 
 
 def test_the_same_operation_on_memory_changed_between_is_computed_again():
