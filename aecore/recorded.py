@@ -33,19 +33,25 @@ class Recorded:
         self.stream = torch.cuda.Stream(where) if where.type == "cuda" else None
         self.again: Callable[[], None] | None = None
         self.warm = WARM
+        self.waits = False
 
     def __call__(self) -> None:
         if self.again is not None:
             self.again()
         elif self.warm:
             self.warm -= 1
-            self._beside(self.work)
+            self._beside(self.work if self.stream is None or self.warm else self._watched)
         elif self.where.type == "cpu":
             self.again = _written(self.work) or self.work
         else:
             # A CUDA graph is made without carrying the work out.
-            self.again = self._graph() if self.stream else self.work
+            self.again = self._graph() if self.stream and not self.waits else self.work
             self.again()
+
+    def _watched(self) -> None:
+        with _Watcher() as watcher:
+            self.work()
+        self.waits = watcher.waits
 
     def _beside(self, work: Callable[[], None]) -> None:
         """`work` on the stream that is recorded, in its turn among what the current stream does."""
@@ -60,6 +66,9 @@ class Recorded:
     def _graph(self) -> Callable[[], None]:
         """The work as a graph, or as it is when it cannot be recorded."""
         graph = torch.cuda.CUDAGraph()
+        drawn = [*self.generators, torch.cuda.default_generators[torch.cuda.current_device()]]
+        # After a recording that failed they would never again draw outside of one; then they go on from these.
+        spares = [generator.clone_state() for generator in drawn]
         for generator in self.generators:
             graph.register_generator_state(generator)
 
@@ -67,13 +76,12 @@ class Recorded:
             with torch.cuda.graph(graph, stream=self.stream):
                 self.work()
 
-        states = [generator.get_state() for generator in self.generators]
         try:
             self._beside(capture)
         except RuntimeError:
             torch.cuda.synchronize()
-            for generator, state in zip(self.generators, states, strict=True):
-                generator.set_state(state)
+            for generator, spare in zip(drawn, spares, strict=True):
+                generator.graphsafe_set_state(spare)
             return self.work
         return graph.replay
 
@@ -86,17 +94,31 @@ def _written(work: Callable[[], None]) -> Callable[[], None] | None:
     return None if writer.done is None else program(writer.done)
 
 
-class _Writer(TorchDispatchMode):
-    """Carries operations out and writes them down, those of automatic differentiation too."""
+class _Watcher(TorchDispatchMode):
+    """Carries operations out, those of automatic differentiation too, and sees whether any waits for the device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = False
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # its skipping would load the whole of torch.compile
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        self.waits = self.waits or _waits(operation, args)
+        return operation(*args, **kwargs or {})
+
+
+class _Writer(_Watcher):
+    """Writes the operations down as well."""
 
     def __init__(self) -> None:
         super().__init__()
         self.done: list[Operation] | None = []
         self.places, self.room = set[int](), MEMORY
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # its skipping would load the whole of torch.compile
 
     def __torch_dispatch__(
         self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None

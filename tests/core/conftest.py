@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import aecore
-from aecore import ready_made
+from aecore import classifier, ready_made, training
 from aecore.config import RunConfig, parse
 from aecore.parts import Data, Dataset
 from aecore.store import RunStore
@@ -57,6 +57,21 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     monkeypatch.setenv("AECORE_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def card() -> None:
+    """For tests that train on a graphics card."""
+    if not torch.cuda.is_available():
+        pytest.skip("no graphics card")
+
+
+@pytest.fixture(autouse=True)
+def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All others train on the processor, where their numbers come from, also on a machine with a card."""
+    if "card" not in request.fixturenames:
+        for module in (training, classifier):
+            monkeypatch.setattr(module, "device", lambda: torch.device("cpu"))
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""A recorded step does what the step itself does, for every recipe: on the processor, and in a stand-in for CUDA.
+"""A recorded step does what the step itself does, for every recipe: on the processor, on a card, in a stand-in for one.
 
-The stand-in keeps a graph's contract. While it records it notes the operations, each with the very tensors it reads
-and writes, and undoes what they did; a replay carries out the same operations on the same memory, drawing on from the
-generators it was told of. As on CUDA, reading a number back and shapes that depend on values are refused.
+The stand-in keeps a CUDA graph's contract. While it records it notes the operations, each with the very tensors it
+reads and writes, and undoes what they did; a replay carries out the same operations on the same memory, drawing on from
+the generators it was told of. As on CUDA, reading a number back and shapes that depend on values are refused.
 """
 
 import contextlib
@@ -14,7 +14,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+import aecore
 from aecore import training
+from aecore.classifier import fine_tune
 from aecore.config import RunConfig, parse, with_settings
 from aecore.kinds import RECIPES
 from aecore.loading import load_data
@@ -126,7 +128,8 @@ def counted(monkeypatch):
     monkeypatch.setattr(torch.cuda, "Stream", lambda where: Stream())
     monkeypatch.setattr(torch.cuda, "current_stream", Stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "default_generators", [torch.Generator()])
     monkeypatch.setattr(training, "Recorded", Counted)
     return Counted.made
 
@@ -163,23 +166,15 @@ def test_every_recipe_learns_the_same_when_its_steps_are_recorded(name, counted)
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_learns_the_same_on_the_processor_to_rounding(name, monkeypatch):
-    made: list[Recorded] = []
-
-    class Kept(Recorded):
-        def __init__(self, *given):
-            super().__init__(*given)
-            made.append(self)
-
+def test_every_recipe_learns_the_same_on_the_processor_to_rounding(name, kept):
     small = 30 if name in ("sequence", "masked_autoencoder") else 200  # longer steps would keep too much memory
     config = short(name, batch_size=small)
     losses, weights, _ = plainly(config)
-    monkeypatch.setattr(training, "Recorded", Kept)
     with training.threads(1):
         found_losses, found, trainer = outcome(config)
     torch.testing.assert_close(torch.tensor(found_losses), torch.tensor(losses), rtol=1e-5, atol=0)
     torch.testing.assert_close(found, weights, rtol=0, atol=1e-4)
-    used = [record for record in made if record.again not in (None, record.work)]
+    used = [record for record in kept if record.again not in (None, record.work)]
     assert len(used) >= len(trainer.stages), "a step of each stage was written down"
 
 
@@ -192,10 +187,86 @@ def test_a_step_that_reads_a_number_back_goes_on_being_called(configure, counted
     settings = dict(configure(corruption="masking", training={"epochs": 2}))
     reading, plain = (parse({**settings, "objective": objective}) for objective in (Reads(), Reconstruction()))
     losses, _, trainer = outcome(reading)
-    assert [graph.replays for graph in Graph.made] == [0]
-    Graph.made.clear()
+    assert not Graph.made
     assert outcome(plain)[0] == losses
     assert Graph.made[0].replays == 2 * (len(trainer.images) // 128) - WARM, "the same, recorded"
+
+
+# --- on a graphics card, where there is one
+
+
+class Kept(Recorded):
+    """Recorded on whatever device; those that were begun."""
+
+    made: list["Kept"]
+
+    def __init__(self, work, where, generators):
+        super().__init__(work, where, generators)
+        self.made.append(self)
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    monkeypatch.setattr(Kept, "made", [], raising=False)
+    monkeypatch.setattr(training, "Recorded", Kept)
+    return Kept.made
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_learns_the_same_when_a_card_repeats_its_steps(name, kept, card):
+    config = short(name, precision="float32")
+    losses, weights, _ = plainly(config)
+    found_losses, found, trainer = outcome(config)
+    torch.testing.assert_close(torch.tensor(found_losses), torch.tensor(losses), rtol=1e-4, atol=0)
+    torch.testing.assert_close(found, weights, rtol=0, atol=1e-3)
+    recorded = [record for record in kept if record.again not in (None, record.work)]
+    assert len(recorded) >= len(trainer.stages), "a step of each stage is a graph"
+
+
+def test_a_step_that_reads_a_number_back_goes_on_being_called_on_a_card(configure, kept, card):
+    class Reads(Reconstruction):
+        def terms(self, model, batch, generator):
+            found = super().terms(model, batch, generator)
+            return {name: term * (1 if float(term.detach().sum()) > 0 else 2) for name, term in found.items()}
+
+    settings = dict(configure(corruption="masking", training={"epochs": 2}))
+    reading, plain = (parse({**settings, "objective": objective}) for objective in (Reads(), Reconstruction()))
+    losses, _, _ = outcome(reading)
+    assert {record.again for record in kept} <= {None, *(record.work for record in kept)}
+    torch.testing.assert_close(torch.tensor(losses), torch.tensor(outcome(plain)[0]), rtol=1e-4, atol=0)
+
+
+def test_what_fails_to_be_recorded_on_a_card_goes_on_being_called_and_draws_on(card):
+    """A copy to the processor waits, which only the recording itself finds out."""
+    found = []
+    for recorded in (True, False):
+        drawn, kept = torch.Generator("cuda").manual_seed(3), []
+
+        def work(drawn=drawn, kept=kept):
+            kept.append(torch.randn(2, generator=drawn, device="cuda").cpu())
+
+        one = Recorded(work, torch.device("cuda"), [drawn]) if recorded else work
+        for _ in range(6):
+            one()
+        found.append(torch.stack(kept[-6:]))
+    assert torch.equal(*found)
+    torch.rand(2, device="cuda")
+    twice = again(lambda: torch.zeros(2, device="cuda").add_(1), 6, "cuda")
+    assert twice.again is not twice.work, "others are recorded afterwards"
+
+
+def test_a_run_of_a_card_is_opened_on_the_processor(card):
+    """With what a training on the processor finds, and its encoder learns on as a classifier."""
+    settings = {"dataset": "digits", "epochs": 10, "seed": 3}
+    session = aecore.train("denoising", **settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "device", lambda: torch.device("cpu"))
+        other = aecore.train("denoising", **settings)
+    assert session.status.metrics["test_sse"] == pytest.approx(other.status.metrics["test_sse"], rel=0.1)
+    test = session.data.indices("test")
+    found = fine_tune(session, epochs=10, learning_rate=5e-3)
+    assert found.network.top.weight.is_cuda
+    assert found.error(session.data.floats(test), session.data.labels[test]) < 0.1
 
 
 # --- on the processor
@@ -231,9 +302,9 @@ def test_the_preview_is_redrawn_though_the_loss_computes_the_same(configure):
         torch.testing.assert_close(found.redrawn, expected, rtol=1e-4, atol=1e-5)
 
 
-def again(work, calls: int = 5) -> Recorded:
+def again(work, calls: int = 5, where: str = "cpu") -> Recorded:
     """`work`, called some times, the last ones as it was written down."""
-    record = Recorded(work, torch.device("cpu"), [])
+    record = Recorded(work, torch.device(where), [])
     for _ in range(calls):
         record()
     return record
