@@ -1,11 +1,13 @@
 """How fast training is: `AECORE_MNIST=…/mnist.npz python tests/benchmarks/speed.py [ROW …] [--rounds N] [--threads N]`.
+On a graphics card where there is one; `CUDA_VISIBLE_DEVICES=` hides it.
 
 Prints figure and bar for each row. The peer is the loop of the tutorials: a `DataLoader` over a `TensorDataset`, Adam,
 float32, the same network. Both train the same number of epochs with the same step size, a few steps of the one and of
 the other in turn, so that whatever else the machine does disturbs both; figures are medians of the ratios. (On digits
 a turn is an epoch with its validation, which the peer does not do; on MNIST only the last turn of an epoch has it.)
 Shares of the machine's rate compare with the five matrix products of a step alone, timed in the same turns. "At most"
-is the peer's time over that of the bare matrix products of its step, in the precision that ours may use.
+is the peer's time over that of the bare matrix products of its step, in the precision that ours may use; on CUDA these
+are a graph, as the step is.
 """
 
 import argparse
@@ -27,12 +29,21 @@ from aecore.kinds import RECIPES, recipe
 from aecore.loading import load_data
 from aecore.model import build
 from aecore.parts import Batch, Data
-from aecore.training import Progress, Trainer, native_bfloat16, threads
+from aecore.recorded import Recorded
+from aecore.training import Progress, Trainer, device, native_bfloat16, threads
 
 RATE = 1e-3
 SAME_STEPS = {"learning_rate": RATE, "schedule": "constant", "weight_decay": 0.0}
 SIDE, UNITS = 784, 1000
 CLOCK = time.perf_counter
+WHERE = device()
+
+
+def now() -> float:
+    """Seconds, when all is done that was asked of the device."""
+    if WHERE.type == "cuda":
+        torch.cuda.synchronize()
+    return CLOCK()
 
 
 def say(what: str, figure: float, bar: float, unit: str, more: str = "") -> None:
@@ -82,20 +93,21 @@ class OwnNet(nn.Module):
     def __init__(self, config: RunConfig, data: Data) -> None:
         super().__init__()
         self.config, self.model, self.shape = config, build(config, data.shape), data.shape
-        self.generator = torch.Generator().manual_seed(0)
+        self.generator = torch.Generator(WHERE).manual_seed(0)
 
     def loss(self, x: Tensor) -> Tensor:
         x = x.reshape(-1, *self.shape)
         batch = Batch(x, *self.config.corruption.corrupt(x, self.generator))
         terms = self.config.objective.terms(self.model, batch, self.generator).values()
-        return sum((term.mean() for term in terms), torch.zeros(()))
+        return sum(term.mean() for term in terms)
 
 
 class Peer:
     """The plain loop; `epoch` runs one."""
 
     def __init__(self, net: nn.Module, data: Data, batch_size: int) -> None:
-        self.net, self.optimiser = net, torch.optim.Adam(net.parameters(), lr=RATE)
+        self.net = net.to(WHERE)
+        self.optimiser = torch.optim.Adam(net.parameters(), lr=RATE)
         images = torch.from_numpy(data.floats(data.indices("train"))).flatten(1)
         self.loader = DataLoader(TensorDataset(images), batch_size=batch_size, shuffle=True)
 
@@ -104,7 +116,7 @@ class Peer:
         while True:
             for (x,) in self.loader:
                 self.optimiser.zero_grad()
-                loss = self.net.loss(x)
+                loss = self.net.loss(x.to(WHERE))
                 loss.backward()
                 self.optimiser.step()
                 yield loss.item()
@@ -124,24 +136,24 @@ def turns(config: RunConfig, data: Data, every: int, between: Callable[[], None]
         nonlocal begun, count
         count += 1
         if count % every == 0:
-            seconds.append(CLOCK() - begun)
+            seconds.append(now() - begun)
             if progress.fraction < 1:
                 with threads(theirs):
                     between()
-            begun = CLOCK()
+            begun = now()
 
     trainer = Trainer(config, data, on_step=on_step)
     between()
     with threads(min(theirs, trainer.threads)):
-        begun = CLOCK()
+        begun = now()
         config.procedure.run(trainer)
     return trainer, seconds
 
 
 def timed(work: Callable[[], object]) -> float:
-    begun = CLOCK()
+    begun = now()
     work()
-    return CLOCK() - begun
+    return now() - begun
 
 
 @torch.no_grad()
@@ -149,8 +161,13 @@ def test_loss(loss: Callable[[Tensor], Tensor], data: Data) -> float:
     """Nats per test image, the same noise for everyone."""
     with torch.random.fork_rng():
         torch.manual_seed(5)
-        test = torch.from_numpy(data.floats(data.indices("test")))
+        test = torch.from_numpy(data.floats(data.indices("test"))).to(WHERE)
         return statistics.fmean(float(loss(part)) for part in test.split(500))
+
+
+def bare(work: Callable[[], None]) -> Callable[[], None]:
+    """Work without what launching it costs: on the processor next to nothing, on CUDA most of small products."""
+    return Recorded(work, WHERE, []) if WHERE.type == "cuda" else work
 
 
 class Products(TorchDispatchMode):
@@ -159,6 +176,7 @@ class Products(TorchDispatchMode):
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype, self.pairs = dtype, list[tuple[Tensor, Tensor]]()
+        self.again = bare(self._all)
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         if operation.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm):
@@ -167,35 +185,37 @@ class Products(TorchDispatchMode):
             self.pairs.append((torch.randn_like(a, dtype=self.dtype), torch.randn_like(b, dtype=self.dtype)))
         return operation(*args, **kwargs or {})
 
-    def __call__(self) -> None:
+    def _all(self) -> None:
         for a, b in self.pairs:
             a @ b
+
+    def __call__(self) -> None:
+        self.again()
 
 
 def against_peer(name: str, config: RunConfig, net: nn.Module | None, every: int, bar: float) -> None:
     data = load_data(config.dataset)
     peer = Peer(net or OwnNet(config, data), data, config.training.batch_size)
-    steps, theirs, bare = peer.steps(), list[float](), list[float]()
-    products = Products(torch.bfloat16 if native_bfloat16(torch.device("cpu")) else torch.float32)
+    steps, theirs, alone = peer.steps(), list[float](), list[float]()
+    products = Products(torch.bfloat16 if native_bfloat16(WHERE) else torch.float32)
     with products:
         next(steps)
-    products()
+    for _ in range(5):
+        products()
 
     def between() -> None:
         theirs.append(timed(lambda: list(itertools.islice(steps, every))))
-        bare.append(timed(lambda: [products() for _ in range(every)]))
+        alone.append(timed(lambda: [products() for _ in range(every)]))
 
     trainer, ours = turns(config, data, every, between)
-    most = statistics.median(b / a for a, b in zip(bare, theirs, strict=True))
+    most = statistics.median(b / a for a, b in zip(alone, theirs, strict=True))
     ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=False))
     speeds = [every * config.training.batch_size / statistics.median(seconds) for seconds in (ours, theirs)]
-    generator = torch.Generator().manual_seed(6)
+    generator = torch.Generator(WHERE).manual_seed(6)
 
     def own_loss(x: Tensor) -> Tensor:
         batch = Batch(x, *config.corruption.corrupt(x, generator))
-        return sum(
-            (t.mean() for t in config.objective.terms(trainer.model, batch, generator).values()), torch.zeros(())
-        )
+        return sum(t.mean() for t in config.objective.terms(trainer.model, batch, generator).values())
 
     losses = [test_loss(own_loss, data), test_loss(lambda x: peer.net.loss(x.flatten(1)), data)]
     no_worse = losses[0] <= 1.01 * losses[1]
@@ -238,24 +258,26 @@ def digits(rounds: int) -> None:
 
 def products(batch_size: int, dtype: torch.dtype) -> Callable[[], None]:
     """The five matrix products of one step of the course's network: two forward, three backward."""
-    w, x = torch.randn(UNITS, SIDE).to(dtype), torch.rand(batch_size, SIDE).to(dtype)
-    h = torch.randn(batch_size, UNITS).to(dtype)
+    w, x, h = (
+        torch.randn(size, device=WHERE).to(dtype) for size in ((UNITS, SIDE), (batch_size, SIDE), (batch_size, UNITS))
+    )
 
     def once() -> None:
         x @ w.T, h @ w, x @ w.T, h.T @ x, h.T @ x
 
-    return once
+    return bare(once)
 
 
 def share(name: str, config: RunConfig, dtype: torch.dtype, bar: float) -> None:
     """The time of the matrix products alone over the time of a step."""
     data = load_data(config.dataset)
     size, every = config.training.batch_size, 10
-    once, bare = products(size, dtype), list[float]()
-    once()
-    _, ours = turns(config, data, every, lambda: bare.append(timed(lambda: [once() for _ in range(every)])))
-    rate = 10 * SIDE * UNITS * size * every / statistics.median(bare) / 1e9
-    figure = 100 * statistics.median(a / b for a, b in zip(bare, ours, strict=False))
+    once, alone = products(size, dtype), list[float]()
+    for _ in range(5):
+        once()
+    _, ours = turns(config, data, every, lambda: alone.append(timed(lambda: [once() for _ in range(every)])))
+    rate = 10 * SIDE * UNITS * size * every / statistics.median(alone) / 1e9
+    figure = 100 * statistics.median(a / b for a, b in zip(alone, ours, strict=False))
     speed = size * every / statistics.median(ours)
     say(name, figure, bar, "% of the rate", f"; {rate:,.0f} GFLOP/s bare, {speed:,.0f} images/s")
 
@@ -271,8 +293,8 @@ def float32(rounds: int) -> None:
 def contractive(rounds: int) -> None:
     """The closed form against a backward pass for each unit, for the penalty of one batch and its gradient."""
     settings = {"dataset": "mnist", "code_dim": UNITS}
-    encoder = build(with_settings(recipe("contractive").config, settings), (1, 28, 28)).encoder
-    x = torch.rand(128, 1, 28, 28)
+    encoder = build(with_settings(recipe("contractive").config, settings), (1, 28, 28)).encoder.to(WHERE)
+    x = torch.rand(128, 1, 28, 28, device=WHERE)
 
     def closed() -> None:
         encoder.jacobian_squared_norm(x).mean().backward()
@@ -280,14 +302,14 @@ def contractive(rounds: int) -> None:
     def by_unit(units: int) -> None:
         image = x.clone().requires_grad_()
         h = encoder(image)[..., 0]
-        total = torch.zeros(())
+        total = torch.zeros((), device=WHERE)
         for k in range(units):
             (row,) = torch.autograd.grad(h[:, k].sum(), image, create_graph=True)
             total = total + row.square().sum() / len(x)
         total.backward()
 
-    closed()
     some = 50  # of the 1,000 units, which all cost the same
+    closed(), by_unit(some)
     pairs = [(timed(closed), timed(lambda: by_unit(some)) * UNITS / some) for _ in range(rounds)]
     say("contractive, 1,000 units, batch 128", statistics.median(b / a for a, b in pairs), 50, "× autograd by unit")
 
@@ -304,12 +326,15 @@ before = resident("VmRSS")
 data = load_data(config.dataset)
 trainer = Trainer(config, data); trainer.run()
 weights = 4 * sum(p.numel() for p in trainer.model.parameters())
-print((resident("VmHWM") - before) / 1024, data.images.nbytes / 2**20, weights / 2**20)
+peak = torch.cuda.max_memory_reserved() / 2**20 if torch.cuda.is_available() else (resident("VmHWM") - before) / 1024
+print(peak, data.images.nbytes / 2**20, weights / 2**20)
 """
 
 
 def memory(rounds: int) -> None:
-    """Peak above the process after its imports, for an epoch of the course's network; Adam keeps two of each weight."""
+    """Peak above the process after its imports, or of a card's memory, for an epoch of the course's network; Adam keeps
+    two of each weight.
+    """
     command = [sys.executable, "-c", MEMORY, str(torch.get_num_threads())]
     peak, data, weights = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
     allowed = data + 3 * weights + 200
