@@ -527,8 +527,9 @@ def _fail(store: RunStore, run_id: str, reason: str) -> None:
 
 
 def _versions() -> dict[str, str]:
-    return {
+    found = {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "processor": torch.backends.cpu.get_cpu_capability(),
     }
+    return {**found, "card": torch.cuda.get_device_name()} if device().type == "cuda" else found

@@ -263,6 +263,8 @@ def test_a_run_of_a_card_is_opened_on_the_processor(card):
         patch.setattr(training, "device", lambda: torch.device("cpu"))
         other = aecore.train("denoising", **settings)
     assert session.status.metrics["test_sse"] == pytest.approx(other.status.metrics["test_sse"], rel=0.1)
+    assert session.status.versions["card"] == torch.cuda.get_device_name()
+    assert "card" not in other.status.versions
     test = session.data.indices("test")
     found = fine_tune(session, epochs=10, learning_rate=5e-3)
     assert found.network.top.weight.is_cuda
