@@ -82,9 +82,9 @@ def program(done: list[Operation]) -> Program:
     Values agree with those of torch to rounding.
     """
     done = [operation for operation in done if not operation.nothing]
-    changed = {where for operation in done if operation.in_place for where in operation.writes}
-    made = {where for operation in done for where in operation.writes} - changed
-    done = _onto(list(_once(done, changed)), changed)
+    done = list(_once(done, _changed(done)))
+    done = _onto(done, _changed(done))
+    made = {where for operation in done for where in operation.writes} - _changed(done)
     constant, varying = set[int](), list[Operation]()
     for operation in done:
         if not operation.acts and operation.reads <= constant and operation.writes <= made:
@@ -97,6 +97,11 @@ def program(done: list[Operation]) -> Program:
             needed |= operation.reads
             calls.append(_calls(operation))
     return Program([call for part in reversed(calls) for call in part])
+
+
+def _changed(done: list[Operation]) -> set[int]:
+    """Memory that is written more than once, or given to what writes in place."""
+    return {where for operation in done if operation.in_place for where in operation.writes}
 
 
 def _once(done: list[Operation], changed: set[int]) -> Iterator[Operation]:

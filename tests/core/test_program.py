@@ -161,6 +161,20 @@ def test_the_second_of_two_large_products_is_added_as_it_is_computed(dtype):
         assert (found - wanted).norm() < (1e-2 if dtype == torch.bfloat16 else 1e-5) * wanted.norm()
 
 
+def test_what_is_added_onto_a_product_that_never_changes_is_not_added_again_and_again():
+    x, kept = torch.randn(2, 256), torch.zeros(256, 256)
+
+    def work():
+        same = torch.ones(256, 2) @ torch.ones(2, 256)
+        kept.copy_((same + x.t() @ x) * 2)
+
+    with threads(2):
+        _, run = written(work)
+        run()
+        run()
+    torch.testing.assert_close(kept, 4 + 2 * (x.t() @ x))
+
+
 def test_the_same_operation_on_memory_changed_between_is_computed_again():
     x, kept = torch.zeros(2), torch.zeros(2, 2)
 
