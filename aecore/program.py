@@ -82,26 +82,21 @@ def program(done: list[Operation]) -> Program:
     Values agree with those of torch to rounding.
     """
     done = [operation for operation in done if not operation.nothing]
-    done = list(_once(done, _changed(done)))
-    done = _onto(done, _changed(done))
-    made = {where for operation in done for where in operation.writes} - _changed(done)
+    changed = {where for operation in done if operation.in_place for where in operation.writes}
+    made = {where for operation in done for where in operation.writes} - changed
+    done = list(_once(done, changed))
     constant, varying = set[int](), list[Operation]()
     for operation in done:
         if not operation.acts and operation.reads <= constant and operation.writes <= made:
             constant |= operation.writes
         else:
             varying.append(operation)
-    needed, calls = set[int](), list[list[Call]]()
+    needed, kept = set[int](), list[Operation]()
     for operation in reversed(varying):
         if operation.acts or operation.writes & needed:
             needed |= operation.reads
-            calls.append(_calls(operation))
-    return Program([call for part in reversed(calls) for call in part])
-
-
-def _changed(done: list[Operation]) -> set[int]:
-    """Memory that is written more than once, or given to what writes in place."""
-    return {where for operation in done if operation.in_place for where in operation.writes}
+            kept.append(operation)
+    return Program([call for operation in _onto(kept[::-1], changed) for call in _calls(operation)])
 
 
 def _once(done: list[Operation], changed: set[int]) -> Iterator[Operation]:
@@ -139,12 +134,12 @@ def _onto(done: list[Operation], changed: set[int]) -> list[Operation]:
     products = {place(one.made): index for index, one in enumerate(done) if one.overload == aten.mm.default}
 
     def product(value: Any, total: Tensor) -> int | None:
-        """Where it is computed, if for this sum alone and with the numbers that are still there."""
+        """Where it is computed, if whole, for this sum alone and from numbers that are still there."""
         index = products.get(place(value)) if isinstance(value, Tensor) else None
         if index is None or readers[place(value)] > 1 or (done[index].reads | done[index].writes) & changed:
             return None
-        alike = value.shape == total.shape and value.stride() == total.stride() == done[index].made.stride()
-        return index if alike and _shared(total) else None
+        alike = {(one.shape, one.stride(), one.dtype) for one in (value, done[index].made, total)}
+        return index if len(alike) == 1 and _shared(total) else None
 
     changes = dict[int, Operation | None]()
     for index, one in enumerate(done):

@@ -30,7 +30,7 @@ from aecore.loading import load_data
 from aecore.model import build
 from aecore.parts import Batch, Data
 from aecore.recorded import Recorded
-from aecore.training import Progress, Trainer, device, native_bfloat16, threads
+from aecore.training import SMALL, Progress, Trainer, device, native_bfloat16, threads
 
 RATE = 1e-3
 SAME_STEPS = {"learning_rate": RATE, "schedule": "constant", "weight_decay": 0.0}
@@ -197,7 +197,8 @@ def against_peer(name: str, config: RunConfig, net: nn.Module | None, every: int
     data = load_data(config.dataset)
     peer = Peer(net or OwnNet(config, data), data, config.training.batch_size)
     steps, theirs, alone = peer.steps(), list[float](), list[float]()
-    products = Products(torch.bfloat16 if native_bfloat16(WHERE) else torch.float32)
+    half = native_bfloat16(WHERE) and sum(p.numel() for p in peer.net.parameters()) >= SMALL
+    products = Products(torch.bfloat16 if half else torch.float32)
     with products:
         next(steps)
     for _ in range(5):

@@ -68,7 +68,7 @@ def card() -> None:
 
 @pytest.fixture(autouse=True)
 def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All others train on the processor, where their numbers come from, also on a machine with a card."""
+    """All others train on the processor, where their numbers come from; what runs in a child may use the card."""
     if "card" not in request.fixturenames:
         for module in (training, classifier):
             monkeypatch.setattr(module, "device", lambda: torch.device("cpu"))

@@ -175,6 +175,44 @@ def test_what_is_added_onto_a_product_that_never_changes_is_not_added_again_and_
     torch.testing.assert_close(kept, 4 + 2 * (x.t() @ x))
 
 
+@pytest.mark.parametrize(
+    "total",
+    [
+        lambda a, b: a[100:] + b[100:], lambda a, b: a[100:] + b[:200], lambda a, b: a.view(3, 100, 256)[1] + b[:100],
+        lambda a, b: a[:200] + b[:200].bfloat16(), lambda a, b: a.t() + b.t(), lambda a, b: a[:256] + b[:256].t(),
+    ],
+)  # fmt: skip
+def test_parts_of_products_and_other_views_are_added_as_they_are(total):
+    x, y, w, v = torch.randn(300, 8), torch.randn(300, 8), torch.randn(8, 256), torch.randn(8, 256)
+    with threads(2):
+        expected = total(x @ w, y @ v)
+        kept = torch.zeros_like(expected)
+        _, run = written(lambda: kept.copy_(total(x @ w, y @ v)))
+        kept.zero_()
+        run()
+    torch.testing.assert_close(kept, expected, rtol=1e-5, atol=1e-4)
+
+
+def test_products_of_two_kinds_of_numbers_are_added_as_they_are():
+    x, w, kept = torch.randn(256, 8), torch.randn(8, 256), torch.zeros(256, 256)
+    with threads(2):
+        _, run = written(lambda: kept.copy_((x.bfloat16() @ w.bfloat16()) + x @ w))
+        kept.zero_()
+        run()
+    torch.testing.assert_close(kept, 2 * (x @ w), rtol=0.02, atol=0.1)
+
+
+def test_a_sum_of_products_that_nobody_reads_is_not_computed():
+    x, kept = torch.randn(256, 8), torch.zeros(())
+
+    def work():
+        x @ x.t() + x.exp() @ x.t()
+        kept.add_(1)
+
+    with threads(2):
+        assert len(written(work)[1].calls) == 1
+
+
 def test_the_same_operation_on_memory_changed_between_is_computed_again():
     x, kept = torch.zeros(2), torch.zeros(2, 2)
 
