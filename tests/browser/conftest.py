@@ -157,6 +157,19 @@ def source_of(picture: Locator) -> str:
     return found
 
 
+def start_training(page: Page, epochs: int) -> str:
+    """On the Train page, with the kind that it opened with; the new training's id."""
+    field = page.get_by_role("spinbutton", name="Epochs")
+    field.fill(str(epochs))
+    field.press("Enter")
+    expect(field).to_have_value(str(epochs))
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_url(re.compile(r"[?&]job=(?!new)[\w-]+"))
+    found = re.search(r"[?&]job=([\w-]+)", page.url)
+    assert found is not None
+    return found[1]
+
+
 def changed(picture: Locator, before: str) -> str:
     """Waits until the picture is another one than `before`, and returns it."""
     wait_for_source(picture, before, same=False)
