@@ -33,7 +33,6 @@ class Recorded:
         self.stream = torch.cuda.Stream(where) if where.type == "cuda" else None
         self.again: Callable[[], None] | None = None
         self.warm = WARM
-        self.waits = False
 
     def __call__(self) -> None:
         if self.again is not None:
@@ -45,13 +44,15 @@ class Recorded:
             self.again = _written(self.work) or self.work
         else:
             # A CUDA graph is made without carrying the work out.
-            self.again = self._graph() if self.stream and not self.waits else self.work
+            self.again = self._graph() if self.stream else self.work
             self.again()
 
     def _watched(self) -> None:
+        """Calls `work` and sees to it that it is never recorded if that would fail."""
         with _Watcher() as watcher:
             self.work()
-        self.waits = watcher.waits
+        if watcher.waits:
+            self.again = self.work
 
     def _beside(self, work: Callable[[], None]) -> None:
         """`work` on the stream that is recorded, in its turn among what the current stream does."""
@@ -113,7 +114,7 @@ class _Watcher(TorchDispatchMode):
 
 
 class _Writer(_Watcher):
-    """Writes the operations down as well."""
+    """Writes the operations down as well, unless there is one that cannot be repeated."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,8 +128,8 @@ class _Writer(_Watcher):
         # What only gives a tensor another shape computes nothing.
         if self.done is None or torch.Tag.inplace_view in operation.tags:
             return operation(*args, **kwargs)
-        made = operation(*args, **kwargs)
-        if _waits(operation, args) or not all(map(_has_memory, tensors((args, kwargs, made)))):
+        made = super().__torch_dispatch__(operation, types, args, kwargs)
+        if self.waits or not all(map(_has_memory, tensors((args, kwargs, made)))):
             self.done = None
             return made
         self.done.append(Operation(operation, _as_they_are(args), _as_they_are(kwargs), _as_they_are(made)))

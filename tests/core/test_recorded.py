@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 import aecore
 from aecore import training
 from aecore.classifier import fine_tune
-from aecore.config import RunConfig, parse, with_settings
+from aecore.config import RunConfig, with_settings
 from aecore.kinds import RECIPES
 from aecore.loading import load_data
 from aecore.objectives import Reconstruction
@@ -178,14 +178,24 @@ def test_every_recipe_learns_the_same_on_the_processor_to_rounding(name, kept):
     assert len(used) >= len(trainer.stages), "a step of each stage was written down"
 
 
-def test_a_step_that_reads_a_number_back_goes_on_being_called(configure, counted):
-    class Reads(Reconstruction):
-        def terms(self, model, batch, generator):
-            found = super().terms(model, batch, generator)
-            return {name: term * (1 if float(term.detach().sum()) > 0 else 2) for name, term in found.items()}
+class Reads(Reconstruction):
+    """The reconstruction term; looks at its value."""
 
-    settings = dict(configure(corruption="masking", training={"epochs": 2}))
-    reading, plain = (parse({**settings, "objective": objective}) for objective in (Reads(), Reconstruction()))
+    def terms(self, model, batch, generator):
+        found = super().terms(model, batch, generator)
+        return {name: term * (1 if float(term.detach().sum()) > 0 else 2) for name, term in found.items()}
+
+
+@pytest.fixture
+def reading_and_plain(configure) -> tuple[RunConfig, RunConfig]:
+    """Two trainings that learn the same, the first of which reads a number back in each step."""
+    return tuple(
+        configure(corruption="masking", objective=one(), training={"epochs": 2}) for one in (Reads, Reconstruction)
+    )
+
+
+def test_a_step_that_reads_a_number_back_goes_on_being_called(reading_and_plain, counted):
+    reading, plain = reading_and_plain
     losses, _, trainer = outcome(reading)
     assert not Graph.made
     assert outcome(plain)[0] == losses
@@ -223,14 +233,8 @@ def test_every_recipe_learns_the_same_when_a_card_repeats_its_steps(name, kept, 
     assert len(recorded) >= len(trainer.stages), "a step of each stage is a graph"
 
 
-def test_a_step_that_reads_a_number_back_goes_on_being_called_on_a_card(configure, kept, card):
-    class Reads(Reconstruction):
-        def terms(self, model, batch, generator):
-            found = super().terms(model, batch, generator)
-            return {name: term * (1 if float(term.detach().sum()) > 0 else 2) for name, term in found.items()}
-
-    settings = dict(configure(corruption="masking", training={"epochs": 2}))
-    reading, plain = (parse({**settings, "objective": objective}) for objective in (Reads(), Reconstruction()))
+def test_a_step_that_reads_a_number_back_goes_on_being_called_on_a_card(reading_and_plain, kept, card):
+    reading, plain = reading_and_plain
     losses, _, _ = outcome(reading)
     assert {record.again for record in kept} <= {None, *(record.work for record in kept)}
     torch.testing.assert_close(torch.tensor(losses), torch.tensor(outcome(plain)[0]), rtol=1e-4, atol=0)
