@@ -166,9 +166,8 @@ def test_the_best_epoch_by_validation_is_kept_not_the_last(configure, store):
             return {"reconstruction": model.likelihood.nll(out, batch.clean).flatten(1).sum(1)}
 
         def after_step(self, model):
-            steps.append(
-                float(model.decoder.layers[-1].weight.detach()[0, 0])
-            )  # what reads a number is called for each step
+            # What reads a number is called for each step.
+            steps.append(float(model.decoder.layers[-1].weight.detach()[0, 0]))
             if len(steps) > 30:
                 with torch.no_grad():
                     model.decoder.layers[-1].weight.mul_(0.8)
@@ -223,9 +222,8 @@ def test_divergence_after_good_epochs_keeps_the_good_weights(configure, store):
             return {"reconstruction": factor * model.likelihood.nll(out, batch.clean).flatten(1).sum(1)}
 
         def after_step(self, model):
-            steps.append(
-                float(model.decoder.layers[-1].weight.detach()[0, 0])
-            )  # what reads a number is called for each step
+            # What reads a number is called for each step.
+            steps.append(float(model.decoder.layers[-1].weight.detach()[0, 0]))
 
     steps: list[float] = []
     run_id = train(configure(objective=Explodes(), training={"epochs": 9}), store)
