@@ -1,20 +1,84 @@
 """Train autoencoders and explore their latent space.
 
-`aecore.train(…)`, `aecore.open(…)`, `aecore.runs()` and `aecore.recipes()` are all it takes.
+`aecore.train(…)`, `aecore.open(…)`, `aecore.runs()` and `aecore.recipes()` are the public functions.
+
+Only the standard library is imported here: torch takes a second or two to load, and `aecore app` and `--help` do not
+need it. The functions import the core when they are called, the classes when they are first used (PEP 562).
 """
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aecore.api import AecoreError, Recipe, RunInfo, Session, open, recipes, runs, train
+    from aecore.foundation.errors import AecoreError
+    from aecore.model.recipes import Recipe
+    from aecore.session.session import Session
+    from aecore.store.folder import RunInfo
+    from aecore.training.run import OnProgress, ShouldStop
 
 __all__ = ["AecoreError", "Recipe", "RunInfo", "Session", "open", "recipes", "runs", "train"]
 __version__ = "0.1.0"
 
+_CLASSES = {
+    "AecoreError": "aecore.foundation.errors",
+    "Recipe": "aecore.model.recipes",
+    "RunInfo": "aecore.store.folder",
+    "Session": "aecore.session.session",
+}
+
 
 def __getattr__(name: str) -> object:
-    # On first use (PEP 562), because torch takes a second or two, which `aecore app` and `--help` need not wait for.
-    if name in __all__:
-        return getattr(importlib.import_module("aecore.api"), name)
+    if name in _CLASSES:
+        return getattr(importlib.import_module(_CLASSES[name]), name)
     raise AttributeError(f"module 'aecore' has no attribute {name!r}")
+
+
+def train(
+    recipe: str,
+    *,
+    name: str = "",
+    on_step: "OnProgress | None" = None,
+    should_stop: "ShouldStop | None" = None,
+    **settings: Any,
+) -> "Session":
+    """Train a recipe and open the run: `train("denoising", dataset="digits", epochs=20, corruption__level=0.5)`.
+
+    `settings` are fields of the run's JSON; see `aecore.model.config.with_settings`. Raises `BadSettings` for settings
+    that cannot work, and `AecoreError` when training failed (the run is then in the store, with the reason).
+    """
+    from aecore.foundation.errors import AecoreError
+    from aecore.model.config import with_settings
+    from aecore.model.recipes import recipe as find_recipe
+    from aecore.session.session import Session
+    from aecore.store.store import RunStore
+    from aecore.training.run import train as train_run
+
+    store = RunStore()
+    config = with_settings(find_recipe(recipe).config, settings)
+    run_id = train_run(config, store, on_step, should_stop, name=name)
+    info = store.info(run_id)
+    if info.state == "failed":
+        raise AecoreError(f"{info.reason} (kept as run {run_id})")
+    return Session(store, run_id)
+
+
+def open(run_id: str) -> "Session":
+    """Open the run of that id, own or ready-made. Raises `RunUnavailable` when it does not exist or is damaged."""
+    from aecore.session.session import Session
+    from aecore.store.store import RunStore
+
+    return Session(RunStore(), run_id)
+
+
+def runs() -> "list[RunInfo]":
+    """List every run, newest first, ready-made ones last; damaged folders are listed with the reason."""
+    from aecore.store.store import RunStore
+
+    return RunStore().runs()
+
+
+def recipes() -> "dict[str, Recipe]":
+    """Return every kind of autoencoder the program teaches, by name."""
+    from aecore.model.recipes import RECIPES
+
+    return dict(RECIPES)

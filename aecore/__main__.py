@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 import aecore
-from aecore import commands
-from aecore.errors import AecoreError
+from aecore.cli import output
+from aecore.foundation.errors import AecoreError
 
 ABOUT = """Train autoencoders and explore their latent space: in the browser (aecore app) or from here.
 
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_making(add: _Add) -> None:
     app = add(
         "app",
-        commands.app,
+        output.app,
         "Open the program in a browser. A latent space is understood by moving through it.",
         "aecore app --port 8600 --no-browser",
     )
@@ -101,7 +101,7 @@ def _add_making(add: _Add) -> None:
     app.add_argument("--no-browser", action="store_true", help="only print the address")
     train = add(
         "train",
-        commands.train,
+        output.train,
         "Train a recipe and keep the run. Ctrl-C ends it early and keeps the best weights so far.",
         "aecore train variational --dataset shapes --set objective.beta=4 --set epochs=30 --name 'my first VAE'\n"
         "  aecore train denoising --dataset folder=pictures --set dataset.size=28\n"
@@ -132,33 +132,33 @@ def _json(command: argparse.ArgumentParser) -> None:
 def _add_listing(add: _Add) -> None:
     listing = add(
         "list",
-        commands.list_runs,
+        output.list_runs,
         "List every run, newest first. Damaged ones are listed too, with the reason.",
         "aecore list --json",
     )
     show = add(
         "show",
-        commands.show,
+        output.show,
         "Show one run. Its settings are what --set can change, its units what walk shows.",
         "aecore show denoising --json",
     )
     show.add_argument("run", metavar="RUN")
     directions = add(
         "directions",
-        commands.directions,
+        output.directions,
         "List what a code can be moved along. Where it is clear, words say what that changes in the picture.",
         "aecore directions shapes-variational",
     )
     directions.add_argument("run", metavar="RUN")
     recipes = add(
         "recipes",
-        commands.recipes,
+        output.recipes,
         "List the kinds of autoencoder. Each shows one idea, with formula and paper.",
         "aecore recipes",
     )
     datasets = add(
         "datasets",
-        commands.datasets,
+        output.datasets,
         "List the datasets. Their sources and licences matter before you publish a picture.",
         "aecore datasets",
     )
@@ -166,7 +166,7 @@ def _add_listing(add: _Add) -> None:
         _json(command)
     fetch = add(
         "fetch",
-        commands.fetch,
+        output.fetch,
         "Download a dataset once. Afterwards nothing needs the network for it.",
         "aecore fetch mnist",
     )
@@ -176,7 +176,7 @@ def _add_listing(add: _Add) -> None:
 def _add_looking(add: _Add) -> None:
     rebuild = add(
         "reconstruct",
-        commands.reconstruct,
+        output.reconstruct,
         "Draw images beside what the model makes of them. What is lost is not in the code.",
         "aecore reconstruct denoising cat.png -o out.png\n  aecore reconstruct denoising --level 0.4 -o out.png",
     )
@@ -188,7 +188,7 @@ def _add_looking(add: _Add) -> None:
     rebuild.add_argument("--seed", type=int, default=0, help="of the noise; equal seeds repeat it (%(default)s)")
     walk = add(
         "walk",
-        commands.walk,
+        output.walk,
         "Move one unit of the code at a time and draw what changes. So one sees what it means.",
         "aecore walk variational -o walk.gif\n  aecore walk variational --image seven.png --unit 3 -o unit3.png",
     )
@@ -199,7 +199,7 @@ def _add_looking(add: _Add) -> None:
     walk.add_argument("--unit", metavar="K", type=int, help="only this unit (default: the eight most effective)")
     embed = add(
         "embed",
-        commands.embed,
+        output.embed,
         "Write maps of images as numbers, with their quality and a picture. Any plotting program can draw or compare "
         "them.",
         "aecore embed deep --method pca --method mds --method code -o map.csv\n"
@@ -228,7 +228,7 @@ def _add_looking(add: _Add) -> None:
     )
     likelihood = add(
         "likelihood",
-        commands.likelihood,
+        output.likelihood,
         "Estimate log p(x) of test images. It says how well a variational model has learned the data, in nats.",
         "aecore likelihood variational --samples 100\n  aecore likelihood variational --samples 5000 --binarise --json",
     )
@@ -253,14 +253,14 @@ def _add_looking(add: _Add) -> None:
 def _add_keeping(add: _Add) -> None:
     delete = add(
         "delete",
-        commands.delete,
+        output.delete,
         "Move runs to the trash. The last ten can be brought back.",
         "aecore delete denoising-digits-20260101-1a2b3c",
     )
     delete.add_argument("runs", metavar="RUN", nargs="+")
     restore = add(
         "restore",
-        commands.restore,
+        output.restore,
         "Bring a deleted run back. Without a run, lists those that can be.",
         "aecore restore denoising-digits-20260101-1a2b3c",
     )
@@ -268,7 +268,7 @@ def _add_keeping(add: _Add) -> None:
     _json(restore)
     rename = add(
         "rename",
-        commands.rename,
+        output.rename,
         "Give a run a name people remember. Its id stays, so links keep working.",
         "aecore rename denoising-digits-20260101-1a2b3c 'forty per cent noise'",
     )
@@ -276,7 +276,7 @@ def _add_keeping(add: _Add) -> None:
     rename.add_argument("name", metavar="NAME")
     export = add(
         "export",
-        commands.export,
+        output.export,
         "Pack a run into a zip file, or its model into an ONNX file. A zip opens on any machine with aecore import, "
         "a model in every program that runs ONNX.",
         "aecore export denoising run.zip\n  aecore export variational decoder.onnx\n"
@@ -291,7 +291,7 @@ def _add_keeping(add: _Add) -> None:
     export.add_argument("--with-images", action="store_true", help="also the pictures of your own it was trained on")
     bring = add(
         "import",
-        commands.import_run,
+        output.import_run,
         "Add a run that was exported elsewhere. All of it is checked before it is kept.",
         "aecore import run.zip",
     )
@@ -309,7 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.command(options)
         sys.stdout.flush()
-    except commands.UsageError as error:
+    except output.UsageError as error:
         options.parser.error(_one_line(str(error)))
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python flushes once more at the end, which must not complain either.
@@ -329,7 +329,7 @@ def _failed(why: str) -> int:
 
 
 def _one_line(text: str) -> str:
-    return commands.plain(" ".join(text.split()))
+    return output.plain(" ".join(text.split()))
 
 
 if __name__ == "__main__":

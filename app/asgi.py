@@ -12,9 +12,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import streamlit as st
 import torch
 
-from aecore.jobs import Runner
+from aecore.training.queue import Runner
 from app import cache, preload
-from app.live.routes import routes
+from app.routes import routes
 
 HERE = Path(__file__).parent
 

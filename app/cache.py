@@ -8,23 +8,23 @@ from typing import Literal, TypeVar
 import numpy as np
 import streamlit as st
 
-from aecore import pictures
-from aecore.atlas import Atlas
-from aecore.atlas import atlas as make_atlas
-from aecore.atlas_spec import AtlasSpec
-from aecore.config import parse
-from aecore.directions import Direction, towards
-from aecore.errors import AecoreError, DataUnavailable
-from aecore.filters import Filters, Inference
-from aecore.intake import Intake, as_data, read_files
-from aecore.jobs import Download
-from aecore.loading import load_data
-from aecore.map_jobs import MapJobs
-from aecore.parts import Data
-from aecore.session import Gallery, Session
-from aecore.store import RunFolder, RunInfo, RunStore
-from aecore.training import Outlook
-from aecore.training import outlook as make_outlook
+from aecore.pictures import sheets
+from aecore.maps.atlas import Atlas
+from aecore.maps.atlas import atlas as make_atlas
+from aecore.maps.spec import AtlasSpec
+from aecore.model.config import parse
+from aecore.session.directions import Direction, towards
+from aecore.foundation.errors import AecoreError, DataUnavailable
+from aecore.model.filters import Filters, Inference
+from aecore.pictures.uploads import Intake, as_data, read_files
+from aecore.training.queue import Download
+from aecore.parts.loading import load_data
+from aecore.maps.queue import MapJobs
+from aecore.parts.contracts import Data
+from aecore.session.session import Gallery, Session
+from aecore.store.store import RunFolder, RunInfo, RunStore
+from aecore.training.trainer import Outlook
+from aecore.training.trainer import outlook as make_outlook
 
 T = TypeVar("T")
 
@@ -152,9 +152,9 @@ def thumbnail(folder: str, run_id: str, epoch: int, run_state: str) -> np.ndarra
     """Four pictures of a run's making, or None; `epoch` and `run_state` tell its versions apart."""
     try:
         if (Path(folder) / "preview.safetensors").is_file():
-            return pictures.filmstrip(RunFolder(Path(folder)).arrays("preview.safetensors")["reconstruction"][:4])
+            return sheets.filmstrip(RunFolder(Path(folder)).arrays("preview.safetensors")["reconstruction"][:4])
         found = session(run_id)
-        return pictures.filmstrip(found.reconstruct(gallery(folder, run_id, 64).images[:4]))
+        return sheets.filmstrip(found.reconstruct(gallery(folder, run_id, 64).images[:4]))
     except (AecoreError, KeyError, OSError):
         return None
 

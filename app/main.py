@@ -7,18 +7,18 @@ import streamlit as st
 from app import crowd, preload
 
 HERE = Path(__file__).parent
-STYLES = ("style.css", "widgets/error_curve.css")
+STYLES = ("style.css", "widgets/drawn_curve.css")
 
 st.set_page_config(page_title="Autoencoders by touch", page_icon=str(HERE / "icon.png"), layout="wide")
-start = st.Page("views/start.py", title="Start", icon=":material/home:", default=True)
+start = st.Page("views/start/page.py", title="Start", icon=":material/home:", default=True)
 page = st.navigation(
     [
         start,
-        st.Page("views/denoise.py", title="Denoise", icon=":material/blur_on:"),
-        st.Page("views/walk.py", title="Walk", icon=":material/explore:"),
-        st.Page("views/maps.py", title="Maps", icon=":material/scatter_plot:"),
-        st.Page("views/train.py", title="Train", icon=":material/model_training:"),
-        st.Page("views/runs.py", title="Runs", icon=":material/folder_open:"),
+        st.Page("views/denoise/page.py", title="Denoise", url_path="denoise", icon=":material/blur_on:"),
+        st.Page("views/walk/page.py", title="Walk", url_path="walk", icon=":material/explore:"),
+        st.Page("views/maps/page.py", title="Maps", url_path="maps", icon=":material/scatter_plot:"),
+        st.Page("views/train/page.py", title="Train", url_path="train", icon=":material/model_training:"),
+        st.Page("views/runs/page.py", title="Runs", url_path="runs", icon=":material/folder_open:"),
     ],
     position="top",
 )

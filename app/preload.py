@@ -9,7 +9,7 @@ import threading
 
 from app import cache
 
-FIRST = ("pandas", "pyarrow", "plotly.graph_objects", "PIL.Image", "aecore.maps", "aecore.intake", "aecore.travel")
+FIRST = ("pandas", "pyarrow", "plotly.graph_objects", "PIL.Image", "aecore.maps.fit", "aecore.pictures.uploads", "aecore.store.archive")
 REST = (
     "sklearn.datasets",
     "scipy.ndimage",

@@ -45,11 +45,11 @@ def unchecked_while_traced() -> Iterator[None]:
     """Annotated shapes are not checked while torch traces a graph: sizes are then tensors, whose values it must not
     depend on.
     """
-    from aecore import graphs
+    from aecore.session import onnx_model
 
-    traced = graphs._traced
+    traced = onnx_model._traced
 
-    def unchecked(network: graphs.Network, ports: graphs.Ports) -> bytes:
+    def unchecked(network: onnx_model.Network, ports: onnx_model.Ports) -> bytes:
         jaxtyping.config.update("jaxtyping_disable", True)
         try:
             return traced(network, ports)
@@ -57,5 +57,5 @@ def unchecked_while_traced() -> Iterator[None]:
             jaxtyping.config.update("jaxtyping_disable", False)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graphs, "_traced", unchecked)
+        patch.setattr(onnx_model, "_traced", unchecked)
         yield

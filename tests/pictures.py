@@ -17,7 +17,7 @@ OUT = Path(__file__).parent.parent / "assets" / "pictures"
 def walk() -> None:
     """Four textures walk the same units, the most effective first, there and back."""
     import aecore
-    from aecore import pictures
+    from aecore.pictures import sheets
 
     session = aecore.open("patterns-variational")
     starts = session.encode(session.gallery(24, seed=4).images)[[1, 5, 10, 16]]
@@ -30,8 +30,8 @@ def walk() -> None:
         codes[:, :, unit] = here + np.where(swing > 0, high - here, here - low) * swing
         images = session.decode(codes.reshape(-1, session.code_dim))
         moments = images.reshape(len(starts), len(swing), *session.shape).swapaxes(0, 1)
-        frames += [pictures.sheet([moment], gap=2) for moment in moments]
-    (OUT / "walk.gif").write_bytes(pictures.gif(frames, 90, 4))
+        frames += [sheets.sheet([moment], gap=2) for moment in moments]
+    (OUT / "walk.gif").write_bytes(sheets.gif(frames, 90, 4))
 
 
 def denoise() -> None:
@@ -40,13 +40,13 @@ def denoise() -> None:
     Without MNIST at hand the originals are stored codes, decoded, so that README shows no MNIST image.
     """
     import aecore
-    from aecore import pictures
+    from aecore.pictures import sheets
 
     session = aecore.open("mnist-course-denoising")
     shown = session.denoise(session.gallery(8, seed=1).images, seed=1)
     columns = [shown.original, shown.corrupted.clip(0, 1), shown.reconstruction]
-    sheet = pictures.labelled_columns(columns, ["original", "corrupted", "reconstruction"], across=2)
-    (OUT / "denoise.png").write_bytes(pictures.png(sheet))
+    sheet = sheets.labelled_columns(columns, ["original", "corrupted", "reconstruction"], across=2)
+    (OUT / "denoise.png").write_bytes(sheets.png(sheet))
 
 
 def pages() -> None:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from aecore import pictures
-from aecore.corruptions import GaussianNoise, Rows
-from aecore.parts import Corruption
-from aecore.session import Denoised, Pictures, Session
-from app import live, state
+from aecore.pictures import sheets
+from aecore.parts.corruptions import GaussianNoise, Rows
+from aecore.parts.contracts import Corruption
+from aecore.session.session import Denoised, Pictures, Session
+from app import live
+from app.state import keys
 
 COLUMNS = 12
 """Images side by side in a line of the sheet."""
@@ -38,7 +39,7 @@ _DENOISE = live.component(
     html=(live.HERE / "denoise.html").read_text(encoding="utf-8"),
     css="".join(
         path.read_text(encoding="utf-8")
-        for path in (live.HERE / "denoise.css", live.HERE.parent / "widgets" / "error_curve.css")
+        for path in (live.HERE / "denoise.css", live.HERE.parent / "widgets" / "drawn_curve.css")
     ),
 )
 
@@ -71,16 +72,16 @@ class Scene:
 
 def moved(token: str, kinds: Mapping[str, object]) -> View | None:
     """Where the visitor's hand has let go since the last run; None when it has not."""
-    found = heard(st.session_state.get(state.LIVE_DENOISE, {}).get("view"), token, kinds)
-    if found is None or found[1] <= state.heard(state.LIVE_DENOISE, token):
+    found = heard(st.session_state.get(keys.LIVE_DENOISE, {}).get("view"), token, kinds)
+    if found is None or found[1] <= keys.heard(keys.LIVE_DENOISE, token):
         return None
-    state.hear(state.LIVE_DENOISE, token, found[1])
+    keys.hear(keys.LIVE_DENOISE, token, found[1])
     return found[0]
 
 
 def failure() -> str | None:
     """Why the browser could not load the component; None while nothing failed."""
-    match st.session_state.get(state.LIVE_DENOISE, {}).get("failed"):  # from the client: anything may stand there
+    match st.session_state.get(keys.LIVE_DENOISE, {}).get("failed"):  # from the client: anything may stand there
         case {"reason": str(reason)}:
             return reason[:200]
         case _:
@@ -89,7 +90,7 @@ def failure() -> str | None:
 
 def denoise(scene: Scene) -> None:
     """Mounts the component."""
-    key = state.LIVE_DENOISE
+    key = keys.LIVE_DENOISE
     token = scene.sessions[0].run_id
     sheet = picture(scene.results)
     # The picture's size, known before the module that measures it is here: custom properties reach into the component.
@@ -101,8 +102,8 @@ def denoise(scene: Scene) -> None:
             "module": live.module_address("denoise"),
             "base": live.base(),
             "token": token,
-            "heard": state.heard(key, token),
-            "pictures": {"sheet": pictures.data_uri(pictures.png(sheet))},
+            "heard": keys.heard(key, token),
+            "pictures": {"sheet": sheets.data_uri(sheets.png(sheet))},
             **told(scene),
         },
         on_view_change=lambda: None,
@@ -114,7 +115,7 @@ def picture(results: tuple[Denoised, ...]) -> np.ndarray:
     """Original, corrupted and each run's reconstruction in rows, `COLUMNS` images a line; lines below one another."""
     first = results[0]
     rows = [first.original, first.shown, *(result.reconstruction for result in results)]
-    return pictures.sheet([row[i : i + COLUMNS] for i in range(0, len(first.original), COLUMNS) for row in rows])
+    return sheets.sheet([row[i : i + COLUMNS] for i in range(0, len(first.original), COLUMNS) for row in rows])
 
 
 def words(scene: Scene) -> str:
@@ -151,7 +152,7 @@ def told(scene: Scene) -> dict[str, Any]:
         ],
         "words": WORDS,
         "note": given_rows(session, view.kind, first.rows_given),
-        "hidden": list(pictures.HIDDEN),
+        "hidden": list(sheets.HIDDEN),
         "columns": COLUMNS,
         "curve": scene.curve(),
     }

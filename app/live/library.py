@@ -9,10 +9,11 @@ from collections import OrderedDict
 
 import numpy as np
 
-from aecore import directions, pictures
-from aecore.directions import Direction
-from aecore.session import FARTHEST, NEARNESS, Session
-from app.widgets import walk_place
+from aecore.session import directions
+from aecore.pictures import sheets
+from aecore.session.directions import Direction
+from aecore.session.session import FARTHEST, NEARNESS, Session
+from app.views.walk import place
 
 KEPT = 16
 """Libraries held in memory, each below a megabyte."""
@@ -58,7 +59,7 @@ def _content(session: Session) -> tuple[bytes, str]:
             "labels": None if sample.labels is None else sample.labels.tolist(),
             "pictured": sample.pictured,
             "columns": sample.columns,
-            "sprite": pictures.data_uri(pictures.png(sample.sprite)),
+            "sprite": sheets.data_uri(sheets.png(sample.sprite)),
             "nearness": NEARNESS,
             "farthest": FARTHEST,
         }
@@ -72,12 +73,12 @@ def directions_of(session: Session) -> list[dict[str, object]]:
     found = [
         line(f"u{unit}", direction, unit) for unit, direction in zip(order, directions.units(session), strict=True)
     ]
-    return found + [line(name, one) for name, one in walk_place.further_directions(session).items()]
+    return found + [line(name, one) for name, one in place.further_directions(session).items()]
 
 
 def line(name: str, direction: Direction, unit: int | None = None) -> dict[str, object]:
     """A direction as the browser reads it."""
-    scale = walk_place.scale_of(direction)
+    scale = place.scale_of(direction)
     return {
         "id": name,
         "name": direction.name,

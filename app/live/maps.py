@@ -13,12 +13,14 @@ from typing import Any, TypeGuard
 import numpy as np
 import streamlit as st
 
-from aecore import metrics, pictures, points
-from aecore.atlas import Atlas, Back, Panel, Placed
-from aecore.colouring import Colouring
-from aecore.session import Pictures, Session
-from aecore.subset import SMALL
-from app import cache, live, state
+from aecore.foundation import geometry, metrics
+from aecore.pictures import sheets
+from aecore.maps.atlas import Atlas, Back, Panel, Placed
+from aecore.maps.colours import Colouring
+from aecore.session.session import Pictures, Session
+from aecore.maps.images import SMALL
+from app import cache, live
+from app.state import keys
 from app.live import blobs, models
 from app.live import tiles as image_blocks
 
@@ -59,7 +61,7 @@ class Spot:
 def maps(message: Message) -> None:
     """Draws the maps of `message`."""
     _MAPS(
-        key=state.MAP_SCATTER,
+        key=keys.MAP_SCATTER,
         data={"module": live.module_address("maps"), "base": live.base(), **message},
         on_selection_change=lambda: None,
         on_place_change=_hear_place,
@@ -151,10 +153,10 @@ def _figures(panel: Panel) -> list[Message]:
 
 
 def _images(session: Session, atlas: Atlas) -> Message:
-    size = {"tile": list(pictures.tile_size(*atlas.shape[1:]))}
+    size = {"tile": list(sheets.tile_size(*atlas.shape[1:]))}
     if len(atlas) <= SMALL:
         return {**size, "sprite": blobs.put(atlas.sprite, "image/png")}
-    first = np.array(points.evenly(len(atlas), FIRST))
+    first = np.array(geometry.evenly(len(atlas), FIRST))
     return {
         **size,
         "block": image_blocks.BLOCK,
@@ -164,7 +166,7 @@ def _images(session: Session, atlas: Atlas) -> Message:
 
 
 def _picture(images: Pictures) -> str:
-    return blobs.put(pictures.png(pictures.tiles(images)), "image/png")
+    return blobs.put(sheets.png(sheets.tiles(images)), "image/png")
 
 
 def _put(array: np.ndarray, kind: str) -> str:
@@ -187,7 +189,7 @@ def selected(n: int, token: str) -> tuple[list[int], int]:
 
 def spot(atlas: Atlas) -> Spot | None:
     """The place between the points on which the visitor clicked last, if it is on these maps."""
-    match state.map_spot():
+    match keys.map_spot():
         case {"token": str(token), "panel": str(name), "x": x, "y": y} if (
             token == atlas.key and _share(x) and _share(y)
         ):
@@ -207,11 +209,11 @@ def failure() -> str | None:
 
 
 def _hear_place() -> None:
-    state.keep_map_spot(_heard("place"))
+    keys.keep_map_spot(_heard("place"))
 
 
 def _heard(name: str) -> Any:
-    held: Any = st.session_state.get(state.MAP_SCATTER)
+    held: Any = st.session_state.get(keys.MAP_SCATTER)
     return held.get(name) if isinstance(held, Mapping) else None
 
 

@@ -3,9 +3,9 @@
 import threading
 from collections import OrderedDict
 
-from aecore import export
-from aecore.export import Graph
-from aecore.session import Session
+from aecore.session import onnx_cache
+from aecore.session.onnx_cache import Graph
+from aecore.session.session import Session
 
 KEPT = 256
 """Graphs whose names are remembered."""
@@ -18,7 +18,7 @@ def address(session: Session, part: str, kind: str | None = None) -> str:
     answer that makes it and says where it is. `kind` is a denoiser's corruption, or in digits a decoder's epoch.
     """
     name = _names.get(_key(session, part, kind))
-    if name is not None and export.find(name) is not None:
+    if name is not None and onnx_cache.find(name) is not None:
         return f"/live/model/{name}"
     return f"/live/model/{session.run_id}/{part}{f'-{kind}' if kind else ''}.json"
 
@@ -26,11 +26,11 @@ def address(session: Session, part: str, kind: str | None = None) -> str:
 def made(session: Session, part: str, kind: str | None = None) -> Graph:
     """The graph, packed for the way, made unless it is kept; its name is remembered. Raises as `export.decoder`."""
     graph = (
-        export.exported(session, part, epoch=int(kind))
+        onnx_cache.exported(session, part, epoch=int(kind))
         if part == "decoder" and kind is not None
-        else export.exported(session, part, kind)
+        else onnx_cache.exported(session, part, kind)
     )
-    export.compressed(graph)
+    onnx_cache.compressed(graph)
     with _turn:
         _names[_key(session, part, kind)] = graph.name
         while len(_names) > KEPT:

@@ -4,9 +4,9 @@ import functools
 
 import numpy as np
 
-from aecore import pictures
-from aecore.errors import BadInput
-from aecore.session import Session
+from aecore.pictures import sheets
+from aecore.foundation.errors import BadInput
+from aecore.session.session import Session
 from app import cache
 
 BLOCK = 64
@@ -32,7 +32,7 @@ def _block(run_id: str, _: str, number: int) -> bytes:
     # By names, so that what is kept here keeps no session alive.
     data = cache.session(run_id).data
     start = number * BLOCK
-    return pictures.png(pictures.tiles(data.floats(np.arange(start, min(start + BLOCK, len(data))))))
+    return sheets.png(sheets.tiles(data.floats(np.arange(start, min(start + BLOCK, len(data))))))
 
 
 def _name(session: Session) -> str:

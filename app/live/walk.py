@@ -9,15 +9,16 @@ from typing import Any
 
 import streamlit as st
 
-from aecore import pictures
-from aecore.session import Gallery, Session
-from app import live, state
+from aecore.pictures import sheets
+from aecore.session.session import Gallery, Session
+from app import live
+from app.state import keys
 from app.live import library as live_library
 from app.live import models, walk_messages
 from app.live.library import floats, line
 from app.live.walk_messages import CONTROLS_KEY, DRAW_KEY, STAGE_KEY
-from app.widgets import walk_place
-from app.widgets.walk_place import Place
+from app.views.walk import place
+from app.views.walk.place import Place
 
 HERE = Path(__file__).parent
 WALK = "walk"
@@ -42,7 +43,7 @@ def stage(place: Place, walk: str = WALK) -> None:
     Parts with the same `walk` share it in the browser; a page with two of them gives them names, which are their keys.
     """
     key = STAGE_KEY if walk == WALK else f"{walk}_stage"
-    shown = pictures.against(place.pictures[:1], place.pictures[1:], FULL)
+    shown = sheets.against(place.pictures[:1], place.pictures[1:], FULL)
     names = ("start", "now", "difference")
     _STAGE(
         key=key,
@@ -53,7 +54,7 @@ def stage(place: Place, walk: str = WALK) -> None:
             "off": walk_messages.off(place.session.run_id) is not None,
             "style": {"--w": f"{shown.shape[3]}px"},
             "pictures": {
-                name: pictures.data_uri(pictures.png(pictures.filmstrip(image[None])))
+                name: sheets.data_uri(sheets.png(sheets.filmstrip(image[None])))
                 for name, image in zip(names, shown, strict=True)
             },
             "place": described(place),
@@ -76,9 +77,9 @@ def pad(place: Place) -> None:
 
 def way(place: Place) -> None:
     """The way to another image."""
-    other = walk_place.other_image(place.gallery)
-    ends = {name: walk_place.image_label(place.gallery, i) for name, i in (("from", place.image), ("to", other))}
-    if state.number(state.DRAW) is not None:
+    other = place.other_image(place.gallery)
+    ends = {name: place.image_label(place.gallery, i) for name, i in (("from", place.image), ("to", other))}
+    if keys.number(keys.DRAW) is not None:
         ends["from"] = "the random code"
     _controls("way", ends=ends)
 
@@ -87,15 +88,15 @@ def plane(place: Place) -> tuple[str, str]:
     """Names of the plane's two directions: those of the URL, else the most effective units."""
     order = [f"u{unit}" for unit in place.session.units_by_effect()]
     session, gallery = place.session, place.gallery
-    known = {*order, *walk_place.further_directions(session), *walk_place.named_directions(session, gallery)}
-    x = _asked(state.PLANE_X, known) or order[0]
-    y = _asked(state.PLANE_Y, known - {x}) or next((name for name in [*order, "p1", "p2"] if name != x), x)
+    known = {*order, *place.further_directions(session), *place.named_directions(session, gallery)}
+    x = _asked(keys.PLANE_X, known) or order[0]
+    y = _asked(keys.PLANE_Y, known - {x}) or next((name for name in [*order, "p1", "p2"] if name != x), x)
     return x, y
 
 
 def _asked(parameter: str, known: set[str]) -> str | None:
     """The direction that the URL names; a unit by its bare number."""
-    asked = state.parameter(parameter) or ""
+    asked = keys.parameter(parameter) or ""
     name = f"u{asked}" if asked.isdecimal() else asked
     return name if name in known else None
 
@@ -137,7 +138,7 @@ def draw(session: Session, walk: str = WALK) -> None:
 
 def library(session: Session, gallery: Gallery, walk: str = WALK) -> None:
     """Where the browser finds what it needs of a run to walk by itself, and the directions that the visitor named."""
-    named = walk_place.named_directions(session, gallery)
+    named = place.named_directions(session, gallery)
     _LIBRARY(
         key=f"{walk}_library",
         data={
@@ -156,20 +157,20 @@ def library(session: Session, gallery: Gallery, walk: str = WALK) -> None:
 def described(place: Place) -> dict[str, object]:
     other = None
     if place.gallery.images.size:
-        other = floats(walk_place.other_code(place.session, place.gallery))
+        other = floats(place.other_code(place.session, place.gallery))
     return {
         "run": place.session.run_id,
         "base": live.base(),
         "decoder": models.address(place.session, "decoder"),
         "encoder": models.address(place.session, "encoder"),
         "token": place.origin_token,
-        "heard": state.heard_of_walk(place.origin_token),
+        "heard": keys.heard_of_walk(place.origin_token),
         "start": floats(place.start),
         "origin": floats(place.origin),
         "other": other,
-        "spherical": walk_place.how() == "spherical",
+        "spherical": place.how() == "spherical",
         "off": walk_messages.off(place.session.run_id) is not None,
-        "along": walk_place.along(),
+        "along": place.along(),
         "moved": {str(unit): value for unit, value in place.moved.items()},
         "added": place.added,
     }

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from aecore import pictures
-from aecore.session import Session
-from app import state
-from app.state import Upload
-from app.widgets import walk_place
-from app.widgets.walk_place import Place
+from aecore.pictures import sheets
+from aecore.session.session import Session
+from app.state import keys
+from app.state.keys import Upload
+from app.views.walk import place
+from app.views.walk.place import Place
 
 STAGE_KEY = "walk_stage"
 CONTROLS_KEY = "walk_live_controls"
@@ -44,8 +44,8 @@ def hear(place: Place, key: str = STAGE_KEY) -> None:
         case {"count": int(count), "token": str(token), "moved": dict(moved), "added": dict(added), "along": along}:
             if token != place.origin_token:
                 return
-            state.hear_walk(token, count)
-            walk_place.go_live(place, _numbers(moved), _numbers(added), _number(along) or 0.0)
+            keys.hear_walk(token, count)
+            place.go_live(place, _numbers(moved), _numbers(added), _number(along) or 0.0)
         case _:
             pass
 
@@ -63,8 +63,8 @@ def choose_plane(key: str = CONTROLS_KEY) -> None:
     """The plane of two other directions."""
     match st.session_state[key].get("plane"):
         case {"x": str(x), "y": str(y)} if x != y and DIRECTION.fullmatch(x) and DIRECTION.fullmatch(y):
-            state.set_place_parameter(state.PLANE_X, x.removeprefix("u"))
-            state.set_place_parameter(state.PLANE_Y, y.removeprefix("u"))
+            keys.set_place_parameter(keys.PLANE_X, x.removeprefix("u"))
+            keys.set_place_parameter(keys.PLANE_Y, y.removeprefix("u"))
         case _:
             pass
 
@@ -81,8 +81,8 @@ def take_drawing(session: Session, key: str = DRAW_KEY) -> None:
         return
     if len(content) == size:
         image = np.frombuffer(content, np.uint8).reshape(session.shape)
-        drawing = Upload("drawing.png", pictures.png(pictures.filmstrip(image[None], background=pictures.WHITE)))
-        state.keep_uploads([drawing, *state.uploads()])
-        state.show_own_images()
+        drawing = Upload("drawing.png", sheets.png(sheets.filmstrip(image[None], background=sheets.WHITE)))
+        keys.keep_uploads([drawing, *keys.uploads()])
+        keys.show_own_images()
         if key == DRAW_KEY:
-            walk_place.choose_image(0)
+            place.choose_image(0)

@@ -4,8 +4,8 @@ import html
 
 import streamlit as st
 
-from aecore.figures import FIGURES, STAGES, Figure, figures
-from aecore.store import RunInfo
+from aecore.store.figures import FIGURES, STAGES, Figure, figures
+from aecore.store.store import RunInfo
 
 
 def name_of(figure: Figure) -> str:

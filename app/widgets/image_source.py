@@ -4,8 +4,9 @@ from typing import Literal
 
 import streamlit as st
 
-from aecore.session import Gallery, Session, own_gallery
-from app import cache, state
+from aecore.session.session import Gallery, Session, own_gallery
+from app import cache
+from app.state import keys
 from app.widgets.own_images import inverted, own_images
 
 GALLERY = 64
@@ -28,7 +29,7 @@ def image_source(session: Session) -> Gallery:
                 ["dataset", "yours"],
                 default="yours",
                 required=True,
-                key=state.SOURCE,
+                key=keys.SOURCE,
                 persist_state="session",
                 format_func=lambda name: "Dataset" if name == "dataset" else "Yours",
                 width="stretch",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from aecore import pictures
+from aecore.pictures import sheets
 from app import crowd
 
 
@@ -24,7 +24,7 @@ def picture(
 
     `rows` and `columns` label equal shares of the height and width. Narrower than `least` times, it scrolls sideways.
     """
-    uri = pictures.data_uri(pictures.png(sheet))
+    uri = sheets.data_uri(sheets.png(sheet))
     size = f"--natural:{sheet.shape[1]}px;--least:{least};--most:{most}"
     spans = "".join(f"<span>{html.escape(text)}</span>" for text in rows)
     heads = "".join(f"<span>{html.escape(text)}</span>" for text in columns)

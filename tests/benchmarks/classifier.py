@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import aecore
-from aecore.classifier import fine_tune
-from aecore.store import RunStore
-from aecore.training import Progress
+from aecore.session.classifier import fine_tune
+from aecore.store.store import RunStore
+from aecore.training.trainer import Progress
 
 PRETRAINING: dict[str, Any] = {
     "dataset": "mnist", "backbone": {"kind": "mlp", "widths": [1000, 1000], "code_activation": "gelu"},

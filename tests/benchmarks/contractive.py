@@ -12,8 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from aecore.backbones import Mlp
-from aecore.parts import Encoder
+from aecore.parts.backbones import Mlp
+from aecore.parts.contracts import Encoder
 
 BAR = 50
 

@@ -169,8 +169,8 @@ def compute(home: Path) -> None:
     """What the pages show is computed before they are opened, as for any visitor but the first."""
     os.environ["AECORE_HOME"] = str(home)
     from aecore import open as opened_run
-    from aecore.atlas import atlas
-    from aecore.atlas_spec import AtlasSpec
+    from aecore.maps.atlas import atlas
+    from aecore.maps.spec import AtlasSpec
 
     session = opened_run(RUN)
     for n in (2_000, 20_000, 70_000):

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from aecore import metrics, points
-from aecore.embeddings import Mds
+from aecore.foundation import geometry, metrics
+from aecore.parts.embeddings import Mds
 
 FIXED = 5000
 """Images among whose pairs the stress of the map of all is compared with that of a map of their own."""
@@ -66,7 +66,7 @@ def against_sklearn(n: int, repeat: int, aim: float) -> None:
         theirs.append((seconds[0], seconds[1]))
         found, *seconds = timed(lambda: Mds().fit(x))
         ours.append((seconds[0], seconds[1]))
-    wanted = points.distances(x.astype(np.float64))
+    wanted = geometry.distances(x.astype(np.float64))
     mine, other = metrics.stress_1(wanted, found.coordinates), metrics.stress_1(wanted, places)
     (a, a_processor), (b, b_processor) = medians(ours), medians(theirs)
     print(f"  {n:,}: {a:.3f} s [{a_processor:.3f}] after {found.quality['iterations']:.0f} passes, scikit-learn "
@@ -86,7 +86,7 @@ import json, resource, sys, time
 sys.path.insert(0, {here!r})
 import numpy as np
 from maps import FIXED, pixels, timed
-from aecore.embeddings import Mds
+from aecore.parts.embeddings import Mds
 x = pixels({n})
 Mds().fit(x[:50])
 Mds().fit(x[:50]).transform(x[:2])
@@ -128,7 +128,7 @@ def landmarks(repeat: int) -> None:
     found = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
     x = pixels(70_000)
     chosen = np.sort(np.random.default_rng(123).permutation(len(x))[:FIXED])
-    wanted = points.distances(x[chosen].astype(np.float64))
+    wanted = geometry.distances(x[chosen].astype(np.float64))
     alone = metrics.stress_1(wanted, Mds().fit(x[chosen]).coordinates)
     among = metrics.stress_1(wanted, places[chosen])
     print(f"  70,000: [{found['processor']:.1f} s], peak {found['peak'] / 1e9:.2f} GB; among {FIXED:,} fixed images "
@@ -152,7 +152,7 @@ FIRST = """
 import time
 import numpy as np
 import aecore, scipy.spatial.distance, scipy.linalg
-from aecore.embeddings import Mds
+from aecore.parts.embeddings import Mds
 x = np.random.default_rng(0).normal(size=(60, 20)).astype(np.float32)
 wall, processor = time.perf_counter(), time.process_time()
 Mds().fit(x).transform(x[:1])

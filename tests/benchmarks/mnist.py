@@ -15,10 +15,11 @@ from scipy.ndimage import median_filter
 from sklearn.decomposition import PCA
 
 import aecore
-from aecore import metrics, pictures
-from aecore.datasets import Mnist
-from aecore.loading import load_data
-from aecore.training import Progress
+from aecore.foundation import metrics
+from aecore.pictures import sheets
+from aecore.parts.datasets import Mnist
+from aecore.parts.loading import load_data
+from aecore.training.trainer import Progress
 
 
 def show(progress: Progress) -> None:
@@ -90,8 +91,8 @@ def course(picture: Path | None) -> None:
     if picture is not None:
         shown = session.denoise(session.gallery(10, seed=1).images, seed=1)
         columns = [shown.original, shown.corrupted, shown.reconstruction]
-        sheet = pictures.labelled_columns(columns, ["original", "corrupted", "reconstruction"])
-        picture.write_bytes(pictures.png(sheet))
+        sheet = sheets.labelled_columns(columns, ["original", "corrupted", "reconstruction"])
+        picture.write_bytes(sheets.png(sheet))
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ import time
 from typing import Literal
 
 import aecore
-from aecore.probe import STRENGTH
-from aecore.training import Progress
+from aecore.model.probe import STRENGTH
+from aecore.training.trainer import Progress
 
 SETTINGS = {
     "corruption": {"kind": "masking", "level": 0.4},

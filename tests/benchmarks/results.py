@@ -17,11 +17,11 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 import aecore
-from aecore.files import read_arrays
-from aecore.model import build
-from aecore.parts import Batch, SplitName
-from aecore.session import MAX_IMAGES
-from aecore.training import Progress
+from aecore.foundation.files import read_arrays
+from aecore.model.autoencoder import build
+from aecore.parts.contracts import Batch, SplitName
+from aecore.session.session import MAX_IMAGES
+from aecore.training.trainer import Progress
 
 DEEP: dict[str, Any] = {
     "backbone": {"kind": "mlp", "widths": [1000, 500, 250]}, "code_dim": 30, "epochs": 40, "batch_size": 256,

@@ -24,13 +24,13 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, TensorDataset
 
-from aecore.config import RunConfig, parse, with_settings
-from aecore.kinds import RECIPES, recipe
-from aecore.loading import load_data
-from aecore.model import build
-from aecore.parts import Batch, Data
-from aecore.recorded import Recorded
-from aecore.training import SMALL, Progress, Trainer, device, native_bfloat16, threads
+from aecore.model.config import RunConfig, parse, with_settings
+from aecore.model.recipes import RECIPES, recipe
+from aecore.parts.loading import load_data
+from aecore.model.autoencoder import build
+from aecore.parts.contracts import Batch, Data
+from aecore.training.replay import Recorded
+from aecore.training.trainer import SMALL, Progress, Trainer, device, native_bfloat16, threads
 
 RATE = 1e-3
 SAME_STEPS = {"learning_rate": RATE, "schedule": "constant", "weight_decay": 0.0}
@@ -317,8 +317,8 @@ def contractive(rounds: int) -> None:
 
 MEMORY = """
 import sys
-from aecore.kinds import recipe; from aecore.config import with_settings
-from aecore.loading import load_data; from aecore.training import Trainer
+from aecore.model.recipes import recipe; from aecore.model.config import with_settings
+from aecore.parts.loading import load_data; from aecore.training.trainer import Trainer
 import torch, aecore
 torch.set_num_threads(int(sys.argv[1]))
 config = with_settings(recipe("course_denoising").config, {"epochs": 1})

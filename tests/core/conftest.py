@@ -8,11 +8,13 @@ import pytest
 import torch
 
 import aecore
-from aecore import classifier, ready_made, training
-from aecore.config import RunConfig, parse
-from aecore.parts import Data, Dataset
-from aecore.store import RunStore
-from aecore.training import train
+from aecore.session import classifier
+from aecore.cli import ready_made
+from aecore.training import trainer
+from aecore.model.config import RunConfig, parse
+from aecore.parts.contracts import Data, Dataset
+from aecore.store.store import RunStore
+from aecore.training.trainer import train
 
 Configure = Callable[..., RunConfig]
 
@@ -70,7 +72,7 @@ def card() -> None:
 def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """All others train on the processor, where their numbers come from; what runs in a child may use the card."""
     if "card" not in request.fixturenames:
-        for module in (training, classifier):
+        for module in (trainer, classifier):
             monkeypatch.setattr(module, "device", lambda: torch.device("cpu"))
 
 
@@ -122,7 +124,7 @@ def session(trained: tuple[RunStore, str]) -> aecore.Session:
     return aecore.Session(*trained)
 
 
-RUNS = Path(ready_made.__file__).parents[1] / "assets" / "runs"
+RUNS = Path(ready_made.__file__).parents[2] / "assets" / "runs"
 
 
 @pytest.fixture(scope="session")

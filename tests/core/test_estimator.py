@@ -21,11 +21,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from aecore.config import PACKAGES
+from aecore.model.config import PACKAGES
 from aecore.estimator import AutoencoderTransformer
-from aecore.kinds import RECIPES
-from aecore.parts import Procedure
-from aecore.registry import members
+from aecore.model.recipes import RECIPES
+from aecore.parts.contracts import Procedure
+from aecore.parts.registry import members
 
 TABULAR = [name for name, recipe in RECIPES.items() if not recipe.config.backbone.needs_images]
 FOR_IMAGES = [kind for kind, cls in members(*PACKAGES["backbone"]).items() if cls.needs_images]

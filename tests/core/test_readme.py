@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aecore.__main__ import _parser, main
-from aecore.kinds import RECIPES
+from aecore.model.recipes import RECIPES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -4,6 +4,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.live.routes import routes
+from app.routes import routes
 
 app = st.App(Path(__file__).parent / "page.py", routes=routes())

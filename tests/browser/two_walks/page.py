@@ -4,14 +4,14 @@ import streamlit as st
 
 from app import cache
 from app.live import walk
-from app.widgets import walk_place
+from app.views.walk import place
 
 for column, name, run_id in zip(
     st.columns(2), ("one", "other"), ("digits-variational", "digits-undercomplete"), strict=True
 ):
     session = cache.session(run_id)
     gallery = cache.gallery(str(session.folder), run_id, 8)
-    place = walk_place.read(session, gallery)
+    place = place.read(session, gallery)
     with column, st.container(key=name):
         walk.stage(place, name)
         walk.units(place, name)

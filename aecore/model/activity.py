@@ -1,0 +1,69 @@
+"""What is measured of a code's units when a training ends: how often each is active, and the code's price as a prior.
+
+A sparsity penalty Ω(h) can be read as −log p(h) up to a constant; then −log p(x, h) = −log p(x | h) − log p(h), both in
+nats, and training is approximate maximum likelihood of a model with latent variables.
+Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), section 14.2.1.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from aecore.model.config import RunConfig
+from aecore.model.autoencoder import Autoencoder
+from aecore.parts.contracts import Code, Data, SplitName
+
+CHUNK = 500
+
+
+def _codes(model: Autoencoder, data: Data, split: SplitName) -> Iterator[tuple[Tensor, Code]]:
+    chosen = data.indices(split)
+    for start in range(0, len(chosen), CHUNK):
+        x = torch.from_numpy(data.floats(chosen[start : start + CHUNK]))
+        yield x, model.encode(x)
+
+
+@torch.inference_mode()
+def rates(model: Autoencoder, config: RunConfig, data: Data) -> Float32[np.ndarray, "k"] | None:
+    """The share of all training images for which each unit is active; None where activity means nothing."""
+    counts: list[Tensor] = []
+    images = 0
+    for x, code in _codes(model, data, "train"):
+        active = config.objective.active(code)
+        if active is None:
+            return None
+        counts.append(active.sum(0))
+        images += len(x)
+    return (torch.stack(counts).sum(0) / images).numpy() if counts else None
+
+
+def rate_figures(rate: Float32[np.ndarray, "k"]) -> dict[str, float]:
+    """`active_rate`: the mean share of active units; `dead_units`: how many no training image makes active."""
+    return {"active_rate": float(rate.mean()), "dead_units": float((rate == 0).sum())}
+
+
+@torch.inference_mode()
+def nats(model: Autoencoder, config: RunConfig, data: Data, split: SplitName) -> dict[str, float]:
+    """`reconstruction_nats` −log p(x | h) and `prior_nats` −log p(h) at h = f(x), means per image of a split.
+
+    Empty where the objective has no prior. Densities: either may be negative.
+    """
+    sums, images = {"reconstruction_nats": 0.0, "prior_nats": 0.0}, 0
+    for x, code in _codes(model, data, split):
+        prior = config.objective.prior(code)
+        if prior is None:
+            return {}
+        nll = model.likelihood.nll(model.decode(code.mean), x)
+        sums["reconstruction_nats"] += float(nll.sum())
+        sums["prior_nats"] += float(prior.sum())
+        images += len(x)
+    return {name: total / images for name, total in sums.items()} if images else {}
+
+
+def figures(model: Autoencoder, config: RunConfig, data: Data) -> dict[str, float]:
+    """`nats` of the test images, and of the validation images under `validation_…`."""
+    held_out = nats(model, config, data, "validation")
+    return nats(model, config, data, "test") | {f"validation_{name}": value for name, value in held_out.items()}

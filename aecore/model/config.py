@@ -1,0 +1,180 @@
+"""Everything that decides a run, as one validated, frozen, readable JSON document."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from aecore.foundation.errors import BadSettings
+from aecore.parts.contracts import Backbone, Corruption, Dataset, Likelihood, Objective, Part, Procedure
+from aecore.parts.registry import PartOf
+
+FORMAT = 1
+PACKAGES: dict[str, tuple[str, type[Part]]] = {
+    "dataset": ("datasets", Dataset),
+    "corruption": ("corruptions", Corruption),
+    "backbone": ("backbones", Backbone),
+    "likelihood": ("likelihoods", Likelihood),
+    "objective": ("objectives", Objective),
+    "procedure": ("procedures", Procedure),
+}
+"""The fields of a `RunConfig` that hold a part, with the registry each is chosen from."""
+
+
+class TrainingSettings(BaseModel):
+    """How the weights are found. Equal settings and equal data on one machine give bit-for-bit equal weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    epochs: int = Field(default=60, ge=1, le=10_000, title="Epochs", description="Passes over the training images.")
+    batch_size: int = Field(default=128, ge=1, le=8192, title="Batch size", description="Images per step.")
+    learning_rate: float = Field(
+        default=2e-3,
+        gt=0,
+        le=10,
+        title="Learning rate",
+        description="AdamW's peak step size; too large and training diverges.",
+    )
+    schedule: Literal["constant", "cosine", "one_cycle"] = Field(
+        default="one_cycle",
+        title="Schedule",
+        description="How the learning rate moves: one_cycle warms up for a fifth, then falls to 0.",
+    )
+    weight_decay: float = Field(
+        default=0.0, ge=0, le=10, title="Weight decay", description="AdamW's pull of the weights towards 0."
+    )
+    shift: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        title="Random shifts",
+        description="Each training image is moved by up to this much, afresh each time: less learning by heart.",
+        json_schema_extra={"unit": "pixels"},
+    )
+    binarise: bool = Field(
+        default=False,
+        title="Binarise",
+        description="Each time an image is shown, every pixel is drawn as 0 or 1 with its grey value as probability: "
+        "what a Bernoulli output means by an image.",
+    )
+    precision: Literal["auto", "float32"] = Field(
+        default="auto",
+        title="Precision",
+        description="auto: bfloat16 where the processor has it natively and the network is large enough to gain.",
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        title="Threads",
+        description="Processor threads; empty for all, or for one where the network is small. Part of what makes a run "
+        "repeatable.",
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**31,
+        title="Seed",
+        description="Initial weights, order of the images and noise all follow from it.",
+    )
+
+
+class RunConfig(BaseModel):
+    """One autoencoder: its parts, the code's size and the training. Refused, in words, when it cannot work."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = FORMAT
+    recipe: str = Field(default="custom", pattern=r"^[a-z0-9_]{1,40}$")
+    dataset: Annotated[Dataset, PartOf("datasets", Dataset)]
+    corruption: Annotated[Corruption, PartOf("corruptions", Corruption)]
+    backbone: Annotated[Backbone, PartOf("backbones", Backbone)]
+    likelihood: Annotated[Likelihood, PartOf("likelihoods", Likelihood)]
+    objective: Annotated[Objective, PartOf("objectives", Objective)]
+    procedure: Annotated[Procedure, PartOf("procedures", Procedure)]
+    code_dim: int = Field(default=16, ge=1, le=4096, title="Code units", description="Numbers in the code.")
+    training: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "RunConfig":
+        parts: list[Backbone | Likelihood | Objective | Procedure] = [
+            self.backbone,
+            self.likelihood,
+            self.objective,
+            self.procedure,
+        ]
+        refusals = [refusal for part in parts if (refusal := part.refusal(self)) is not None]
+        if self.training.binarise and self.dataset.value_range != (0.0, 1.0):
+            refusals.append(
+                "training.binarise: only data in [0, 1] can be drawn as 0 or 1; set training.binarise=false"
+            )
+        if refusals:
+            raise ValueError("; ".join(refusals))
+        return self
+
+    def json_text(self) -> str:
+        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the settings (first 16 hex digits), independent of the order in which they were written."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def parse(values: object) -> RunConfig:
+    """A `RunConfig` from JSON-like values. Raises `BadSettings`, naming each field and what is wrong with it."""
+    if not isinstance(values, Mapping):
+        raise BadSettings("the settings must be a JSON object with the fields of a run")
+    found = values.get("format", FORMAT)
+    if isinstance(found, int) and found > FORMAT:
+        raise BadSettings(
+            f"these settings have format {found}; this version reads up to {FORMAT}: update the program to open them"
+        )
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise BadSettings(words(error)) from None
+
+
+def words(error: ValidationError) -> str:
+    """A validation error as one line: `field: what is wrong`, joined by semicolons."""
+    lines = [
+        (".".join(str(place) for place in e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()
+    ]
+    return "; ".join(f"{field}: {message}" if field else message for field, message in lines)
+
+
+def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
+    """`config` with dotted fields replaced: `{"objective.beta": 4, "corruption": "gaussian", "epochs": 5}`.
+
+    A bare part field takes a kind, a part or its JSON and starts from that kind's defaults; `x__y` means `x.y`, so that
+    settings can be Python keywords; a bare training field needs no `training.`. Raises `BadSettings` for unknown fields
+    and impossible values.
+    """
+    values = config.model_dump(mode="json")
+    paths = [(name.replace("__", ".").split("."), value) for name, value in settings.items()]
+    # Whole parts first: `--set corruption.level=.2 --set corruption=gaussian` must not lose the level.
+    for path, value in sorted(paths, key=lambda item: 0 if item[0][-1] == "kind" else len(item[0])):
+        if len(path) == 1 and path[0] in TrainingSettings.model_fields:
+            path = ["training", path[0]]
+        _place(values, path, value)
+    return parse(values)
+
+
+def _place(values: dict[str, Any], path: list[str], value: Any) -> None:
+    dotted = ".".join(path)
+    if (
+        path[0] not in RunConfig.model_fields
+        or len(path) > 2
+        or (len(path) == 2 and not isinstance(values[path[0]], dict))
+    ):
+        raise BadSettings(f"{dotted}: there is no such setting; the names are those of `aecore show RUN --json`")
+    if len(path) == 1:
+        values[path[0]] = {"kind": value} if path[0] in PACKAGES and isinstance(value, str) else value
+    elif path[1] == "kind":
+        if values[path[0]].get("kind") != value:
+            values[path[0]] = {"kind": value}
+    else:
+        values[path[0]][path[1]] = value

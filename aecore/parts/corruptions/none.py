@@ -1,0 +1,25 @@
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field as Setting
+
+from aecore.parts.contracts import Corruption, Field, Images, Level, Visible
+
+
+class NoCorruption(Corruption):
+    """Nothing is changed: x̃ = x. The autoencoder learns to copy, so only its code can force it to choose.
+
+    Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), section 14.1.
+    """
+
+    title: ClassVar[str] = "No noise"
+    kind: Literal["none"] = "none"
+    random: ClassVar[bool] = False
+    level: float = Setting(0.0, ge=0, le=0, title="Level", description="Always 0: the input is left as it is.")
+
+    def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:
+        b, _, h, w = shape
+        return torch.zeros((), device=generator.device).expand(b, 1, h, w)
+
+    def apply(self, x: Images, field: Field, level: Level) -> tuple[Images, Visible | None]:
+        return x, None

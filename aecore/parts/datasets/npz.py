@@ -1,0 +1,80 @@
+"""Pictures of one's own in a NumPy file."""
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from aecore.pictures.arrays import Arrays, read_npz
+from aecore.parts.datasets._split import TEST, divide, divide_by_share
+from aecore.foundation.errors import BadInput, DataUnavailable
+from aecore.parts.contracts import Data, Dataset, Progress
+
+FEWEST = 3
+
+
+class Npz(Dataset):
+    """Pictures from a `.npz` file: the array `images` or `x`, or the only one; labels in `labels` or `y`.
+
+    Shapes (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3; bytes 0 to 255 or real numbers 0 to 1. At least three
+    pictures, one for each part: 15 % validation, 15 % test, stratified by label. In the layout of Keras (`x_train`,
+    `y_train`, `x_test`, `y_test`) the test set stays what it is. Raises `DataUnavailable` when there is no such file,
+    `BadInput` when it cannot be used.
+    """
+
+    kind: Literal["npz"] = "npz"
+    title: ClassVar[str] = "NumPy file"
+    local_path: ClassVar[bool] = True
+    path: Path = Field(
+        default=Path("images.npz"),
+        title="File",
+        description="The .npz file; a relative path starts at the run's own folder",
+        json_schema_extra={"unit": ""},
+    )
+
+    def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
+        if not self.path.is_file():
+            raise DataUnavailable(
+                f"There is no file {self.path}; the pictures are needed, so put them back or name another file."
+            )
+        try:
+            arrays = read_npz(self.path)
+        except BadInput as error:
+            raise BadInput(f"{self.path.name} cannot be used. {error}") from error
+        if len(arrays.images) < FEWEST:
+            raise BadInput(
+                f"{self.path.name} cannot be used. It holds {len(arrays.images)} picture(s); training, validation "
+                f"and test need one each, so give at least {FEWEST}."
+            )
+        return Data(
+            images=arrays.images,
+            split=_split(arrays),
+            labels=arrays.labels,
+            label_names=arrays.label_names,
+            name=self.path.stem,
+            source=f"The file {self.path.name}",
+            licence="Yours",
+        )
+
+    def resolved(self, folder: Path) -> "Npz":
+        return self.model_copy(update={"path": folder / self.path})
+
+    def cache_token(self) -> str:
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return "absent"
+        return f"{self.path.absolute()} {stat.st_mtime_ns} {stat.st_size}"
+
+    def available(self) -> bool:
+        return self.path.is_file()
+
+
+def _split(arrays: Arrays) -> np.ndarray:
+    labels = np.zeros(len(arrays.images), np.int64) if arrays.labels is None else arrays.labels
+    train = len(labels) - arrays.test
+    if not arrays.test or train < 2:
+        return divide_by_share(labels)
+    validation = max(1, min(5000, round(0.15 * train)))
+    return np.concatenate([divide(labels[:train], validation, 0), np.full(arrays.test, TEST, np.uint8)])

@@ -1,0 +1,87 @@
+import dataclasses
+import functools
+from typing import ClassVar, Literal
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from aecore.foundation import geometry
+from aecore.parts.embeddings._classical import leading, measured, squared_times
+from aecore.parts.embeddings._compile import shared
+from aecore.parts.embeddings._distances import DistanceEmbedding, Space
+from aecore.parts.embeddings._watch import Watch
+from aecore.foundation.errors import BadInput
+from aecore.parts.contracts import Coordinates, FittedEmbedding, Reporter, Stopper
+from aecore.foundation.geometry import Points
+
+
+class ClassicalMds(DistanceEmbedding):
+    """Classical scaling: distances turned into inner products, and these into the places that fit them best.
+
+    Y = V √Λ of the leading eigenvalues Λ and eigenvectors V of −½ J δ² J, J = I − 11ᵀ/n; each axis is signed so that
+    its largest entry is positive. On Euclidean distances this is PCA. It fits inner products, not distances: metric
+    MDS starts here and goes on. A new point goes to y = ½ Λ⁻¹ Yᵀ (mean of δ² over the fitted points − its own δ²),
+    where the eigenvalues are positive. Quality: `stress_1`.
+    Source: Torgerson (1952); Gower (1966, 1968).
+    """
+
+    title: ClassVar[str] = "Classical MDS"
+    kind: Literal["classical_mds"] = "classical_mds"
+    most_points: ClassVar[int] = 12_000
+
+    def fit(
+        self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None
+    ) -> "FittedClassicalMds":
+        """Raises `BadInput` for an empty table, NaN, infinity, a table that holds no distances, or more than
+        `most_points` points; `Stopped`."""
+        watch = Watch(progress, should_stop)
+        watch(0.0)
+        if len(geometry.finite(x)) > self.most_points:
+            raise BadInput(
+                f"Classical MDS compares every pair and {len(x):,} points are too many; choose at most "
+                f"{self.most_points:,}, or PCA, which is the same for Euclidean distances."
+            )
+        space = self.space(x)
+        with shared(small=space.n < 400) as run:
+            packed = space.packed(run)
+        watch(0.5)
+        values, vectors = leading(packed, self.dimensions)
+        values = np.where(values > 1e-9 * max(float(values[0]), 0.0), values, 0.0)
+        places = vectors * np.sqrt(values)
+        means = squared_times(packed, np.ones(space.n)) / space.n
+        quality = {"stress_1": measured(packed, places)}
+        return FittedClassicalMds(space.to_scale(places), quality, self, x, values, means)
+
+    def restore(self, state: dict[str, np.ndarray], x: Points) -> "FittedClassicalMds":
+        """The fitted object again from its `state` and the points it was fitted on."""
+        quality = {"stress_1": float(state["stress_1"][0])}
+        return FittedClassicalMds(state["coordinates"], quality, self, x, state["values"], state["means"])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedClassicalMds(FittedEmbedding):
+    """`transform` places a new point from its distances to all fitted ones."""
+
+    coordinates: Coordinates
+    quality: dict[str, float]
+    settings: ClassicalMds
+    x: Points
+    values: Float64[np.ndarray, "d"]
+    means: Float64[np.ndarray, "n"]
+
+    @functools.cached_property
+    def _space(self) -> Space:
+        return self.settings.space(self.x)
+
+    def transform(self, x: Float[np.ndarray, "n f"]) -> Coordinates:
+        space = self._space
+        with shared(small=len(x) * space.n < 1 << 14) as run:
+            squared = space.cross(geometry.finite(x, "The new points"), run).astype(np.float64) ** 2
+        fitted = self.coordinates.astype(np.float64) / space.scale
+        values = np.where(self.values > 0, self.values, np.inf)
+        return space.to_scale(0.5 * (self.means - squared) @ fitted / values)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What `ClassicalMds.restore` needs beside the points, as plain arrays."""
+        figures = {name: np.array([value]) for name, value in self.quality.items()}
+        return {"coordinates": self.coordinates, "values": self.values, "means": self.means, **figures}

@@ -1,0 +1,21 @@
+from typing import ClassVar, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from aecore.parts.contracts import Sampler
+
+
+class Normal(Sampler):
+    """The standard normal distribution: every unit on its own, mean 0, standard deviation 1.
+
+    The prior of a variational autoencoder; for other kinds the codes may lie elsewhere, and then the pictures show
+    it.
+    Source: Kingma & Welling, "Auto-encoding variational Bayes" (2014).
+    """
+
+    title: ClassVar[str] = "Standard normal"
+    kind: Literal["normal"] = "normal"
+
+    def sample(self, codes: Float[np.ndarray, "n k"], n: int, seed: int) -> Float[np.ndarray, "m k"]:
+        return np.random.default_rng(seed).standard_normal((n, codes.shape[1])).astype(np.float32)

@@ -1,0 +1,227 @@
+"""Pictures from visitors: hostile until checked, and nothing is ever written to disk."""
+
+import dataclasses
+import io
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+from PIL import Image
+
+from aecore.pictures.arrays import READABLE, Arrays, base_name, npz_bytes, read_npz
+from aecore.pictures.reading import MAX_BYTES as MAX_PICTURE_BYTES
+from aecore.pictures.reading import open_picture, render
+from aecore.parts.datasets._split import divide_by_share
+from aecore.parts.datasets.npz import FEWEST
+from aecore.foundation.errors import BadInput
+from aecore.parts.contracts import Data
+
+MAX_IMAGES = 2000
+MAX_ALL_BYTES = 100 * 2**20
+MAX_ALL_PIXELS = 400 * 10**6
+"""Decoding costs time in proportion; this is about ten seconds of one core."""
+MAX_ENTRIES = 10_000
+MAX_RATIO = 100
+FREE_RATIO_BYTES = 10 * 2**20
+"""A drawing may well shrink a hundredfold; only an archive that also becomes large is a bomb."""
+MAX_SIDE = 128
+JUNK = ("thumbs.db", "desktop.ini")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Intake:
+    """What came in: `images` bytes (N, C, H, W) and a name each; what was refused or changed, with one-line reasons;
+    and the class of each, empty where none is known.
+    """
+
+    images: UInt8[np.ndarray, "n c h w"]
+    names: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    classes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Candidate:
+    """A picture not yet opened. `open` reads its header and may raise `BadInput`."""
+
+    name: str
+    open: Callable[[], Image.Image]
+    label: str = ""
+
+
+def read_files(files: Sequence[tuple[str, bytes]], size: tuple[int, int] | None, channels: Literal[1, 3]) -> Intake:
+    """Uploaded files, each (name, content), as pictures of `size` (H, W) with 1 (grey) or 3 (colour) channels.
+
+    Picture files (PNG, JPEG, GIF, WebP, PGM, PPM, TIFF, BMP), zip archives of them, and `.npz` files as the dataset
+    `npz` reads them; told apart by content, not by name. See `aecore.pictures.reading.render` for how a picture is
+    turned, converted, cropped and resized. With `size` None, all get the size of the first picture, its sides cut to
+    at most 128 pixels. Never raises for what a file holds: that is listed in `refused`.
+
+    Checked before anything is decoded: 100 MiB in all (also unpacked), 50 MiB and 16 million pixels a picture,
+    400 million pixels in all, 2,000 pictures, 10,000 entries of an archive, unpacked at most 100 times its size.
+    """
+    refused: list[tuple[str, str]] = []
+    taken = list(_at_most(_candidates(files, refused), MAX_IMAGES, refused))  # all looked at before one is decoded
+    return _rendered(taken, refused, size, channels, MAX_ALL_PIXELS)
+
+
+def read_own(source: Path, size: tuple[int, int] | None, channels: Literal[1, 3], most: int) -> Intake:
+    """At most `most` pictures of a person's own machine: those of an `.npz` file, or of a folder and all folders in it,
+    as `read_files` takes each; one after the other, so that files larger than the memory can be read. Their classes
+    are an `.npz` file's labels, or the names of the folders in which they lie. Raises `BadInput` for a wrong `.npz`.
+    """
+    refused: list[tuple[str, str]] = []
+    found = _from_arrays(source.name, read_npz(source)) if source.is_file() else _from_folder(source, refused)
+    return _rendered(_at_most(found, most, refused), refused, size, channels, None)
+
+
+def _rendered(
+    candidates: Iterable[_Candidate],
+    refused: list[tuple[str, str]],
+    size: tuple[int, int] | None,
+    channels: Literal[1, 3],
+    most_pixels: int | None,
+) -> Intake:
+    notes: list[tuple[str, str]] = []
+    images: list[np.ndarray] = []
+    taken: list[tuple[str, str]] = []
+    pixels = 0
+    for candidate in candidates:
+        try:
+            picture = candidate.open()
+            pixels += picture.width * picture.height
+            if most_pixels is not None and pixels > most_pixels:
+                raise BadInput(
+                    f"The pictures before it have {MAX_ALL_PIXELS // 10**6} million pixels together; send fewer."
+                )
+            size = size or (min(picture.height, MAX_SIDE), min(picture.width, MAX_SIDE))
+            image, changes = render(picture, size, channels)
+        except BadInput as error:
+            refused.append((candidate.name, str(error)))
+            continue
+        images.append(image)
+        taken.append((candidate.name, candidate.label))
+        notes += [(candidate.name, change) for change in changes]
+    stacked = np.stack(images) if images else np.zeros((0, channels, *(size or (1, 1))), np.uint8)
+    names, classes = zip(*taken, strict=True) if taken else ((), ())
+    return Intake(stacked, names, tuple(refused), tuple(notes), classes)
+
+
+def save_npz(images: UInt8[np.ndarray, "n c h w"], labels: Int64[np.ndarray, "n"] | None = None) -> bytes:
+    """An `.npz` file that `Npz` (and `read_files`) reads back to the same pixels."""
+    return npz_bytes({"images": images} if labels is None else {"images": images, "labels": labels})
+
+
+def as_data(images: UInt8[np.ndarray, "n c h w"]) -> Data:
+    """The dataset that training on `save_npz(images)` will see. Raises `BadInput` where that file would be refused."""
+    if len(images) < FEWEST:
+        raise BadInput(
+            f"There are {len(images)} pictures of your own; training, validation and test need one each, so give at "
+            f"least {FEWEST}, and better some dozens."
+        )
+    if images.min() == images.max():
+        raise BadInput(f"Every pixel has the value {images.flat[0]}; there is nothing to learn from.")
+    split = divide_by_share(np.zeros(len(images), np.int64))
+    return Data(images, split, name="Your own images", source="You", licence="Yours")
+
+
+def _at_most(candidates: Iterator[_Candidate], most: int, refused: list[tuple[str, str]]) -> Iterator[_Candidate]:
+    for number, candidate in enumerate(candidates):
+        if number == most:
+            refused.append((candidate.name, f"It and all that follow: at most {most} pictures are taken at once."))
+            break
+        yield candidate
+
+
+def _from_folder(folder: Path, refused: list[tuple[str, str]]) -> Iterator[_Candidate]:
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        label = path.parent.relative_to(folder).as_posix()
+        for candidate in _candidates([(path.name, path.read_bytes())], refused):
+            yield dataclasses.replace(candidate, label=candidate.label or label.removeprefix("."))
+
+
+def _candidates(files: Sequence[tuple[str, bytes]], refused: list[tuple[str, str]]) -> Iterator[_Candidate]:
+    """All pictures in all files, unopened; files that cannot be looked into go to `refused`."""
+    left = MAX_ALL_BYTES
+    for raw_name, data in files:
+        name = base_name(raw_name)
+        try:
+            if len(data) > left:
+                raise BadInput(
+                    f"With it the files would take more than {MAX_ALL_BYTES // 2**20} MiB; send fewer at once."
+                )
+            left -= len(data)
+            if not data.startswith(b"PK"):
+                yield _Candidate(name, lambda data=data: open_picture(data))
+                continue
+            archive = _open_archive(data, left)
+            entries = archive.infolist()
+            left -= sum(entry.file_size for entry in entries)
+            if entries and all(entry.filename.endswith(".npy") for entry in entries):
+                yield from _from_arrays(name, read_npz(data, MAX_ALL_BYTES))
+            else:
+                yield from _from_archive(archive, entries)
+        except BadInput as error:
+            refused.append((name, str(error)))
+
+
+def _open_archive(data: bytes, left: int) -> zipfile.ZipFile:
+    """The archive if its directory declares at most `left` bytes; `zipfile` never unpacks more than is declared."""
+    # Counted in the bytes, because merely listing millions of entries would already take gigabytes.
+    if (entries := data.count(b"PK\x01\x02")) > MAX_ENTRIES:
+        raise BadInput(f"It holds {entries} entries; at most {MAX_ENTRIES} are looked at.")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except Exception:  # as in `_unpacked`
+        raise BadInput("It is an archive that is cut off or damaged; pack it again.") from None
+    unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > left:
+        raise BadInput(f"Unpacked, the files would take more than {MAX_ALL_BYTES // 2**20} MiB; send fewer at once.")
+    if unpacked > max(FREE_RATIO_BYTES, MAX_RATIO * len(data)):
+        raise BadInput(f"It would unpack to {unpacked // len(data)} times its size, which no set of pictures does.")
+    return archive
+
+
+def _from_arrays(name: str, arrays: Arrays) -> Iterator[_Candidate]:
+    labels = [""] * len(arrays.images) if arrays.labels is None else [arrays.label_names[i] for i in arrays.labels]
+    for index, (image, label) in enumerate(zip(arrays.images, labels, strict=True)):
+        pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+        yield _Candidate(
+            f"{name} [{index}]", lambda pixels=pixels: Image.fromarray(np.ascontiguousarray(pixels)), label
+        )
+
+
+def _from_archive(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> Iterator[_Candidate]:
+    pictures = [entry for entry in entries if not entry.is_dir() and not _is_junk(entry.filename)]
+    if not pictures:
+        raise BadInput("It is an archive without pictures.")
+    for entry in pictures:
+        yield _Candidate(base_name(entry.filename), lambda entry=entry: open_picture(_unpacked(archive, entry)))
+
+
+def _is_junk(name: str) -> bool:
+    """What file managers leave in archives: resource forks, thumbnails, hidden files."""
+    last = base_name(name)
+    return name.startswith("__MACOSX/") or last.startswith(".") or last.lower() in JUNK
+
+
+def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    if entry.flag_bits & 1:
+        raise BadInput("It is encrypted; pack it without a password.")
+    if entry.compress_type not in READABLE:
+        raise BadInput("It is packed in an unusual way; pack it with ordinary zip compression.")
+    if entry.file_size > MAX_PICTURE_BYTES:
+        raise BadInput(
+            f"It is {entry.file_size / 2**20:.0f} MiB large; at most {MAX_PICTURE_BYTES // 2**20} MiB are read."
+        )
+    try:
+        data = archive.read(entry)
+    except Exception as error:  # a hostile archive breaks zlib and zipfile in many ways, all meaning the same
+        raise BadInput(f"It is damaged inside the archive ({type(error).__name__}); pack it again.") from None
+    if data.startswith(b"PK\x03\x04"):
+        raise BadInput("It is an archive inside an archive; unpack it and send the pictures.")
+    return data

@@ -1,0 +1,238 @@
+"""A run's model as an ONNX file, which a browser or any other program runs without this one; kept in a bounded cache.
+
+    AECORE_HOME/cache/graphs/<content>.onnx   a graph, named by the first 16 hex digits of its SHA-256
+    AECORE_HOME/cache/graphs/<wanted>.key     names the graph of a run's weights, part and corruption, once it is made
+
+onnx and the exporter are imported only when a graph has to be made.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import gzip
+import hashlib
+import json
+import os
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+import aecore
+from aecore.session import onnx_model
+from aecore.foundation import geometry, metrics
+from aecore.foundation.errors import AecoreError, BadInput
+from aecore.foundation.files import prune, write_atomic
+from aecore.foundation.home import home
+from aecore.session.session import Session
+
+FORMAT = 1
+"""Number of the graphs' names and meaning, in their metadata; others are made anew."""
+CACHE_BYTES = 200 * 2**20
+"""The most that the cache holds; the files not used for longest go first. No graph is larger than a quarter of it, so
+that what was just made stays.
+"""
+MOST_FIELDS = 64
+"""Images for which a field is drawn at once."""
+PARTS = ("decoder", "encoder", "denoiser")
+EXAMPLES = 32
+"""Of each kind, on which is measured what 16-bit weights change."""
+NAME = re.compile(r"[0-9a-f]{16}\.onnx")
+_turn = threading.Lock()
+"""One graph is made at a time; see `aecore.session.onnx_model.onnx_bytes`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Graph:
+    """An ONNX file and its size in bytes. Equal names are equal files, so they can be kept for ever."""
+
+    path: Path
+    size: int
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+def decoder(session: Session) -> Graph:
+    """`Session.decode`: code (n, K) → picture (n, C, H, W), in [0, 1] where the data are.
+
+    All graphs: float32 in and out, any number of images n, within 1e-4 of the session. Made once for a run's weights.
+    Raises `AecoreError` for a model that cannot be exported or is too large for a browser, OSError when the cache
+    cannot be written.
+    """
+    return exported(session, "decoder")
+
+
+def encoder(session: Session) -> Graph:
+    """`Session.encode`: images (n, C, H, W) → code (n, K). Raises as `decoder` does."""
+    return exported(session, "encoder")
+
+
+def denoiser(session: Session, kind: str | None = None) -> Graph:
+    """`Session.denoise` with the run's own corruption, or another kind.
+
+    In: images (n, C, H, W), field (n, F, H, W) as `field` draws it, level (). Out: corrupted and reconstruction
+    (n, C, H, W), visible (n, 1, H, W) (1 where a pixel was given, 0 where it is hidden), and per image sse_before,
+    sse_after, ssim_before, ssim_after (n,), of the corrupted images and of the reconstructions, as in `aecore.foundation.metrics`;
+    no SSIM for pictures with a side below 3 pixels. Raises as `decoder` does, and `BadInput` for an unknown kind.
+    """
+    return exported(session, "denoiser", kind)
+
+
+def exported(session: Session, part: str, kind: str | None = None, epoch: int | None = None) -> Graph:
+    """The graph of a part by its name, one of `PARTS`; `kind` is a denoiser's corruption, and a decoder can be that
+    after an `epoch` (`Session.snapshots`). Raises as the part does, and `BadInput` where no such weights are kept.
+    """
+    return _kept(session, _network(session, part, kind, epoch), epoch)
+
+
+def content(session: Session, part: str, kind: str | None = None) -> bytes:
+    """The same file made anew, of any size, without the cache. Raises `AecoreError`."""
+    network = _network(session, part, kind)
+    with _turn:
+        return _content(session, network)
+
+
+def field(session: Session, kind: str | None, n: int, seed: int) -> Float32[np.ndarray, "n f h w"]:
+    """The field that `Session.denoise` draws with `seed` for `n` images. Raises `BadInput`."""
+    if not 1 <= n <= MOST_FIELDS:
+        raise BadInput(f"noise is drawn for 1 to {MOST_FIELDS} images at once, not {n}")
+    if not 0 <= seed < 2**63:
+        raise BadInput("a seed is a whole number from 0 to 2⁶³ − 1")
+    drawn = session.corruption(kind).field((n, *session.shape), torch.Generator().manual_seed(seed))
+    return np.ascontiguousarray(drawn.numpy(), np.float32)
+
+
+def find(name: str) -> Graph | None:
+    """The graph called `name`, if it is in the cache."""
+    path = folder() / name
+    with contextlib.suppress(OSError):
+        if NAME.fullmatch(name) and path.is_file():
+            return Graph(path, path.stat().st_size)
+    return None
+
+
+def compressed(graph: Graph) -> Path:
+    """The same file compressed by gzip, made beside it at the first wish."""
+    path = graph.path.with_suffix(".onnx.gz")
+    if not path.is_file():
+        with _turn:
+            _write(path, gzip.compress(graph.path.read_bytes(), mtime=0))
+    return path
+
+
+def signature(content: bytes) -> str:
+    """Names and sizes of what goes in and comes out, such as `code (n, 16) → picture (n, 1, 28, 28)`."""
+    import onnx
+
+    network = onnx.load_from_string(content).graph
+
+    def said(values: Any) -> str:
+        sizes = [[str(d.dim_param or d.dim_value) for d in value.type.tensor_type.shape.dim] for value in values]
+        return ", ".join(f"{value.name} ({', '.join(size)})" for value, size in zip(values, sizes, strict=True))
+
+    return f"{said(network.input)} → {said(network.output)}"
+
+
+def folder() -> Path:
+    return home() / "cache" / "graphs"
+
+
+# --- making and keeping ----------------------------------------------------------------------------------------------
+
+
+def _network(session: Session, part: str, kind: str | None, epoch: int | None = None) -> onnx_model.Network:
+    match part:
+        case "decoder":
+            return onnx_model.Decoding(session.model_at(epoch), session.bounded)
+        case "encoder":
+            return onnx_model.Encoding(session.model, session.bounded)
+        case "denoiser":
+            return onnx_model.Denoising(session.model, session.bounded, session.corruption(kind), session.shape)
+        case _:
+            raise BadInput(f"there is no part {part!r} to export; there are: {', '.join(PARTS)}")
+
+
+def _kept(session: Session, network: onnx_model.Network, epoch: int | None) -> Graph:
+    """The graph from the cache, else made; of several threads that want one, the first makes it."""
+    said = [FORMAT, aecore.__version__, torch.__version__, network.about(), session.shape, session.weights_hash]
+    said += [] if epoch is None else [epoch]
+    config = session.config.model_dump(mode="json")
+    key = hashlib.sha256(json.dumps([said, config], sort_keys=True).encode()).hexdigest()[:32]
+    pointer = folder() / f"{key}.key"
+    found = _pointed_at(pointer)
+    if found is None:
+        with _turn:
+            found = _pointed_at(pointer) or _made(session, network, pointer)
+    return found
+
+
+def _made(session: Session, network: onnx_model.Network, pointer: Path) -> Graph:
+    content = _content(session, network)
+    if len(content) > CACHE_BYTES // 4:
+        size = f"{len(content) / 1e6:.0f} MB"
+        raise AecoreError(f"this model takes {size}, more than a browser is sent; aecore export writes it to a file")
+    path = folder() / f"{hashlib.sha256(content).hexdigest()[:16]}.onnx"
+    _write(path, content)
+    _write(pointer, path.name.encode())
+    return Graph(path, len(content))
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, content)
+    with contextlib.suppress(OSError):
+        prune(path.parent, CACHE_BYTES)
+
+
+def _pointed_at(pointer: Path) -> Graph | None:
+    """The graph that a key names, if it is there and whole."""
+    try:
+        found = find(pointer.read_text("ascii"))
+        if found is None or not _whole(str(found.path), found.path.stat().st_ino, found.size):
+            return None
+    except (OSError, ValueError):
+        return None
+    for path in (pointer, found.path):
+        with contextlib.suppress(OSError):
+            os.utime(path)
+    return found
+
+
+def _content(session: Session, network: onnx_model.Network) -> bytes:
+    return onnx_model.onnx_bytes(network, network.ports(*_examples(session)), _about(session, network))
+
+
+def _about(session: Session, network: onnx_model.Network) -> dict[str, str]:
+    return {
+        **network.about(),
+        "format": str(FORMAT),
+        "recipe": session.config.recipe,
+        "shape": json.dumps(session.shape),
+        "code_dim": str(session.code_dim),
+    }
+
+
+def _examples(session: Session) -> tuple[Tensor, Tensor]:
+    """Images and codes, the same on each machine: stored codes, those of pure noise, and draws of twice their spread;
+    noise, and what those codes are decoded to.
+    """
+    noise = metrics.noise_images(session.shape, n=EXAMPLES)
+    stored = session.codes[list(geometry.evenly(len(session.codes), EXAMPLES))]
+    codes = np.concatenate([stored, session.encode(noise)])
+    drawn = np.random.default_rng(0).normal(codes.mean(0), 2 * codes.std(0), (EXAMPLES, session.code_dim))
+    codes = np.concatenate([codes, drawn.astype(np.float32)])
+    images = np.concatenate([noise, session.decode(codes[::3])])
+    return torch.from_numpy(images), torch.from_numpy(codes)
+
+
+@functools.lru_cache(maxsize=512)
+def _whole(path: str, inode: int, size: int) -> bool:
+    """Whether a graph's content is that of its name; read once, as long as nothing replaces the file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest().startswith(Path(path).stem)

@@ -1,0 +1,131 @@
+"""The figures that describe a run, declared once: cards, tables and the command line show them in these words."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from aecore.foundation import metrics
+from aecore.model import probe
+from aecore.store.stages import stages as stages_of
+from aecore.store.store import RunFolder, RunInfo
+
+
+def number(value: float) -> str:
+    """Three digits, without an exponent where the number is large: 0.0123, 4.56, 12,346."""
+    return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One figure: `name` in a run's metrics (or settings), short `label`, `unit`, what it means, how it is written.
+    `beside` names a second figure, shown in brackets after a word.
+    """
+
+    name: str
+    label: str
+    unit: str
+    definition: str
+    text: Callable[[float], str] = number
+    beside: tuple[str, str] | None = None
+
+    def said(self, values: Mapping[str, float]) -> str:
+        """The figure with its unit; empty where it was not measured."""
+        if self.name not in values:
+            return ""
+        unit = f" {self.unit}" if self.unit else ""
+        word, other = self.beside or ("", "")
+        also = f" ({word} {self.text(values[other])})" if other in values else ""
+        return self.text(values[self.name]) + unit + also
+
+
+FIGURES = (
+    Figure(
+        "test_sse", "Error", "",
+        "Squared error of a reconstruction, Σ (x − r)² over all its pixels, mean over the test images, which training "
+        "never used. 0 is a perfect copy.",
+    ),
+    Figure(
+        "denoised_sse", "Error, corrupted", "",
+        "The same when the model is given images corrupted as in its training; in brackets that of the corrupted "
+        "images themselves.",
+        beside=("of", "corrupted_sse"),
+    ),
+    Figure("code_dim", "Code", "units", "Numbers in the code, all that the decoder gets of an image.", _whole),
+    Figure(
+        "collapsed_units", "Collapsed", "units",
+        "Units of the code that carry next to nothing, less than 0.01 nats each: the decoder ignores them.", _whole,
+    ),
+    Figure("dead_units", "Dead", "units", "Units of the code that are active for none of the images.", _whole),
+    Figure(
+        "active_rate", "Active", "",
+        "Share of the code's units that are active for an image, on average; the fewer, the sparser.", _percent,
+    ),
+    Figure(
+        "probe_accuracy", "Linear probe", "",
+        "Share of test images whose class a linear classifier (logistic regression) names from the code alone; in "
+        f"brackets from the raw pixels. Up to {probe.IMAGES:,} training images to fit it and {probe.IMAGES:,} test "
+        "images to score it, stratified by class, seed 0.",
+        _percent, ("pixels", "pixels_probe_accuracy"),
+    ),
+    Figure(
+        "probe_accuracy_corrupted", "Probe, corrupted", "",
+        "The linear probe when all images, those that it is fitted on too, are corrupted as in this run's training; in "
+        "brackets from the corrupted pixels.",
+        _percent, ("pixels", "pixels_probe_accuracy_corrupted"),
+    ),
+    Figure(
+        "noise_r2", "Reconstructs noise: R²", "",
+        f"How well {metrics.NOISE_IMAGES} images of pure noise are copied, 1 − Σ (x − r)² / Σ (x − mean)². 1: it "
+        "copies anything, so it need not have learned what its images look like. 0 or less: not at all.",
+        _signed,
+    ),
+    Figure("parameters", "Parameters", "", "Learned numbers in encoder and decoder.", _whole),
+    Figure("seconds", "Trained in", "s", "Seconds from the start of training to its end, on the machine that did it."),
+    Figure(
+        "seed", "Seed", "",
+        "Where all of training's randomness starts: equal settings and an equal seed on one machine give the same run.",
+        lambda seed: f"{seed:.0f}",
+    ),
+)  # fmt: skip
+
+STAGES = Figure("stages", "Error by stage", "", "Squared error per validation image at the end of each training stage.")
+
+
+def figures(info: RunInfo) -> list[tuple[Figure, str]]:
+    """What is known of a run, in order: each figure with its value as it is shown."""
+    values = _values(info)
+    said = [(figure, figure.said(values)) for figure in FIGURES]
+    said.append((STAGES, " → ".join(f"{name} {number(error)}" for name, error in stages(info).items())))
+    return [(figure, text) for figure, text in said if text]
+
+
+def short(info: RunInfo, *names: str) -> list[str]:
+    """The named figures as words for one line: `error 0.84`; left out where they are not known."""
+    values = _values(info)
+    chosen = [(figure.label, figure.said(values)) for figure in FIGURES if figure.name in names]
+    return [f"{label[:1].lower()}{label[1:]} {text}" for label, text in chosen if text]
+
+
+def stages(info: RunInfo) -> dict[str, float]:
+    """{stage: squared error per validation image of the weights it ended with}; empty for training in one stage."""
+    found = stages_of(RunFolder(info.folder).history())
+    return {stage.name: stage.sse for stage in found} if len(found) > 1 else {}
+
+
+def _values(info: RunInfo) -> dict[str, float]:
+    status, config = info.status, info.config
+    values = dict(status.metrics)
+    values |= {"parameters": float(status.parameters)} if status.parameters else {}
+    values |= {"seconds": status.seconds} if status.seconds else {}
+    return values | ({"code_dim": float(config.code_dim), "seed": float(config.training.seed)} if config else {})

@@ -1,0 +1,203 @@
+"""What a page's live model fetches from this server: the built component, its runtime, models and noise. All read-only.
+
+    /live/dist/NAME, /live/runtime/NAME       files of `app/live/dist`, whose names change with their content
+    /live/library/RUN[/HASH].json             what Walk's live parts need of a run: directions, a sample of its codes
+    /live/model/RUN/PART.json                 where a run's graph is: decoder, decoder-EPOCH, encoder, denoiser or
+                                              denoiser-KIND
+    /live/model/HASH.onnx                     the graph
+    /live/field/RUN/KIND/N/SEED               the noise of N images, float32 (N, F, H, W), lowest byte first
+    /live/blob/NAME                           what a page has put aside for its live part (`app.live.blobs`)
+    /live/images/RUN/DATA/BLOCK.png           64 neighbouring images of a run's dataset; DATA names its content
+
+Graphs are made and read in threads of their own, few at a time, so that no other visitor waits.
+"""
+
+import asyncio
+import functools
+import gzip
+import re
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from aecore.session import onnx_cache
+from aecore.foundation.errors import AecoreError, BadInput, RunUnavailable
+from aecore.session.session import Session
+from aecore.store.store import RUN_ID
+from app import cache
+from app.live import blobs, library, models, tiles
+
+DIST = Path(__file__).parent / "live" / "dist"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NUMBER = re.compile(r"[0-9]{1,19}")
+TEXTS = {
+    ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".json": "application/json",
+    ".map": "application/json",
+}  # fmt: skip
+"""Files that are sent compressed."""
+TYPES = {**TEXTS, ".wasm": "application/wasm", ".gz": "application/gzip"}
+BYTES = "application/octet-stream"
+KEPT = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_threads = ThreadPoolExecutor(4, "aecore-live")
+
+Answer = Callable[[Request], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def routes(base: str = "") -> list[BaseRoute]:
+    """The routes, also below `base` where the server has a base path (`server.baseUrlPath`)."""
+    inner = [
+        Route("/dist/{name}", _threaded(_dist)),
+        Route("/runtime/{name}", _threaded(_runtime)),
+        Route("/library/{run_id}.json", _threaded(_library)),
+        Route("/library/{run_id}/{name}.json", _threaded(_library)),
+        Route("/model/{name}", _threaded(_graph)),
+        Route("/model/{run_id}/{part}.json", _threaded(_where)),
+        Route("/field/{run_id}/{kind}/{n}/{seed}", _threaded(_field)),
+        Route("/blob/{name}", _threaded(_blob)),
+        Route("/images/{run_id}/{data}/{block}.png", _threaded(_images)),
+    ]
+    paths = {"/live", f"/{base.strip('/')}/live" if base.strip("/") else "/live"}
+    return [Mount(path, routes=inner) for path in sorted(paths)]
+
+
+def _threaded(answer: Answer) -> Endpoint:
+    """An endpoint that answers in a thread; errors become one line of text."""
+
+    async def endpoint(request: Request) -> Response:
+        return await asyncio.get_running_loop().run_in_executor(_threads, _safely, answer, request)
+
+    return endpoint
+
+
+def _safely(answer: Answer, request: Request) -> Response:
+    try:
+        return answer(request)
+    except (RunUnavailable, BadInput) as error:
+        return _said(404, str(error))
+    except AecoreError as error:
+        return _said(422, str(error))
+    except OSError as error:
+        return _said(500, f"the file could not be made ({error.strerror or error}); look for room in the cache folder")
+
+
+def _said(status: int, words: str) -> Response:
+    return PlainTextResponse(" ".join(words.split()) + "\n", status, NOT_KEPT)
+
+
+def _gzipped(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "")
+
+
+# --- the component's own files
+
+
+def _dist(request: Request) -> Response:
+    return _file(request, DIST)
+
+
+def _runtime(request: Request) -> Response:
+    return _file(request, DIST / "runtime")
+
+
+def _file(request: Request, folder: Path) -> Response:
+    name = request.path_params["name"]
+    path = folder / name
+    if not NAME.fullmatch(name) or path.suffix not in TYPES or not path.is_file():
+        return _said(404, "there is no such file; reload the page, which may be older than the program")
+    if path.suffix not in TEXTS or not _gzipped(request):
+        return FileResponse(path, headers=KEPT, media_type=TYPES[path.suffix])
+    stat = path.stat()
+    body = _compressed(str(path), stat.st_mtime_ns, stat.st_size)
+    return Response(body, headers={**KEPT, **_ENCODED}, media_type=TYPES[path.suffix])
+
+
+_ENCODED = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+
+
+@functools.lru_cache(maxsize=32)
+def _compressed(path: str, changed: int, size: int) -> bytes:
+    """A built file, compressed once and not, as the server would, at each request."""
+    return gzip.compress(Path(path).read_bytes(), mtime=0)
+
+
+# --- models
+
+
+def _session(request: Request) -> Session:
+    run_id = request.path_params["run_id"]
+    if not RUN_ID.fullmatch(run_id):
+        raise BadInput("there is no such run")
+    try:
+        return cache.session(run_id)
+    except OSError:
+        raise RunUnavailable(f"run {run_id} cannot be opened; it may just have been deleted") from None
+
+
+def _library(request: Request) -> Response:
+    """By its content, so that a browser can keep it; every other address leads there, also that of an older program."""
+    body, name = library.content(_session(request))
+    asked = request.path_params.get("name")
+    if asked != name:
+        folder = f"{request.path_params['run_id']}/" if asked is None else ""
+        return Response(status_code=307, headers={**NOT_KEPT, "Location": f"{folder}{name}.json"})
+    headers = {**KEPT, "Vary": "Accept-Encoding"}
+    if _gzipped(request):
+        return Response(body, headers={**headers, **_ENCODED}, media_type=TYPES[".json"])
+    return Response(gzip.decompress(body), headers=headers, media_type=TYPES[".json"])
+
+
+def _where(request: Request) -> Response:
+    session = _session(request)
+    part, _, kind = request.path_params["part"].partition("-")
+    if kind and part != "denoiser" and not (part == "decoder" and NUMBER.fullmatch(kind)):
+        raise BadInput(f"only a denoiser has a kind of noise, and a decoder an epoch, not the {part}")
+    graph = models.made(session, part, kind or None)
+    about = {"url": f"/live/model/{graph.name}", "size": graph.size, "part": part, "shape": session.shape,
+             "code_dim": session.code_dim}  # fmt: skip
+    if part == "denoiser":
+        corruption = session.corruption(kind or None)
+        about |= {"kind": corruption.kind, "level": corruption.level, "random": corruption.random,
+                  "field": f"/live/field/{session.run_id}/{corruption.kind}"}  # fmt: skip
+    return JSONResponse(about, headers=NOT_KEPT)
+
+
+def _graph(request: Request) -> Response:
+    graph = onnx_cache.find(request.path_params["name"])
+    if graph is None:
+        return _said(404, "this model is no longer kept; reload the page to have it made again")
+    if not _gzipped(request):
+        return FileResponse(graph.path, headers={**KEPT, "Vary": "Accept-Encoding"}, media_type=BYTES)
+    return FileResponse(onnx_cache.compressed(graph), headers={**KEPT, **_ENCODED}, media_type=BYTES)
+
+
+def _field(request: Request) -> Response:
+    n, seed = (request.path_params[name] for name in ("n", "seed"))
+    if not all(NUMBER.fullmatch(number) for number in (n, seed)):
+        raise BadInput("the number of images and the seed are whole numbers")
+    drawn = onnx_cache.field(_session(request), request.path_params["kind"], int(n), int(seed))
+    return Response(drawn.astype("<f4").tobytes(), headers=KEPT, media_type=BYTES)
+
+
+# --- what pages put aside
+
+
+def _blob(request: Request) -> Response:
+    found = blobs.get(request.path_params["name"])
+    if found is None:
+        return _said(404, "this is no longer kept; reload the page to have it made again")
+    if found.packed and _gzipped(request):
+        return Response(found.content, headers={**KEPT, **_ENCODED}, media_type=found.media_type)
+    return Response(found.plain, headers={**KEPT, "Vary": "Accept-Encoding"}, media_type=found.media_type)
+
+
+def _images(request: Request) -> Response:
+    block, data = request.path_params["block"], request.path_params["data"]
+    if not NUMBER.fullmatch(block):
+        raise BadInput("a block of images is named by a whole number")
+    return Response(tiles.block(_session(request), data, int(block)), headers=KEPT, media_type="image/png")

@@ -1,0 +1,76 @@
+"""Kind, strength and seed of the noise as Streamlit's own widgets, for a page whose live part could not be loaded."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from aecore.parts.corruptions import NoCorruption, Rows
+from aecore.parts.contracts import Corruption
+from aecore.parts.registry import members
+from aecore.session.session import Session
+from app.state import keys
+
+
+def noise_kinds(session: Session) -> dict[str, type[Corruption]]:
+    """{kind: class}, what the run was trained for first; without `none`, which is every kind's level 0."""
+    own = session.config.corruption.kind
+    if own == NoCorruption.kind_name() and session.continues:
+        own = Rows.kind_name()
+    kinds = {kind: cls for kind, cls in members("corruptions", Corruption).items() if kind != "none"}
+    return dict(sorted(kinds.items(), key=lambda item: item[0] != own))
+
+
+def pick_noise(kinds: Mapping[str, type[Corruption]], kind: str) -> None:
+    key = keys.widget(keys.NOISE)
+    keys.hold(key, kind)
+    st.pills(
+        "Noise",
+        list(kinds),
+        format_func=lambda name: kinds[name].title,
+        required=True,
+        key=key,
+        on_change=keys.widget_to_url,
+        args=(keys.NOISE,),
+        wrap=True,
+    )
+
+
+def level_slider(kind: type[Corruption], level: float) -> None:
+    field = kind.model_fields["level"]
+    key = keys.widget(keys.LEVEL)
+    keys.hold(key, level)
+    st.slider(
+        str(field.title),
+        0.0,
+        1.0,
+        step=0.01,
+        key=key,
+        on_change=keys.widget_to_url,
+        args=(keys.LEVEL,),
+        help=field.description,
+    )
+
+
+def pick_seed(seed: int, seeds: int, random: bool) -> None:
+    """A number below `seeds`; where nothing is random, its controls rest."""
+    key = keys.widget(keys.SEED)
+    keys.hold(key, seed)
+    row = st.container(horizontal=True, gap="small", vertical_alignment="bottom", wrap=False)
+    row.number_input(
+        "Seed",
+        0,
+        seeds - 1,
+        key=key,
+        on_change=keys.widget_to_url,
+        args=(keys.SEED,),
+        help="Equal seeds replay equal noise.",
+        disabled=not random,
+    )
+    row.button(
+        "New noise",
+        icon=":material/casino:",
+        on_click=keys.set_place_parameter,
+        args=(keys.SEED, str((seed + 1) % seeds)),
+        width="stretch",
+        disabled=not random,
+    )

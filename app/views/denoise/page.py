@@ -1,0 +1,261 @@
+"""Denoise: what a run makes of damaged images, at any kind and strength of noise."""
+
+import dataclasses
+import html
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from aecore.foundation.errors import AecoreError
+from aecore.session.session import Gallery, Session
+from app import cache, crowd
+from app.state import keys
+from app.live import denoise as live
+from app.live.denoise import Scene, View
+from app.views.denoise import noise
+from app.widgets.drawn_curve import error_curve
+from app.widgets.image_picker import pick_images
+from app.widgets.image_source import image_source
+from app.views.denoise.noise import noise_kinds
+from app.widgets.picture import picture, picture_error, send_now
+from app.widgets.run_picker import explorable_runs, header_with_run, run_labels, run_name
+
+ROWS = ("Original", "Corrupted")
+ALONE = "Reconstruction"
+ALONE_RUN = "No second run"
+
+
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    """Runs and images: what the view is of."""
+
+    session: Session
+    second: Session | None
+    gallery: Gallery
+    positions: tuple[int, ...]
+
+
+# --- what is shown
+
+
+def view_of(session: Session) -> View:
+    """Kind, level and seed: those of the URL, else the run's own."""
+    kinds = noise_kinds(session)
+    asked = keys.parameter(keys.NOISE)
+    kind = asked if asked in kinds else next(iter(kinds))
+    return View(kind, level_of(session, kind), keys.position(keys.SEED, live.SEEDS))
+
+
+def level_of(session: Session, kind: str) -> float:
+    """The strength of the noise: that of the URL, else the run's own, else the kind's."""
+    asked = keys.share(keys.LEVEL)
+    return session.corruption(kind).level if asked is None else asked
+
+
+def scene_of(chosen: Chosen) -> Scene:
+    """Raises `AecoreError` where the images cannot be corrupted or drawn."""
+    session, second = chosen.session, chosen.second
+    view = view_of(session)
+    images = chosen.gallery.images[list(chosen.positions)]
+    part = session.corruption(view.kind)
+    sessions = (session,) if second is None else (session, second)
+    return Scene(
+        sessions=sessions,
+        titles=titles_of(sessions),
+        kinds=noise_kinds(session),
+        view=view,
+        own_level=keys.share(keys.LEVEL) is None,
+        results=tuple(one.denoise(images, part, view.level, view.seed) for one in sessions),
+        labels=tuple(names_of(chosen.gallery, chosen.positions)),
+        curve=partial(_curve, chosen, view),
+    )
+
+
+def titles_of(sessions: tuple[Session, ...]) -> tuple[str, ...]:
+    """What the rows of the reconstructions are called."""
+    if len(sessions) == 1:
+        return (ALONE,)
+    infos = [session.info for session in sessions]
+    names, labels = [run_name(info) for info in infos], run_labels(infos)
+    return tuple(names) if len(set(names)) > 1 else tuple(labels[info.run_id] for info in infos)
+
+
+def _curve(chosen: Chosen, view: View) -> str:
+    session, own = chosen.session, chosen.session.config.corruption
+    source = keys.own_images_token() if chosen.gallery.own else "dataset"
+    images = chosen.gallery.images[list(chosen.positions)]
+    curve = cache.error_curve(
+        str(session.folder), session.run_id, source, chosen.positions, view.kind, view.seed, images
+    )
+    return error_curve(curve, own.level if own.kind == view.kind else None, view.level)
+
+
+def names_of(gallery: Gallery, positions: Sequence[int]) -> list[str]:
+    """The classes of the images, where there are any."""
+    if gallery.labels is None or not gallery.label_names:
+        return []
+    return [gallery.label_names[int(gallery.labels[position])] for position in positions]
+
+
+def _shown(chosen: Chosen, show: Callable[[Scene], None]) -> None:
+    """Draws the scene, or says in words why there is none."""
+    if not chosen.positions:
+        picture_error("No image is chosen. Pick some with “Choose”, or press “Others”.")
+        return
+    try:
+        show(scene_of(chosen))
+    except AecoreError as error:
+        picture_error(str(error))
+
+
+# --- the live page
+
+
+@st.fragment
+def live_view(chosen: Chosen) -> None:
+    """All that follows the hand; drawn again when it lets go. The URL goes last."""
+    if (reason := live.failure()) is not None:
+        keys.live_failed(reason)
+        st.rerun()
+    keys.begin_place()
+    _take(chosen.session)
+    _shown(chosen, live.denoise)
+    send_now()
+    keys.write_place()
+
+
+def _take(session: Session) -> None:
+    """What the visitor's hand has let go of is in the URL from now on."""
+    before, kinds = view_of(session), noise_kinds(session)
+    view = live.moved(session.run_id, kinds) or before
+    if view.kind != before.kind:
+        keys.set_place_parameter(keys.NOISE, view.kind)
+    if abs(view.level - level_of(session, view.kind)) > 1e-9:
+        keys.set_place_parameter(keys.LEVEL, f"{view.level:g}")
+    if view.seed != before.seed:
+        keys.set_place_parameter(keys.SEED, str(view.seed))
+
+
+# --- the same page without its live part
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where on the page the parts stand that follow the level."""
+
+    picture: DeltaGenerator
+    slider: DeltaGenerator
+    below: DeltaGenerator
+
+
+@st.fragment
+def plain_view(chosen: Chosen, places: Places) -> None:
+    """All that follows the level. The picture goes first, the URL last."""
+    keys.begin_place()
+    view = view_of(chosen.session)
+    with places.slider:
+        noise.level_slider(noise_kinds(chosen.session)[view.kind], view.level)
+    with places.picture:
+        _shown(chosen, lambda scene: _plain(scene, places))
+    keys.write_place()
+
+
+def _plain(scene: Scene, places: Places) -> None:
+    first = scene.results[0]
+    lines = -(-len(first.original) // live.COLUMNS)
+    columns = scene.labels if lines == 1 else ()
+    picture(
+        live.picture(scene.results), live.words(scene), rows=(*ROWS, *scene.titles) * lines, columns=columns, most=12
+    )
+    send_now()
+    if note := live.given_rows(scene.sessions[0], scene.view.kind, first.rows_given):
+        places.slider.caption(note)
+    said = f'<p class="reading">{html.escape(live.reading(first.removed))}</p>'
+    table = live.table(scene.results, scene.titles)
+    places.below.html(f'<div class="below"><div>{table}{said}</div>{scene.curve()}</div>')
+
+
+# --- the choice of runs and images
+
+
+def pick_second(session: Session) -> Session | None:
+    """A run for pictures of the same size, to stand beside this one on the same noise."""
+    infos = [info for info in explorable_runs() if info.status.shape == session.shape]
+    labels = run_labels(infos)
+    others = {run_id: name for run_id, name in labels.items() if run_id != session.run_id}
+    asked = keys.parameter(keys.SECOND)
+    chosen = asked if asked in others else ALONE_RUN
+    key = keys.widget(keys.SECOND)
+    keys.hold(key, chosen)
+
+    def picked() -> None:
+        found = st.session_state[key]
+        keys.set_parameter(keys.SECOND, None if found == ALONE_RUN else found)
+
+    st.selectbox(
+        "Second run, on the same noise", [ALONE_RUN, *others], icon=":material/compare:", key=key, on_change=picked,
+        format_func=lambda name: f"Beside it: {others[name]}" if name in others else ALONE_RUN,
+        disabled=not others, label_visibility="collapsed",
+    )  # fmt: skip
+    return None if chosen == ALONE_RUN else cache.session(chosen)
+
+
+def choose(session: Session, *places: DeltaGenerator) -> Chosen:
+    """Where the images come from, which of them, and the run beside this one, each in its place."""
+    source, images, beside = places
+    with source:
+        gallery = image_source(session)
+    with images:
+        positions = tuple(pick_images(gallery))
+    with beside:
+        try:
+            second = pick_second(session)
+        except AecoreError as error:
+            st.caption(f":material/info: {error}")
+            second = None
+    return Chosen(session, second, gallery, positions)
+
+
+def hint(session: Session) -> None:
+    if not (session.config.corruption.level or session.continues):
+        st.caption(":material/info: This run was trained without noise; it never learned to repair.")
+
+
+def page() -> None:
+    crowd.enter()
+    session = header_with_run(
+        "Denoise",
+        "Noise is put on each image, and the autoencoder draws what it believes was there.",
+        "raise the level until the reconstruction becomes another image.",
+        "digits-denoising",
+    )
+    keys.begin_place(whole_page=True)
+    keys.forget_view_of_another_run("denoise", session.run_id, (keys.LEVEL, keys.NOISE))
+    if (reason := keys.live_failure()) is not None:
+        _plain_page(session, reason)
+        return
+    place = st.container()
+    hint(session)
+    chosen = choose(session, *st.columns(3, gap="medium"))
+    with place:
+        live_view(chosen)
+
+
+def _plain_page(session: Session, reason: str) -> None:
+    left, right = st.columns([7, 3], gap="large")
+    picture_place = left.container(key="denoise_picture")
+    below = left.container(key="denoise_below")
+    with right:
+        view, kinds = view_of(session), noise_kinds(session)
+        noise.pick_noise(kinds, view.kind)
+        slider = st.container()
+        noise.pick_seed(view.seed, live.SEEDS, kinds[view.kind].random)
+        hint(session)
+        chosen = choose(session, st.container(), st.container(), st.container())
+        st.caption(f"The picture follows when you let go: {reason}.")
+    plain_view(chosen, Places(picture_place, slider, below))
+
+
+page()

@@ -1,0 +1,220 @@
+"""Which maps stand side by side, of how many images; what takes long is computed off the page, once it is asked for."""
+
+import html
+from typing import Any
+
+import streamlit as st
+
+from aecore.maps.atlas import USUAL_IMAGES, check, count, kept, most_images, quick
+from aecore.maps.spec import AtlasSpec, PanelSpec
+from aecore.parts.embeddings import Umap
+from aecore.foundation.errors import AecoreError, BadInput
+from aecore.maps.queue import MapJob
+from aecore.parts.contracts import Embedding
+from aecore.parts.registry import make, members
+from aecore.session.session import Session
+from aecore.store.store import RunInfo
+from app import cache
+from app.state import keys
+from app.widgets.run_picker import explorable_runs, run_labels
+from app.widgets.settings_form import own_fields, settings_form
+
+POLL_SECONDS = 0.4
+NONE = "none"
+OTHER = "@"
+EARLIER = "~"
+CODE = make("embeddings", Embedding, "code")
+
+
+def asked(session: Session) -> AtlasSpec:
+    """The maps that the URL names; the usual ones where it names none, or nonsense."""
+    texts, number, seed = keys.asked_maps()
+    try:
+        panels = tuple(PanelSpec.parse(text) for text in texts)
+        spec = AtlasSpec(panels, number, seed) if panels else AtlasSpec(n=number, seed=seed)
+        check(session, spec)
+        return spec
+    except AecoreError:
+        return AtlasSpec()
+
+
+def at_once(session: Session, spec: AtlasSpec) -> bool:
+    """Whether these maps can be drawn without anybody waiting for them."""
+    try:
+        return quick(session, spec) or kept(session, spec)
+    except AecoreError:
+        return False
+
+
+def shown(session: Session, wanted: AtlasSpec) -> AtlasSpec:
+    """The maps to draw now: those wanted, else those seen last, else the usual ones."""
+    last: Any = keys.shown_maps()
+    before = [last[1]] if isinstance(last, tuple) and last[0] == session.run_id else []
+    found = next((spec for spec in (wanted, *before) if at_once(session, spec)), AtlasSpec())
+    keys.remember_maps(session.run_id, found)
+    return found
+
+
+def words(spec: AtlasSpec) -> str:
+    """`PCA · MDS · Autoencoder code, 1,000 images`."""
+    names = " · ".join(panel.embedding.title for panel in spec.panels)
+    return names + ("" if spec.n is None else f", {spec.n:,} images")
+
+
+# --- choosing
+
+
+def choose(session: Session, wanted: AtlasSpec) -> tuple[AtlasSpec | None, str]:
+    """Draws the choice; the maps chosen, or None and why they cannot be."""
+    key = f"{state.MAP_WIDGET}{state.round_of_maps()}{session.run_id}"
+    try:
+        panels = [
+            panel
+            for i, column in enumerate(st.columns(keys.MOST_PANELS, gap="medium"))
+            if (panel := _panel(session, wanted.panels[i] if i < len(wanted.panels) else None, i, column, f"{key}{i}"))
+        ]
+        number, seed = _images(session, wanted, key)
+        if not panels:
+            raise BadInput("choose at least one map")
+        spec = AtlasSpec(tuple(panels), number, seed)
+        check(session, spec)
+        return spec, ""
+    except (AecoreError, ValueError) as error:
+        return None, str(error)
+
+
+def _panel(session: Session, before: PanelSpec | None, i: int, column: Any, key: str) -> PanelSpec | None:
+    options = _options(session, first=i == 0)
+    with column:
+        if st.session_state.get(f"{key}.kind") not in options:  # at the beginning, or another run is gone
+            st.session_state[f"{key}.kind"] = _kind_of(before, options)
+        kind = st.selectbox(f"Map {i + 1}", list(options), format_func=lambda kind: options[kind], key=f"{key}.kind")
+        if kind == NONE:
+            return None
+        if kind == EARLIER:
+            epochs = session.snapshots
+            held = before.epoch if before is not None and before.epoch in epochs else min(epochs)
+            st.session_state.setdefault(f"{key}.epoch", held)
+            epoch = st.select_slider("Epoch", epochs, key=f"{key}.epoch") if len(epochs) > 1 else held
+            return PanelSpec(CODE, epoch=int(epoch))
+        if kind.startswith(OTHER):
+            return PanelSpec(CODE, run=kind.removeprefix(OTHER))
+        own = (
+            before.embedding
+            if before is not None and _kind_of(before, options) == kind
+            else make("embeddings", Embedding, kind)
+        )
+        return PanelSpec(make("embeddings", Embedding, {"kind": kind, **_settings(own, f"{key}.{kind}")}))
+
+
+def _settings(before: Embedding, key: str) -> dict[str, Any]:
+    """The settings of a map; the graph's only where there is a graph."""
+    fields = [name for name in own_fields(type(before)) if name != "dimensions"]
+    held, graph = before.model_dump(), [name for name in fields if name == "neighbours"]
+    rest = [name for name in fields if name not in graph]
+    values = settings_form(type(before), held, key, rest, without=("precomputed",), keep=False)
+    if values.get("distance") == "geodesic":
+        values |= settings_form(type(before), held, key, graph, keep=False)
+    return values
+
+
+def _options(session: Session, first: bool) -> dict[str, str]:
+    """{kind: title} of what a panel can show: each method, this run's code as it was, other runs' codes."""
+    found = {} if first else {NONE: "None"}
+    found |= {
+        kind: cls.title for kind, cls in members("embeddings", Embedding).items() if cls is not Umap or Umap.installed()
+    }
+    if session.snapshots:
+        found[EARLIER] = "Its code while it learned"
+    others = [info for info in explorable_runs() if _on_the_same(session, info)]
+    labels = run_labels(others)
+    return found | {f"{OTHER}{info.run_id}": f"Code of {labels[info.run_id]}" for info in others}
+
+
+def _on_the_same(session: Session, info: RunInfo) -> bool:
+    config = info.config
+    return info.run_id != session.run_id and config is not None and config.dataset == session.config.dataset
+
+
+def _kind_of(panel: PanelSpec | None, options: dict[str, str]) -> str:
+    if panel is None:
+        return NONE if NONE in options else "pca"
+    kind = panel.embedding.kind
+    if panel.run is not None:
+        kind = f"{OTHER}{panel.run}"
+    elif panel.epoch is not None:
+        kind = EARLIER
+    return kind if kind in options else next(iter(options))
+
+
+def _images(session: Session, wanted: AtlasSpec, key: str) -> tuple[int | None, int]:
+    left, middle, _ = st.columns([1, 1, 2], gap="medium")
+    total = most_images(session, AtlasSpec((PanelSpec(CODE),)))
+    st.session_state.setdefault(f"{key}.n", count(session, wanted))
+    st.session_state.setdefault(f"{key}.seed", wanted.seed)
+    number = left.number_input(
+        "Images", min(2, total), total, step=500, key=f"{key}.n",
+        help=f"Test images come first, then validation and training images; there are {total:,}. "
+        f"More than {USUAL_IMAGES:,} take their time, which is spent off the page.",
+    )  # fmt: skip
+    seed = middle.number_input("Choice (seed)", 0, 9_999, step=1, key=f"{key}.seed", help="Which images are taken.")
+    return None if number == count(session, AtlasSpec()) else int(number), int(seed)
+
+
+# --- what has become of a choice
+
+
+def notice(session: Session, wanted: AtlasSpec, drawn: AtlasSpec, draft: AtlasSpec | None, refusal: str) -> None:
+    """One line above the maps where they are not those that are wanted: why, and the button that changes it."""
+    if refusal:
+        _line(f"<b>These maps cannot be made:</b> {html.escape(refusal)}.", None, undo=True)
+    elif draft is not None and draft != wanted:
+        said = f"<b>Not yet computed:</b> your choice ({html.escape(words(draft))}). The maps below are older."
+        _line(said, (session, draft), undo=True)
+    elif drawn != wanted:
+        job = cache.map_jobs().find(session.run_id, wanted)
+        if job is not None and job.state in ("waiting", "running"):
+            st.fragment(_progress, run_every=POLL_SECONDS)(job)
+            return
+        why = (
+            ""
+            if job is None
+            else {"failed": f" It failed: {job.error}.", "stopped": " It was stopped."}.get(job.state, "")
+        )
+        said = (
+            f"<b>Still to be computed:</b> {html.escape(words(wanted))}.{html.escape(why)} The maps below are others."
+        )
+        _line(said, (session, wanted))
+
+
+def _line(said: str, run: tuple[Session, AtlasSpec] | None, undo: bool = False) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="map_notice"):
+        st.html(f'<p class="stale" role="status">{said}</p>', width="stretch")
+        if run is not None:
+            st.button("Run", icon=":material/play_arrow:", type="primary", on_click=_run, args=run)
+        if undo:
+            st.button("Undo", icon=":material/undo:", on_click=keys.undo_map_choice)
+
+
+def ask(spec: AtlasSpec) -> bool:
+    """Writes into the URL which maps are wanted; whether that changed it."""
+    usual, before = AtlasSpec(), keys.asked_maps()
+    keys.ask_maps(() if spec.panels == usual.panels else [panel.text for panel in spec.panels], spec.n, spec.seed)
+    return keys.asked_maps() != before
+
+
+def _run(session: Session, spec: AtlasSpec) -> None:
+    ask(spec)
+    if not at_once(session, spec):
+        try:
+            cache.map_jobs().ask(session.run_id, spec)
+        except AecoreError as error:
+            st.toast(str(error), icon=":material/error:")
+
+
+def _progress(job: MapJob) -> None:
+    if job.state not in ("waiting", "running"):
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center", key="map_notice"):
+        st.progress(job.fraction, text=job.words)
+        st.button("Stop", icon=":material/stop:", on_click=job.stop)

@@ -1,0 +1,57 @@
+"""What can be taken home of the maps: pictures, drawings, coordinates, and the linked view as one file."""
+
+import dataclasses
+from collections.abc import Callable
+
+import streamlit as st
+
+from aecore.pictures import sheets
+from aecore.maps.atlas import Atlas
+from aecore.maps.colours import colouring
+from aecore.maps.poster import panel_svg, poster
+from aecore.session.session import Session
+from app.state import keys
+from app.live import maps as live_maps
+from app.live.maps import Message
+from app.widgets.run_picker import run_labels
+
+
+def export(session: Session, atlas: Atlas, colours: str, thumbnails: bool, message: Message) -> None:
+    """Nothing is made before it is asked for, and then outside of any session: what is read of one is read now."""
+    heading = run_labels([session.info])[session.run_id]
+    offers: list[tuple[str, str, str, Callable[[], bytes | str]]] = [
+        (
+            "All maps, PNG",
+            ":material/image:",
+            ".png",
+            lambda: sheets.png(poster(atlas, colours, heading, thumbnails)),
+        ),
+        ("Linked maps, HTML", ":material/html:", ".html", lambda: live_maps.standalone(message, heading)),
+        ("Coordinates, CSV", ":material/table:", ".csv", atlas.csv),
+        ("Coordinates, NPY", ":material/data_array:", ".npy", atlas.npy),
+    ]
+    with st.popover("Export", icon=":material/download:"):
+        for label, icon, ending, make in offers:
+            _offer(session, label, icon, ending, make)
+        st.caption("One map:")
+        for i, panel in enumerate(atlas.panels):
+            one = dataclasses.replace(atlas, panels=(panel,))
+            left, right = st.columns(2, gap="small")
+            ending = f"-{i + 1}-{panel.kind}"
+            with left:
+                _offer(
+                    session, f"{panel.title}, PNG", None, f"{ending}.png",
+                    lambda one=one: sheets.png(poster(one, colours, heading, thumbnails)),
+                )  # fmt: skip
+            with right:
+                _offer(
+                    session, f"{panel.title}, SVG", None, f"{ending}.svg",
+                    lambda panel=panel: panel_svg(atlas, panel, colouring(atlas, colours, panel)),
+                )  # fmt: skip
+
+
+def _offer(session: Session, label: str, icon: str | None, ending: str, make: Callable[[], bytes | str]) -> None:
+    st.download_button(
+        label, make, f"maps-{session.run_id}{ending}", icon=icon, on_click="ignore", width="stretch",
+        key=f"{state.MAP_WIDGET}{ending}",
+    )  # fmt: skip

@@ -1,0 +1,148 @@
+"""Maps: the same images on several maps, PCA and MDS of their pixels and the autoencoder's code among them."""
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from aecore.pictures import sheets
+from aecore.maps.atlas import Atlas
+from aecore.maps.spec import AtlasSpec
+from aecore.maps.colours import Colouring, colouring, colourings
+from aecore.foundation.errors import AecoreError
+from aecore.session.session import Session, own_gallery
+from app import cache
+from app.state import keys
+from app.live import maps as live_maps
+from app.live import walk
+from app.live.maps import Own
+from app.views.maps import choice
+from app.views.maps.charts import charts
+from app.views.maps.export import export
+from app.views.maps.selection import show_selection, show_spot
+from app.widgets.own_images import inverted, own_images, taken_in
+from app.widgets.picture import picture, picture_error, send_now
+from app.widgets.run_picker import header_with_run
+
+MOST_OWN = 12
+
+
+def pick_colouring(atlas: Atlas) -> str:
+    """What the dots' colours say, by class where there are classes."""
+    words = colourings(atlas)
+    if keys.value(keys.MAP_COLOUR, None) not in (None, *words):  # another run's factor or unit
+        del st.session_state[keys.MAP_COLOUR]
+    name = st.selectbox(
+        "Colour by", list(words), format_func=lambda name: words.get(name, str(name)), key=keys.MAP_COLOUR,
+        bind="query-params", label_visibility="collapsed", icon=":material/palette:", width=230,
+    )  # fmt: skip
+    return name if name in words else next(iter(words))
+
+
+def coloured(atlas: Atlas, name: str) -> tuple[Colouring, ...]:
+    """One colouring for all maps, or one for each where they differ."""
+    return tuple(
+        colouring(atlas, name, panel) for panel in (atlas.panels if name == "distortion" else atlas.panels[:1])
+    )
+
+
+def place_own(session: Session, atlas: Atlas) -> Own | None:
+    """The visitor's first images on the maps; None without any."""
+    intake = taken_in(session)
+    if intake is None or not len(intake.images):
+        return None
+    images = own_gallery(intake, inverted(session)).images[:MOST_OWN]
+    return Own(images, atlas.place(images, session.encode(images)))
+
+
+def show_own(atlas: Atlas, own: Own) -> None:
+    st.markdown(
+        "**Your images** stand on the maps, framed and numbered. Each row: yours, then those nearest to it there."
+    )
+    for column, panel, placed in zip(st.columns(len(atlas.panels)), atlas.panels, own.placed, strict=True):
+        near = [atlas.pictures(nearest) for nearest in placed.nearest]
+        rows = [np.concatenate([own.images[i : i + 1], found]) for i, found in enumerate(near)]
+        names = [str(i + 1) for i in range(len(rows))]
+        with column:
+            st.caption(f"Nearest on this map: {panel.title}")
+            picture(sheets.sheet(rows, gap=2), f"Your images and those nearest on {panel.title}", rows=names, most=4)
+            if placed.beyond.any():
+                out = ", ".join(name for name, beyond in zip(names, placed.beyond, strict=True) if beyond)
+                st.caption(f"Beyond this map, so drawn at its edge: {out}.")
+            if panel.by_neighbours:
+                st.caption("This method cannot place new images; yours stand where their nearest neighbours are.")
+
+
+def choose(
+    session: Session, wanted: AtlasSpec, drawn: AtlasSpec, choice: DeltaGenerator, above: DeltaGenerator
+) -> None:
+    """The choice of maps; a new one that takes no time is drawn at once, of any other a line `above` says what is."""
+    with choice:
+        draft, refusal = choice.choose(session, wanted)
+    if draft is not None and draft != wanted and choice.at_once(session, draft) and choice.ask(draft):
+        st.rerun()  # the maps come before the choice, so that a first visitor sees them first
+    with above:
+        choice.notice(session, wanted, drawn, draft, refusal)
+
+
+@st.fragment
+def view(session: Session) -> None:
+    controls = st.container(horizontal=True, vertical_alignment="center", key="map_controls")
+    above = st.container()
+    main = st.container(key="map_picture")
+    choice = st.expander("Maps and images", icon=":material/tune:", key="map_choice")
+    below = st.container()
+    with main:
+        waiting = st.empty()
+        waiting.skeleton(430)
+    wanted = choice.asked(session)
+    drawn = choice.shown(session, wanted)
+    try:
+        atlas = cache.atlas(session.run_id, drawn)
+        with controls:
+            colours = pick_colouring(atlas)
+            thumbnails = st.toggle("Pictures", value=True, key=keys.MAP_PICTURES, bind="query-params")
+        own = place_own(session, atlas)
+        waiting.empty()
+        with main:
+            message = live_maps.message(session, atlas, coloured(atlas, colours), thumbnails=thumbnails, own=own)
+            live_maps.maps(message)
+        send_now()
+    except AecoreError as error:
+        waiting.empty()
+        with main:
+            picture_error(str(error))
+        with controls, st.container(width=170):
+            own_images(session)
+        choose(session, wanted, drawn, choice, above)  # the way out of maps that cannot be
+        return
+    with controls:
+        with st.container(width=170):
+            own_images(session)
+        with st.container(width=110):
+            walk.draw(session, walk="maps")
+        export(session, atlas, colours, thumbnails, message)
+    with below:
+        if (reason := live_maps.failure()) is not None:
+            st.caption(f":material/info: No pictures between the points: {reason}. Everything else works.")
+        chosen, count = live_maps.selected(len(atlas), atlas.key)
+        show_selection(session, atlas, chosen, count)
+        if (spot := live_maps.spot(atlas)) is not None:
+            show_spot(spot)
+        if own is not None:
+            show_own(atlas, own)
+        if atlas.decoded:
+            st.info(f"The dataset is not on this machine, so these are {atlas.note}", icon=":material/info:")
+        else:
+            st.caption(f"{atlas.note}. The maps are turned and mirrored to lie alike (Procrustes).")
+        charts(atlas)
+    choose(session, wanted, drawn, choice, above)
+
+
+view(
+    header_with_run(
+        "Maps",
+        "The same images on several maps: the nearer two images lie, the more alike that method takes them to be.",
+        "move over empty ground of the code's map and see what the decoder draws there.",
+        "digits-deep",
+    )
+)

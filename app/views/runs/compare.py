@@ -1,0 +1,164 @@
+"""Two to four runs side by side: the same images through each of them, and what each costs."""
+
+import html
+
+import streamlit as st
+
+from aecore.pictures import sheets
+from aecore.foundation.errors import AecoreError
+from aecore.store.figures import FIGURES, STAGES, figures, number
+from aecore.parts.contracts import Corruption
+from aecore.parts.registry import members
+from aecore.session.session import Denoised, Session
+from aecore.store.store import RunInfo
+from app import cache
+from app.state import keys
+from app.widgets.figures import definitions, name_of
+from app.widgets.picture import picture, picture_error
+from app.widgets.run_picker import run_labels
+from app.widgets.curves import chart, line, thinned
+
+MOST = 4
+MEASURED = 64
+SHOWN = 8
+LETTERS = "ABCD"
+NO_NOISE = "none"
+
+
+@st.fragment
+def compare(infos: list[RunInfo]) -> None:
+    """The picture at the left, the choice at the right; `infos` are the runs that can be opened."""
+    left, right = st.columns([7, 3], gap="large")
+    shown = left.container()
+    with right:
+        chosen = _choose(infos)
+        kind, first = _noise(), _first_image()
+    with shown:
+        if not chosen:
+            picture_error("Choose two runs or more at the right, and their pictures appear here.")
+            return
+        try:
+            _compared(chosen, kind, first)
+        except AecoreError as error:
+            picture_error(str(error))
+
+
+def size_of(info: RunInfo) -> tuple[int, int, int] | None:
+    return info.status.shape
+
+
+def comparable(infos: list[RunInfo], chosen: list[str]) -> list[RunInfo]:
+    """Runs for pictures of the size of the first chosen one; all, while none is chosen."""
+    size = next((size_of(info) for info in infos if chosen and info.run_id == chosen[0]), None)
+    return [info for info in infos if size is None or size_of(info) == size]
+
+
+def first_choice(infos: list[RunInfo]) -> list[str]:
+    """What is shown before anybody has chosen: the first runs that can stand beside one another."""
+    for info in infos:
+        same = comparable(infos, [info.run_id])
+        if len(same) > 1:
+            return [one.run_id for one in sorted(same, key=lambda one: one is not info)[:3]]
+    return [info.run_id for info in infos[:1]]
+
+
+def _choose(infos: list[RunInfo]) -> list[str]:
+    key = f"{state.RUNS_WIDGET}compared"
+    known = [info.run_id for info in infos]
+    # Held in the session as ids; a link names them in the URL, and a run that has gone since is left out.
+    kept = st.session_state.get(key)
+    wanted = [run_id for run_id in keys.compared_runs() if run_id in known] if kept is None else list(kept)
+    if kept is None and not wanted:
+        wanted = first_choice(infos)
+    wanted = [run_id for run_id in dict.fromkeys(wanted) if run_id in known][:MOST]
+    offered = comparable(infos, wanted)
+    allowed = [info.run_id for info in offered]
+    keys.hold(key, [run_id for run_id in wanted if run_id in allowed])
+    labels = run_labels(offered)
+    chosen = st.multiselect(
+        "Runs", allowed, key=key, format_func=lambda run_id: labels.get(str(run_id), "?"), max_selections=MOST,
+        placeholder="Choose two to four", wrap=True, persist_state="session",
+        help="Only runs for pictures of the same size can stand side by side; remove all to choose another size.",
+    )  # fmt: skip
+    keys.compare_runs(chosen)
+    if len(allowed) < len(known) and (size := size_of(offered[0])):
+        st.caption(f"{len(allowed)} of {len(known)} runs take pictures of {size[2]} × {size[1]} pixels.")
+    return chosen
+
+
+def _noise() -> str:
+    titles = {kind: cls.title for kind, cls in members("corruptions", Corruption).items()}
+    titles[NO_NOISE] = "The images as they are"
+    kind = st.selectbox(
+        "What they are given", list(titles), format_func=lambda kind: titles[kind], key=f"{state.RUNS_WIDGET}noise",
+        persist_state="session", help="The same noise for every run, at the kind's usual level.",
+    )  # fmt: skip
+    return str(kind)
+
+
+def _first_image() -> int:
+    key = f"{state.RUNS_WIDGET}first"
+
+    def others() -> None:
+        st.session_state[key] = (int(keys.value(key, 0)) + SHOWN) % MEASURED
+
+    st.button("Other images", icon=":material/shuffle:", on_click=others, width="stretch", key=f"{key}_others")
+    return int(keys.value(key, 0))
+
+
+def _compared(chosen: list[str], kind: str, first: int) -> None:
+    sessions = [cache.session(run_id) for run_id in chosen]
+    images = cache.gallery(str(sessions[0].folder), chosen[0], MEASURED).images
+    results = [session.denoise(images, kind) for session in sessions]
+    part = slice(first, first + SHOWN) if first < len(images) else slice(0, SHOWN)
+    rows = {"Original": results[0].original, "Corrupted": results[0].shown}
+    if kind == NO_NOISE:
+        del rows["Corrupted"]
+    rows |= {f"{letter}": result.reconstruction for letter, result in zip(LETTERS, results, strict=False)}
+    picture(
+        sheets.sheet([row[part] for row in rows.values()]),
+        f"The same images, original and as {len(results)} runs reconstruct them",
+        rows=list(rows),
+        most=12,
+    )
+    _table(sessions, results, len(images))
+    _curves(sessions)
+
+
+def _curves(sessions: list[Session]) -> None:
+    """The way each went: error on held-out images over the epochs."""
+    histories = [thinned(session.history()) for session in sessions]
+    lines = [line(rows, letter, "validation_sse") for letter, rows in zip(LETTERS, histories, strict=False)]
+    epochs = max((x[-1] for _, x, _ in lines if x), default=0)
+    if epochs:
+        st.markdown("**While they were trained**")
+        chart("compare_curves", "Squared error per image", epochs, lines, log=True)
+        st.caption("Each on its own held-out images, corrupted as in its own training; the scale is logarithmic.")
+
+
+def _table(sessions: list[Session], results: list[Denoised], n: int) -> None:
+    """A column a run: its error on these images, then the figures kept with it."""
+    labels = run_labels([session.info for session in sessions])
+    errors = [result.figures()["sse"][1] for result in results]
+    note = f"Squared error Σ (x − r)², mean of {n} images of run A: comparable between all kinds, lower is better."
+    rows = {f'<abbr title="{note}">Error, these images</abbr>': [
+        f"<b>{number(error)}</b>" if error == min(errors) else number(error) for error in errors
+    ]}  # fmt: skip
+    known = [dict(figures(session.info)) for session in sessions]
+    for figure in (*FIGURES, STAGES):
+        texts = [found.get(figure, "") for found in known]
+        if any(texts):
+            rows[name_of(figure)] = [html.escape(text or "–") for text in texts]
+    heads = "".join(
+        f'<th scope="col"><b>{letter}</b> {html.escape(labels[session.run_id])}</th>'
+        for letter, session in zip(LETTERS, sessions, strict=False)
+    )
+    lines = "".join(
+        f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+        for name, cells in rows.items()
+    )
+    st.html(
+        f'<div class="strip"><table class="figures runs-table"><thead><tr><td></td>{heads}</tr></thead>'
+        f"<tbody>{lines}</tbody></table></div>"
+    )
+    definitions()

@@ -1,0 +1,121 @@
+"""Every run as a line: its pictures, its figures, and what can be done with it."""
+
+import html
+
+import streamlit as st
+
+from aecore.pictures import sheets
+from aecore.foundation.errors import AecoreError
+from aecore.store.figures import short
+from aecore.store.store import LIVE, RunInfo
+from app import cache
+from app.state import keys
+from app.widgets.run_picker import run_name
+from app.views.runs.manage import manage
+from app.widgets.queue import resume_button
+
+FIRST = 20
+STATES = {
+    "queued": "waits",
+    "running": "trains now",
+    "stopped": "stopped early",
+    "finished": "",
+    "failed": "failed",
+    "damaged": "damaged",
+}
+
+
+def runs_list(infos: list[RunInfo]) -> None:
+    """Own runs, newest first, then those that came with the program."""
+    own = [info for info in infos if not info.builtin]
+    ready = [info for info in infos if info.builtin]
+    all_key = f"{state.RUNS_WIDGET}all"
+    _undo()
+    st.markdown("**Trained here**")
+    if not own:
+        st.caption("Nothing has been trained here yet: open Train, or import a run.")
+    shown = own if st.session_state.get(all_key) else own[:FIRST]
+    for info in shown:
+        _line(info)
+    if len(shown) < len(own):
+        st.button(f"Show {len(own) - len(shown)} older ones", on_click=keys.hold, args=(all_key, True))
+    if ready:
+        st.markdown("**Came with the program**")
+        for info in ready:
+            _line(info)
+    _trash()
+
+
+def _line(info: RunInfo) -> None:
+    with st.container(
+        border=True, horizontal=True, vertical_alignment="center", gap="medium", key=f"runline_{info.run_id}"
+    ):
+        st.html(_said(info))
+        if info.state in LIVE:
+            if st.button("Watch", icon=":material/visibility:", key=f"_runs_watch_{info.run_id}"):
+                st.switch_page("views/train/page.py", query_params={keys.JOB: info.run_id})
+            return
+        if info.resumable:
+            resume_button(info)
+        if info.explorable and st.button("Walk", icon=":material/explore:", key=f"_runs_walk_{info.run_id}"):
+            st.switch_page("views/walk/page.py", query_params={keys.RUN: info.run_id})
+        if st.button("More", icon=":material/more_horiz:", key=f"_runs_more_{info.run_id}"):
+            manage(info.run_id)
+
+
+def _said(info: RunInfo) -> str:
+    thumbnail = cache.thumbnail(str(info.folder), info.run_id, info.status.epoch, info.state)
+    image = (
+        f'<img src="{pictures.data_uri(pictures.png(thumbnail))}" alt="" style="--natural:{thumbnail.shape[1]}px">'
+        if thumbnail is not None
+        else '<span class="no-image"></span>'
+    )
+    words = [STATES[info.state]]
+    if info.config is not None:
+        words.append(info.config.dataset.title)
+    if info.status.imported:
+        words.append("imported")
+    words += short(info, "test_sse", "code_dim", "probe_accuracy", "noise_r2")
+    facts = " · ".join(word for word in words if word)
+    reason = f'<br><span class="why">{html.escape(info.reason)}</span>' if info.reason else ""
+    return (
+        f'<div class="run-line">{image}<p><b>{html.escape(run_name(info))}</b><br>'
+        f"<small>{html.escape(facts)}{reason}</small></p></div>"
+    )
+
+
+def _undo() -> None:
+    deleted = keys.deleted_run()
+    if deleted is None:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="runs_undo"):
+        st.html(f"<p class='queue-line'>“{html.escape(deleted[1])}” was deleted.</p>")
+        st.button("Undo", icon=":material/undo:", key="_runs_undo", on_click=_restore, args=(deleted[0],))
+
+
+def _restore(run_id: str) -> None:
+    try:
+        cache.store().restore(run_id)
+    except (AecoreError, OSError) as error:
+        st.toast(str(error), icon=":material/error:")
+    keys.remember_deleted(None)
+
+
+def _trash() -> None:
+    names = cache.store().trash()
+    if not names:
+        return
+    with st.expander(f"Deleted runs ({len(names)})", icon=":material/delete:"):
+        st.caption("The last ten can be brought back. Images of one's own that a run kept go with it for good.")
+        for run_id in names:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.html(f"<p class='queue-line'>{html.escape(run_id)}</p>")
+                st.button("Bring back", key=f"_runs_back_{run_id}", on_click=_restore, args=(run_id,))
+        with st.popover("Delete all for good", icon=":material/delete_forever:"):
+            st.caption("They cannot be brought back after this.")
+            st.button("Delete for good", key="_runs_empty", on_click=_empty)
+
+
+def _empty() -> None:
+    cache.store().empty_trash()
+    keys.remember_deleted(None)

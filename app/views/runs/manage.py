@@ -1,0 +1,117 @@
+"""One run's dialog: look at it, rename it, take it along, delete it. And the way in for runs from elsewhere."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from aecore.session import render
+from aecore.store import archive
+from aecore.foundation.errors import AecoreError
+from aecore.store.store import RunInfo
+from app import cache
+from app.state import keys
+from app.widgets.run_picker import run_name
+
+PAGES = (("Denoise", "denoise", "blur_on"), ("Walk", "walk", "explore"), ("Maps", "maps", "scatter_plot"))
+READY_MADE = "This run came with the program, so it cannot be renamed or deleted. Train one of your own to change."
+MAX_ZIP_MB = 40
+
+
+@st.dialog("Run", width="medium")
+def manage(run_id: str) -> None:
+    """Everything that can be done with one run; it closes when the list has to change."""
+    try:
+        info = cache.store().info(run_id)
+    except AecoreError as error:
+        st.error(str(error))
+        return
+    st.markdown(f"**{_plain(run_name(info))}**  \n`{run_id}`")
+    if info.reason:
+        st.warning(_plain(info.reason))
+    if info.explorable:
+        with st.container(horizontal=True):
+            for title, name, icon in PAGES:
+                if st.button(title, icon=f":material/{icon}:", key=f"_runs_to_{name}"):
+                    st.switch_page(f"views/{name}.py", query_params={keys.RUN: run_id})
+        _exports(info)
+    if info.builtin:
+        st.caption(f":material/lock: {READY_MADE}")
+    else:
+        _change(info)
+
+
+def import_run() -> None:
+    """A run's zip from another machine; the reason in one line where it cannot be taken."""
+    with st.popover("Import a run", icon=":material/upload:"):
+        # A new key after each import empties the uploader.
+        count_key = f"{state.RUNS_WIDGET}imports"
+        key = f"{state.RUNS_WIDGET}zip{state.value(count_key, 0)}"
+        file = st.file_uploader("A zip that Export made", type=["zip"], key=key, max_upload_size=MAX_ZIP_MB)
+        if file is not None and st.button("Import", type="primary", key="_runs_import"):
+            try:
+                run_id = archive.import_zip(cache.store(), file.getvalue())
+            except AecoreError as error:
+                st.error(_plain(f"{file.name}: {error}"))
+            else:
+                keys.hold(count_key, keys.value(count_key, 0) + 1)
+                st.toast(f"“{_plain(run_name(cache.store().info(run_id)))}” is in the list.", icon=":material/check:")
+                st.rerun()
+
+
+def _plain(text: str) -> str:
+    """Names are people's text, not Markdown."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~$:<>" else c for c in text)
+
+
+def _exports(info: RunInfo) -> None:
+    """Files are made when the button is pressed, not before."""
+    run_id = info.run_id
+    made: tuple[tuple[str, str, Callable[[], bytes]], ...] = (
+        ("Reconstructions, PNG", "reconstructions.png", lambda: render.reconstructions_png(cache.session(run_id))),
+        ("Latent walk, GIF", "walk.gif", lambda: render.walk_gif(cache.session(run_id))),
+        ("Codes, CSV", "codes.csv", lambda: render.codes_csv(cache.session(run_id))),
+        ("Codes, NPY", "codes.npy", lambda: render.codes_npy(cache.session(run_id))),
+    )
+    st.markdown("**Export**")
+    with st.container(horizontal=True):
+        for label, name, make in made:
+            st.download_button(
+                label, make, f"{run_id}-{name}", icon=":material/download:", on_click="ignore", key=f"_runs_get_{name}"
+            )
+        own = (info.folder / archive.IMAGES).is_file()
+        with_images = own and st.checkbox("with the images it was trained on", key="_runs_with_images")
+        st.download_button(
+            "The run, ZIP",
+            lambda: archive.export_zip(cache.store(), run_id, with_images),
+            f"{run_id}.zip",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+            key="_runs_get_zip",
+        )
+
+
+def _change(info: RunInfo) -> None:
+    key = f"_runs_name_{info.run_id}"
+    if info.state != "damaged":
+        with st.form("rename", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+            st.text_input("Name", run_name(info), max_chars=80, key=key)
+            st.form_submit_button("Rename", on_click=_rename, args=(info.run_id, key))
+    st.button("Delete", icon=":material/delete:", key="_runs_delete", on_click=_delete, args=(info.run_id,))
+
+
+def _rename(run_id: str, key: str) -> None:
+    try:
+        cache.store().rename(run_id, str(keys.value(key, "")))
+    except (AecoreError, OSError) as error:
+        st.toast(_plain(str(error)), icon=":material/error:")
+    st.rerun()
+
+
+def _delete(run_id: str) -> None:
+    try:
+        info = cache.store().info(run_id)
+        cache.store().delete(run_id)
+        keys.remember_deleted((run_id, run_name(info)))
+    except (AecoreError, OSError) as error:
+        st.toast(_plain(str(error)), icon=":material/error:")
+    st.rerun()

@@ -1,0 +1,27 @@
+"""Runs: every trained network on this machine, side by side, to keep, to take along or to throw away."""
+
+from app import cache
+from app.widgets.header import header
+from app.widgets.picture import picture_error
+from app.widgets.run_picker import explorable_runs
+from app.views.runs.compare import compare
+from app.views.runs.list import runs_list
+from app.views.runs.manage import import_run
+
+
+def page() -> None:
+    header(
+        "Runs",
+        "The same images through different networks.",
+        "put a run with few code units beside one with many, then give both the same noise.",
+    )
+    infos = explorable_runs()
+    if infos:
+        compare(infos)
+    else:
+        picture_error("There is no run to compare yet. Open Train and start one, or import a run.")
+    import_run()
+    runs_list(cache.runs())
+
+
+page()

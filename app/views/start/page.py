@@ -1,0 +1,67 @@
+"""Start: what an autoencoder is, and the runs that come with the program."""
+
+import streamlit as st
+
+from aecore.foundation.errors import AecoreError
+from aecore.session.session import Session
+from aecore.store.store import RunInfo
+from app import cache, preload
+from app.state import keys
+from app.widgets.figures import definitions
+from app.views.start.hero import hero
+from app.widgets.image_source import GALLERY
+from app.widgets.picture import picture_error
+from app.views.start.run_card import run_card
+from app.widgets.run_picker import explorable_runs, header_with_run
+
+OWN_SHOWN = 6
+SHOWPIECE = "patterns-variational"
+"""Drawn by the program itself: the first visitor sees it before the rest is loaded."""
+
+
+@st.fragment
+def look(session: Session) -> None:
+    gallery = cache.gallery(str(session.folder), session.run_id, GALLERY)
+    total = len(gallery.images)
+    position = keys.position(keys.EXAMPLE, total)
+    with st.container(border=True):
+        try:
+            hero(session, gallery.images[position : position + 1])
+        except AecoreError as error:
+            picture_error(str(error))
+        if gallery.decoded:
+            st.caption(f":material/info: {gallery.note}.")
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            st.button(
+                "Another image",
+                icon=":material/shuffle:",
+                type="primary",
+                on_click=keys.set_parameter,
+                args=(keys.EXAMPLE, str((position + 1) % total)),
+            )
+
+
+def cards(title: str, infos: list[RunInfo]) -> None:
+    if not infos:
+        return
+    st.subheader(title, anchor=False)
+    for first in range(0, len(infos), 3):
+        for column, info in zip(st.columns(3), infos[first : first + 3], strict=False):
+            with column:
+                run_card(info)
+
+
+session = header_with_run(
+    "Autoencoders by touch",
+    "A picture is squeezed into a few numbers, its code, and drawn again from them alone.",
+    "press “Another image” and watch which numbers change.",
+    SHOWPIECE,
+)
+if session.run_id != SHOWPIECE:
+    preload.wait()
+look(session)
+preload.wait()
+infos = explorable_runs()
+cards("Ready-made", [info for info in infos if info.builtin])
+cards("Trained here", [info for info in infos if not info.builtin][:OWN_SHOWN])
+definitions()

@@ -1,0 +1,98 @@
+"""A run at a glance: pictures it makes, what it teaches, its figures, and the pages that open it."""
+
+import dataclasses
+import html
+
+import streamlit as st
+
+from aecore.foundation import metrics
+from aecore.pictures import sheets
+from aecore.foundation.errors import AecoreError
+from aecore.model.recipes import RECIPES
+from aecore.session.session import Gallery, Session
+from aecore.store.store import RunInfo
+from app import cache
+from app.state import keys
+from app.widgets.figures import figure_list
+from app.widgets.run_picker import run_name
+
+WIDTH = 320
+TILE = 32
+COPIES = 0.5
+"""A model that explains so much of pure noise is best shown doing it."""
+PAGES = (
+    ("views/denoise/page.py", "Denoise", ":material/blur_on:"),
+    ("views/walk/page.py", "Walk", ":material/explore:"),
+    ("views/maps/page.py", "Maps", ":material/scatter_plot:"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Strip:
+    """A composed picture as a data URI, its width in pixels at its own size, its enlargement, and what it shows."""
+
+    uri: str
+    width: int
+    factor: int
+    caption: str
+
+
+def run_card(info: RunInfo) -> None:
+    recipe = RECIPES.get(info.config.recipe) if info.config else None
+    with st.container(border=True, height="stretch", key=f"card_{info.run_id}"):
+        st.html(_strip(info) + _words(info, recipe.teaches if recipe else ""))
+        with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+            for page, label, icon in PAGES:
+                st.page_link(page, label=label, icon=icon, query_params={keys.RUN: info.run_id}, width="content")
+
+
+def _strip(info: RunInfo) -> str:
+    try:
+        strip = cache.strip(str(info.folder), info.run_id, make_strip)
+    except AecoreError as error:
+        return f'<div class="picture-error" role="alert">{html.escape(str(error))}</div>'
+    return (
+        f'<figure class="card-strip"><img src="{strip.uri}" alt="{html.escape(strip.caption, quote=True)}" '
+        f'style="width:{strip.width * strip.factor}px"><figcaption>{html.escape(strip.caption)}</figcaption></figure>'
+    )
+
+
+def _words(info: RunInfo, teaches: str) -> str:
+    return (
+        f'<div class="card-words"><h3>{html.escape(run_name(info))}</h3><p>{html.escape(teaches)}</p>'
+        f"{figure_list(info)}</div>"
+    )
+
+
+def make_strip(session: Session, gallery: Gallery) -> Strip:
+    """Three rows of what this run is best at showing."""
+    height, width = session.shape[1:]
+    factor = max(1, round(TILE / width))
+    columns = max(3, (WIDTH + factor) // (factor * (width + 1)))
+    rows, caption = _rows(session, gallery, columns)
+    sheet = sheets.sheet(rows[: max(1, round(3 * TILE / (factor * height)))] if height > 2 * TILE else rows)
+    return Strip(sheets.data_uri(sheets.png(sheet)), sheet.shape[1], factor, caption)
+
+
+def _rows(session: Session, gallery: Gallery, columns: int) -> tuple[list[sheets.Stack], str]:
+    images = gallery.images[:columns]
+    if session.config.corruption.level:
+        done = session.denoise(images)
+        return [done.original, done.shown, done.reconstruction], "Originals, corrupted, reconstructions"
+    if session.config.objective.params_per_code == 2:
+        _, drawn = session.sample(3 * columns)
+        return [drawn[i * columns : (i + 1) * columns] for i in range(3)], "Random codes, decoded: nobody drew these"
+    if session.code_dim == 2:
+        _, _, plane = session.plane(session.code_mean, 0, 1, columns)
+        lines = [
+            plane[i * columns : (i + 1) * columns] for i in (columns // 6, columns // 2, columns - 1 - columns // 6)
+        ]
+        return lines, "Across the plane of its two units"
+    if session.status.metrics.get("noise_r2", 0.0) > COPIES:
+        noise = metrics.noise_images(session.shape, n=columns)
+        return [images, noise, session.reconstruct(noise)], "Originals, pure noise, and the noise reconstructed"
+    if session.code_dim <= TILE:
+        units = session.units_by_effect()[:3]
+        return [session.walk(session.code_mean, int(unit), columns)[1] for unit in units], "One unit moved in each row"
+    found = session.reconstruct(images)
+    return [images, found, sheets.difference(images, found)], "Originals, reconstructions, what differs"

@@ -1,0 +1,39 @@
+"""Train: choose a kind, images and settings; watch it learn; go on with what it has learned."""
+
+from aecore.training import queue
+from app import cache
+from app.state import keys
+from app.widgets.header import header
+from app.views.train.setup import setup
+from app.views.train.watch import watch
+
+
+def chosen_job() -> str | None:
+    """The training that the URL names, else the one that runs, else None: then a new one is set up."""
+    named = keys.watched_job()
+    if named is None:
+        running = [info.run_id for info in queue.queue(cache.store()) if info.state == "running"]
+        keys.watch_job(running[0] if running else None)
+        return running[0] if running else None
+    return None if named == keys.NEW_JOB else named
+
+
+def page() -> None:
+    job = chosen_job()
+    if job is None:
+        header(
+            "Train",
+            "These held-out images will show what the network has learned; it trains on others like them.",
+            "take fewer code units, or more noise than you could see through yourself, and train.",
+        )
+        setup()
+    else:
+        header(
+            "Train",
+            "Images that the network does not train on, redrawn as it learns.",
+            "watch in which epoch the shapes appear, and stop when the error no longer falls.",
+        )
+        watch(job)
+
+
+page()

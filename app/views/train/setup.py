@@ -1,0 +1,261 @@
+"""Setting up a training: a kind, images, the settings that matter, and all the others when asked for."""
+
+import html
+from typing import Any
+
+import streamlit as st
+
+from aecore.training import queue
+from aecore.pictures import sheets
+from aecore.model.config import PACKAGES, RunConfig, TrainingSettings, parse
+from aecore.foundation.errors import AecoreError, BadInput, BadSettings
+from aecore.pictures.uploads import save_npz
+from aecore.model.recipes import RECIPES, Recipe, suggested_epochs
+from aecore.parts.loading import load_data
+from aecore.parts.contracts import Data, Dataset, Part
+from aecore.parts.registry import members
+from aecore.training.trainer import Outlook, outlook
+from app import cache
+from app.state import keys
+from app.widgets.own_images import said, uploader
+from app.widgets.picture import picture, picture_error
+from app.widgets.settings_form import own_fields, settings_form
+from app.widgets.queue import train_queue
+
+OWN = "own"
+SIDES = (8, 16, 28, 32, 48, 64)
+CHOSEN_PARTS = ("corruption", "backbone", "likelihood", "objective", "procedure")
+LEADING = ("corruption", "objective")
+"""Parts whose first setting (a level, a weight) is what one plays with."""
+MOST_PARAMETERS = 20_000_000
+"""Of a network that a page trains; more would take the memory that everybody shares."""
+COPY = (
+    "Training keeps a copy of these images in the run's folder on this server, so that the run can be opened later. "
+    "Delete the run on the page Runs, and for good there, and the copy is gone."
+)
+
+
+@st.fragment
+def setup() -> None:
+    """The picture at the left shows what the settings at the right would train on."""
+    left, right = st.columns([7, 3], gap="large")
+    shown = left.container()
+    with right:
+        recipe = _recipe()
+        kind = _dataset_kind(recipe)
+        data, refusal = _data(kind)
+        config: RunConfig | None = None
+        if data is not None:
+            try:
+                config = _settings(recipe, kind, data)
+            except BadSettings as error:
+                refusal = str(error)
+        begin = None
+        if config is not None and data is not None:
+            begin, refusal = _checked(config, data)
+        if data is not None:
+            _train_button(config if begin is not None else None, data, refusal)
+        train_queue()
+    with shown:
+        _picture(config, data, begin, refusal)
+        _recipe_words(recipe, begin)
+
+
+# --- what to choose
+
+
+def _recipe() -> Recipe:
+    key = f"{state.TRAIN_WIDGET}recipe"
+    if key not in st.session_state:
+        asked = st.query_params.get(keys.RECIPE)
+        st.session_state[key] = asked if asked in RECIPES else "denoising"
+    name = st.selectbox(
+        "Kind", list(RECIPES), key=key, format_func=lambda name: RECIPES[name].title, persist_state="session"
+    )
+    keys.set_parameter(keys.RECIPE, name)
+    return RECIPES[name]
+
+
+def dataset_kinds() -> dict[str, str]:
+    """{kind: title} of what a page may offer: no path of the server's own disk, but the visitor's own images."""
+    offered = {kind: cls.title for kind, cls in members("datasets", Dataset).items() if not cls.local_path}
+    return {**offered, OWN: "Your own images"}
+
+
+def _dataset_kind(recipe: Recipe) -> str:
+    titles = dataset_kinds()
+    key = f"{state.TRAIN_WIDGET}{recipe.name}.dataset"
+    if key not in st.session_state:
+        asked = st.query_params.get(keys.DATASET)
+        st.session_state[key] = asked if asked in titles else recipe.config.dataset.kind
+    kind = st.selectbox("Images", list(titles), key=key, format_func=lambda kind: titles[kind], persist_state="session")
+    keys.set_parameter(keys.DATASET, None if kind == recipe.config.dataset.kind else kind)
+    return kind
+
+
+def _data(kind: str) -> tuple[Data | None, str]:
+    """The images, or why there are none yet."""
+    try:
+        if kind == OWN:
+            return _own(), ""
+        dataset = members("datasets", Dataset)[kind].model_validate({})
+        if not dataset.available():
+            _download(dataset)
+            return None, f"{dataset.title} is not on this server yet. Download it once, and everybody here can use it."
+        return load_data(dataset), ""
+    except AecoreError as error:
+        return None, str(error)
+
+
+def _own() -> Data:
+    with st.expander("Bring images", icon=":material/add_photo_alternate:", expanded=not keys.uploads()):
+        uploader()
+        side = st.select_slider("Side (pixels)", SIDES, 32, key=keys.TRAIN_SIDE, persist_state="session")
+        colour = st.toggle("Keep colours", key=keys.TRAIN_COLOUR, persist_state="session")
+        files = [(file.name, file.content) for file in keys.uploads()]
+        if files:
+            intake = cache.own_images(keys.uploads_version(), (side, side), 3 if colour else 1, files)
+            said(intake, f"{side} × {side} pixels")
+    st.caption(f":material/info: {COPY}")
+    if not files:
+        raise BadInput("Bring some pictures to train on: files, a zip or an npz. Some dozens are a good beginning.")
+    return cache.own_data(keys.uploads_version(), side, 3 if colour else 1, files)
+
+
+# --- downloads
+
+
+def _download(dataset: Dataset) -> None:
+    found = cache.downloads(dataset.kind)
+    running = bool(found) and found[0].running
+    st.fragment(_download_state, run_every=0.5 if running else None)(dataset, running)
+
+
+def _download_state(dataset: Dataset, was_running: bool) -> None:
+    found = cache.downloads(dataset.kind)
+    if found and found[0].running:
+        st.progress(found[0].fraction, text=found[0].words)
+        st.caption("It goes on when you leave this page.")
+        return
+    if was_running:
+        st.rerun()
+    if found and found[0].error:
+        st.error(found[0].error, icon=":material/cloud_off:")
+    if st.button(f"Download {dataset.title}", icon=":material/download:", type="primary", width="stretch"):
+        found[:] = [queue.Download(dataset)]
+        found[0].start()
+        st.rerun()
+
+
+# --- settings
+
+
+def _settings(recipe: Recipe, kind: str, data: Data) -> RunConfig:
+    """What the widgets say; raises `BadSettings` where it cannot work."""
+    values = recipe.config.model_dump(mode="json")
+    key = f"{state.TRAIN_WIDGET}{recipe.name}"
+    images = len(data.indices("train"))
+    epochs, procedure = suggested_epochs(recipe.config, kind, images)
+    values["training"] = {**values["training"], "threads": 1, "epochs": epochs}
+    values["procedure"] = procedure.model_dump(mode="json")
+    values["dataset"] = {"kind": "npz", "path": "images.npz"} if kind == OWN else {"kind": kind}
+    with st.container(horizontal=True, gap="small"):
+        basic = settings_form(RunConfig, values, key, ("code_dim",))
+        training = settings_form(TrainingSettings, values["training"], f"{key}.{kind}", ("epochs",))
+    noisy = values["corruption"]["kind"] if recipe.config.corruption.level else ""
+    parts: dict[str, dict[str, Any]] = {}
+    if noisy:
+        parts["corruption"] = _part("corruption", values, key)
+    leading = st.container()
+    with st.expander("All settings", icon=":material/tune:"):
+        for name in CHOSEN_PARTS:
+            part = parts.get(name) or _part(name, values, key)
+            where = f"{key}.{kind}" if name == "procedure" else key  # its epochs depend on the images, too
+            cls = members(PACKAGES[name][0], PACKAGES[name][1])[part["kind"]]
+            names = own_fields(cls)
+            first = names[:1] if name in LEADING else []
+            with leading:
+                part |= settings_form(cls, part, f"{where}.{name}.{cls.kind_name()}", first)
+            rest = [field for field in names if field not in first]
+            part |= settings_form(cls, part, f"{where}.{name}.{cls.kind_name()}", rest)
+            parts[name] = part
+        st.divider()
+        rest = [field for field in own_fields(TrainingSettings) if field != "epochs"]
+        training |= settings_form(TrainingSettings, values["training"], f"{key}.{kind}", rest)
+    return parse({**values, **parts, **basic, "training": {**values["training"], **training}})
+
+
+def _part(name: str, values: dict[str, Any], key: str) -> dict[str, Any]:
+    """A chosen kind, with the recipe's settings where it is the recipe's kind, else with that kind's defaults."""
+    found: dict[str, type[Part]] = members(PACKAGES[name][0], PACKAGES[name][1])
+    own = values[name]["kind"]
+    kind = st.selectbox(
+        RunConfig.model_fields[name].title or name.capitalize(), list(found), list(found).index(own),
+        format_func=lambda kind: found[kind].title or kind, key=f"{key}.{name}", persist_state="session",
+        help=(found[own].__doc__ or "").split("\n")[0] or None,
+    )  # fmt: skip
+    if kind == own:
+        return dict(values[name])
+    return found[kind].model_validate({}).model_dump(mode="json")
+
+
+def _checked(config: RunConfig, data: Data) -> tuple[Outlook | None, str]:
+    """What would be trained, or why it cannot be."""
+    try:
+        own = config.dataset.local_path
+        begin = outlook(config, data) if own else cache.outlook(config.json_text())
+    except AecoreError as error:
+        return None, str(error)
+    if begin.parameters > MOST_PARAMETERS:
+        millions = f"{begin.parameters / 1e6:,.0f}"
+        limit = f"{MOST_PARAMETERS / 1e6:.0f}"
+        return None, f"This network has {millions} million parameters; a page trains at most {limit}. Choose less."
+    return begin, ""
+
+
+def _train_button(config: RunConfig | None, data: Data, refusal: str) -> None:
+    if st.button(
+        "Train", icon=":material/play_arrow:", type="primary", disabled=config is None, width="stretch", key="_train_go"
+    ):
+        assert config is not None
+        try:
+            images = save_npz(data.images) if config.dataset.local_path else None
+            keys.watch_job(queue.submit(cache.store(), config, images=images))
+        except AecoreError as error:
+            refusal = str(error)
+        else:
+            st.rerun()
+    if refusal:
+        st.error(refusal, icon=":material/block:")
+
+
+# --- what is seen
+
+
+def _picture(config: RunConfig | None, data: Data | None, begin: Outlook | None, refusal: str) -> None:
+    if begin is None or config is None or data is None:
+        # The refusal of settings stands beside the button; here it stands for images that are not there.
+        picture_error(
+            refusal if data is None else "These settings cannot work together; the reason is beside the button."
+        )
+        return
+    noisy = config.corruption.level > 0
+    rows = [begin.clean, begin.corrupted] if noisy else [begin.clean]
+    try:
+        sheet = sheets.sheet(rows)
+    except AecoreError as error:
+        picture_error(str(error))
+        return
+    alt = f"{len(begin.clean)} held-out images of {data.name}{', above, and corrupted, below' if noisy else ''}"
+    picture(sheet, alt, rows=("Original", "Corrupted") if noisy else ("Original",), most=14)
+
+
+def _recipe_words(recipe: Recipe, begin: Outlook | None) -> None:
+    sizes = ""
+    if begin is not None:
+        sizes = f"<dt>Sizes</dt><dd>{begin.images:,} training images, {begin.parameters:,} parameters</dd>"
+    st.html(
+        f'<section class="recipe"><p class="teaches">{html.escape(recipe.teaches)}</p>'
+        f'<dl class="facts"><dt>Formula</dt><dd class="formula">{html.escape(recipe.formula)}</dd>'
+        f"<dt>Source</dt><dd>{html.escape(recipe.source)}</dd>{sizes}</dl></section>"
+    )

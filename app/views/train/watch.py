@@ -1,0 +1,183 @@
+"""One training, while it waits, runs and when it has ended: read from its folder, never from the process."""
+
+import html
+import math
+
+import numpy as np
+import streamlit as st
+
+from aecore.pictures import sheets
+from aecore.foundation.errors import AecoreError
+from aecore.model.recipes import RECIPES
+from aecore.store.store import LIVE, RunFolder, RunInfo
+from aecore.training.trainer import Progress
+from app import cache
+from app.state import keys
+from app.widgets.picture import picture, picture_error
+from app.widgets.run_picker import run_name
+from app.widgets.curves import train_curves
+from app.widgets.queue import place_in_queue, resume_button, stop_button, train_queue
+
+POLL_SECONDS = 0.5
+GREY = 128
+"""Where a picture is still to come."""
+
+
+def watch(run_id: str) -> None:
+    """The page of one training. It polls as long as it is live; the whole page is drawn anew when it has ended."""
+    try:
+        live = cache.store().info(run_id).state in LIVE
+    except AecoreError as error:
+        picture_error(str(error))
+        _another()
+        return
+    st.fragment(_watch, run_every=POLL_SECONDS if live else None)(run_id, live)
+
+
+def _watch(run_id: str, was_live: bool) -> None:
+    if keys.watched_job() != run_id:
+        st.rerun()  # a button of this fragment chose another training, and redraws nothing but the fragment
+    try:
+        info = cache.store().info(run_id)
+    except AecoreError as error:
+        picture_error(str(error))
+        return
+    if was_live != (info.state in LIVE):
+        st.rerun()
+    left, right = st.columns([7, 3], gap="large")
+    with left:
+        _picture(info)
+        if info.state in LIVE:
+            _progress(info)
+        history = RunFolder(info.folder).history()
+        if history or info.state in LIVE:
+            train_curves(history, info.status.epochs)
+    with right:
+        _said(info)
+        train_queue(run_id)
+
+
+def _picture(info: RunInfo) -> None:
+    if info.config is None:
+        picture_error(info.reason)
+        return
+    try:
+        clean, corrupted, redrawn = _images(info)
+        noisy = info.config.corruption.level > 0
+        rows = [clean, corrupted, redrawn] if noisy else [clean, redrawn]
+        names = ("Original", "Corrupted", "Redrawn") if noisy else ("Original", "Redrawn")
+        picture(
+            sheets.sheet(rows),
+            f"{len(clean)} held-out images, {'corrupted ' if noisy else ''}and as redrawn in epoch {info.status.epoch}",
+            rows=names,
+            most=14,
+        )
+    except AecoreError as error:
+        picture_error(str(error) if info.state in LIVE else "This run keeps no picture of its training.")
+
+
+def _images(info: RunInfo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Clean, corrupted and redrawn; before the first redrawing what it will begin with, the rest grey."""
+    if (info.folder / "preview.safetensors").is_file():
+        found = RunFolder(info.folder).arrays("preview.safetensors")
+        return found["clean"], found["corrupted"], found["reconstruction"]
+    assert info.config is not None
+    begin = cache.outlook(info.config.json_text(), str(info.folder))
+    return begin.clean, begin.corrupted, np.full_like(begin.clean, GREY)
+
+
+def _progress(info: RunInfo) -> None:
+    status = info.status
+    if info.state == "queued":
+        st.progress(0.0, text=place_in_queue(info.run_id))
+        return
+    now = Progress("", status.epoch, status.epochs, 0, 1, math.nan, math.nan, status.seconds)
+    left = now.seconds_left
+    if RunFolder(info.folder).stop_asked():
+        words = "stopping, and keeping the best weights"
+    elif left is None:
+        words = "starting" if not status.shape else "first epoch"
+    else:
+        words = f"{duration(left)} left"
+    st.progress(now.fraction, text=f"Epoch {status.epoch} of {status.epochs} · {words}")
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `3 min`, `2 h 5 min`."""
+    whole = max(1, round(seconds))
+    if whole < 100:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _said(info: RunInfo) -> None:
+    """What trains, how it ended and where to go from there."""
+    _facts(info)
+    if info.state in LIVE:
+        with st.container(horizontal=True):
+            stop_button(info)
+            _another()
+        if info.reason:
+            st.caption(_sentence(info.reason))
+        st.caption("It goes on when this tab is closed; this page's address finds it again.")
+        return
+    if info.state == "finished":
+        st.success(result(info), icon=":material/check_circle:")
+    elif info.state == "stopped":
+        kept = "What it had learned can be explored." if info.explorable else "It had learned nothing yet."
+        st.warning(f"{_sentence(info.reason)} {kept}", icon=":material/stop_circle:")
+    else:
+        st.error(_sentence(info.reason), icon=":material/error:")
+    if info.explorable:
+        _onwards(info)
+    with st.container(horizontal=True):
+        if info.resumable:
+            resume_button(info)
+        _another()
+
+
+def result(info: RunInfo) -> str:
+    """The result line: error on test images that were never used for any choice, with its unit."""
+    figures, status = info.status.metrics, info.status
+    line = f"{status.epoch} epochs in {duration(status.seconds)}."
+    if "test_sse" in figures:
+        line += f" Squared error per test image: **{figures['test_sse']:.2f}**."
+    if "denoised_sse" in figures:
+        line += f" From corrupted images: {figures['corrupted_sse']:.2f} → **{figures['denoised_sse']:.2f}**."
+    return line
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}" if text else ""
+
+
+def _facts(info: RunInfo) -> None:
+    config = info.config
+    if config is None:
+        return
+    recipe = RECIPES.get(config.recipe)
+    facts = {
+        "Kind": recipe.title if recipe else config.recipe,
+        "Images": config.dataset.title,
+        "Noise": f"{config.corruption.title}, {config.corruption.level:g}" if config.corruption.level else "",
+        "Code": f"{config.code_dim} units",
+        "Network": config.backbone.title,
+        "Parameters": f"{info.status.parameters:,}" if info.status.parameters else "",
+    }
+    lines = "".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items() if value)
+    st.html(f'<p class="run-name">{html.escape(run_name(info))}</p><dl class="facts">{lines}</dl>')
+
+
+def _onwards(info: RunInfo) -> None:
+    pages = (("Denoise", "denoise", "blur_on"), ("Walk", "walk", "explore"), ("Maps", "maps", "scatter_plot"))
+    with st.container(horizontal=True, key="train_onwards"):
+        for title, name, icon in pages:
+            if st.button(title, icon=f":material/{icon}:", type="primary", key=f"_train_to_{name}"):
+                st.switch_page(f"views/{name}.py", query_params={keys.RUN: info.run_id})
+
+
+def _another() -> None:
+    st.button(
+        "Train another", icon=":material/add:", key="_train_another", on_click=keys.watch_job, args=(keys.NEW_JOB,)
+    )

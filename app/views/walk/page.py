@@ -1,0 +1,184 @@
+"""Walk: take an image's code somewhere else, and watch the picture change."""
+
+import html
+
+import numpy as np
+import streamlit as st
+
+from aecore.pictures import sheets
+from aecore.foundation.errors import AecoreError
+from aecore.session.session import Gallery, Session
+from app import cache, crowd
+from app.state import keys
+from app.live import walk as live_walk
+from app.live import walk_messages
+from app.views.walk import modes, place, tray
+from app.views.walk.filters import filters
+from app.widgets.image_source import GALLERY, image_source
+from app.widgets.picture import picture_error, send_now
+from app.widgets.run_picker import header_with_run
+from app.views.walk.chain import chain_view
+from app.views.walk.export import export
+from app.views.walk.place import Place
+from app.widgets.tiles import tiles
+
+MODES = {
+    "units": "Units",
+    "between": "Interpolate",
+    "plane": "Plane",
+    "random": "Random",
+    "chain": "Chain",
+    "filters": "Filters",
+}
+LIVE = {"units": live_walk.units, "plane": live_walk.pad}
+"""What the browser draws by itself; the others, and these where it cannot, are drawn here and follow on release."""
+
+
+def main() -> None:
+    crowd.enter()
+    session = header_with_run(
+        "Walk",
+        "A code is a place, and every place decodes to a picture.",
+        "pull the topmost slider from end to end, then the next one.",
+        "patterns-variational",
+    )
+    keys.begin_place(whole_page=True)
+    # Laid out by the style sheet: every container that a slider's redraw passes through delays the picture.
+    with st.container(key="walk", gap="xsmall"):
+        choice = st.container(key="walk_choice", gap="xsmall")
+        try:
+            with choice:
+                gallery = image_source(session)
+        except AecoreError as error:
+            picture_error(str(error))
+            return
+        keys.forget_place_of_another(_start_name(session, gallery))
+        _view(session, gallery)
+        with choice:
+            live_walk.draw(session)
+            _choose(gallery)
+    live_walk.library(session, gallery)
+
+
+def _start_name(session: Session, gallery: Gallery) -> str:
+    return f"{session.run_id} {gallery.note}"
+
+
+@st.fragment
+def _view(session: Session, gallery: Gallery) -> None:
+    """All that follows the code. The choice of the start image stays outside, so that sliders need not redraw it."""
+    keys.begin_place()
+    try:
+        place = place.read(session, gallery)
+        live_walk.stage(place)
+    except AecoreError as error:
+        picture_error(str(error))
+        return
+    send_now()
+    with st.container(key="walk_controls"):
+        _controls(place)
+    _about(place)
+    _buttons(place)
+    tray.tray(place)
+    keys.remember_place(_start_name(session, gallery))
+    keys.write_place()
+
+
+# --- the picture -----------------------------------------------------------------------------------------------------
+
+
+def _buttons(place: Place) -> None:
+    with st.container(horizontal=True, key="walk_buttons"):
+        here = np.array_equal(place.now, place.start)
+        tray.keep_button(place)
+        st.button("Reset", icon=":material/restart_alt:", on_click=keys.leave_place, disabled=here)
+        more = st.popover("Export", icon=":material/download:", on_change="rerun", key=f"{state.WALK_WIDGET}export")
+    if more.open:
+        with more:
+            export(place, _where(place))
+
+
+LEGEND = '<i class="brighter"></i>brighter <i class="darker"></i>darker than the start'
+
+
+def _where(place: Place) -> str:
+    """The code's origin and its moved units, in words."""
+    along = place.along()
+    if keys.number(keys.DRAW) is not None:
+        origin = "A random code"
+    elif along > 0:
+        other = place.image_label(place.gallery, place.other_image(place.gallery))
+        origin = f"{along:.0%} of the way to {other}"
+    else:
+        origin = f"The code of {walk_place.image_label(place.gallery, place.image)}"
+    names = [str(unit) for unit in sorted(place.moved)]
+    words = f", unit{'s' if len(names) > 1 else ''} {', '.join(names[:6])}{' …' if len(names) > 6 else ''} moved"
+    along_ = [place.direction_name(place, name) for name in sorted(place.added)]
+    return origin + (words if names else "") + (f", moved along {', '.join(along_[:3])}" if along_ else "")
+
+
+def _about(place: Place) -> None:
+    """Where the code is; how far from the data too, where the browser does not measure that itself."""
+    meter = "" if walk_messages.off(place.session.run_id) is None else _meter(place)
+    st.html(f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>{meter}')
+
+
+def _meter(place: Place) -> str:
+    session = place.session
+    found = session.distance(place.now)
+    decoded = cache.gallery(str(session.folder), session.run_id, GALLERY).decoded
+    if decoded:
+        near = session.decode(session.codes[found.nearest])
+    else:
+        near = session.data.floats(session.code_indices[found.nearest])
+    sheet = sheets.filmstrip(near)
+    return (
+        '<div class="walk-meter"><div role="meter" aria-label="Distance from the data, percentile" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{found.percentile:.0f}"><i style="left:{found.percentile:.0f}%"></i></div>'
+        f"This code is <b>{found.value:.2f} standard deviations</b> per unit from the nearest training code: "
+        f"{found.words}. Nearest training {'codes, decoded' if decoded else 'images'}:</div>"
+        f'<img class="walk-near" src="{pictures.data_uri(pictures.png(sheet))}" style="--own:{sheet.shape[1]}px" '
+        'alt="Pictures of the nearest training codes, nearest first">'
+    )
+
+
+def _choose(gallery: Gallery) -> None:
+    labels = [place.image_label(gallery, i) for i in range(len(gallery.images))]
+    chosen = place.start_image(gallery)
+    tiles(
+        gallery.images,
+        "Images to start from",
+        labels,
+        f"{state.WALK_WIDGET}start",
+        place.choose_image,
+        chosen=chosen,
+        sprite=gallery.sprite,
+    )
+
+
+def _controls(place: Place) -> None:
+    mode = st.segmented_control(
+        "Mode",
+        list(MODES),
+        default="units",
+        required=True,
+        key=keys.MODE,
+        bind="query-params",
+        format_func=MODES.__getitem__,
+        label_visibility="collapsed",
+        width="stretch",
+    )
+    draw = {
+        "between": modes.between, "plane": modes.plane, "random": modes.random, "chain": chain_view,
+        "filters": filters,
+    }  # fmt: skip
+    reason = walk_messages.off(place.session.run_id)
+    if reason is not None:
+        st.caption(f"Not live: {reason}. The picture follows when you let go.")
+    elif mode in LIVE:
+        LIVE[str(mode)](place)
+        return
+    draw.get(str(mode), modes.units)(place)
+
+
+main()

@@ -1,0 +1,197 @@
+"""Maps of many images, which are kept piece by piece, and maps of other runs and of earlier epochs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aecore.maps import fit, images
+from aecore.maps.atlas import Atlas, atlas, kept, most_images, quick
+from aecore.maps.spec import AtlasSpec, PanelSpec
+from aecore.foundation.errors import BadInput
+from aecore.foundation.files import write_arrays
+from aecore.parts.contracts import Data
+from aecore.session.session import Session
+
+Open = Callable[[str], Session]
+
+
+def spec(n: int | None, *panels: str, seed: int = 0) -> AtlasSpec:
+    return AtlasSpec(tuple(map(PanelSpec.parse, panels)), n, seed)
+
+
+def folder() -> Path:
+    return fit.home() / "cache" / "maps"
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> AtlasSpec:
+    """What counts as many images here."""
+    monkeypatch.setattr(images, "SMALL", 50)
+    monkeypatch.setattr(images, "PIECE", 32)
+    return spec(150, "pca", "mds", "code")
+
+
+def contents(made: Atlas) -> list[np.ndarray]:
+    panels = [array for panel in made.panels for array in (panel.places, panel.distortion)]
+    return [np.asarray(array) for array in (made.indices, made.codes, made.errors, *panels)]
+
+
+def test_of_many_images_nothing_is_computed_twice(
+    opened: Open, large: AtlasSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = opened("digits-variational")
+    assert not kept(session, large)
+    first = atlas(session, large)
+    assert kept(session, large)
+    images = session.data.floats(first.indices)
+    np.testing.assert_allclose(first.codes, session.encode(images), atol=1e-5)
+    np.testing.assert_allclose(first.errors, ((images - session.reconstruct(images)) ** 2).sum((1, 2, 3)), rtol=1e-4)
+
+    def never(*arguments: object) -> None:
+        raise AssertionError("opening computes, or reads an image")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "fit_map", never)
+        patch.setattr(Session, "encode", never)
+        patch.setattr(Session, "reconstruct", never)
+        patch.setattr("aecore.maps.shepard.distortion", never)
+        patch.setattr(Data, "floats", never)
+        again = atlas(session, large)
+        for one, other in zip(contents(first), contents(again), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert isinstance(again.codes, np.memmap), "they stay on the disk until they are read"
+    assert again.key == first.key
+    with pytest.raises(BadInput, match="too many for one picture"):
+        _ = again.sprite
+
+
+@pytest.mark.parametrize("what", ["codes", "errors", "distortion"])
+@pytest.mark.parametrize("damage", [b"", b"\x80\x04pickle", None], ids=["empty", "foreign", "cut off"])
+def test_what_is_damaged_is_computed_anew(opened: Open, large: AtlasSpec, what: str, damage: bytes | None) -> None:
+    session = opened("digits-variational")
+    first = contents(atlas(session, large))
+    first = [array.copy() for array in first]
+    for path in folder().glob(f"{what}-*"):
+        path.write_bytes(path.read_bytes()[:-5] if damage is None else damage)
+    assert not kept(session, large)
+    for one, other in zip(first, contents(atlas(session, large)), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert kept(session, large)
+
+
+def test_arrays_of_other_sizes_and_kinds_are_not_taken(large: AtlasSpec) -> None:
+    fit.keep_array("codes", ["a"], np.ones((7, 2), np.float32))
+    assert fit.kept_array("codes", ["a"], 7) is not None
+    assert fit.kept_array("codes", ["a"], 8) is None
+    assert fit.kept_array("codes", ["b"], 7) is None
+    (path,) = folder().iterdir()
+    write_arrays(path, {"codes": np.ones((7, 2), np.float16)})
+    assert fit.kept_array("codes", ["a"], 7) is None
+    write_arrays(path, {"other": np.ones((7, 2), np.float32)})
+    assert fit.kept_array("codes", ["a"], 7) is None
+
+
+def test_what_is_kept_is_bounded(opened: Open, large: AtlasSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "CACHE_BYTES", 20_000)
+    for n in (100, 110, 120):
+        atlas(opened("digits-variational"), spec(n, "pca", "code"))
+    assert sum(path.stat().st_size for path in folder().iterdir()) <= 20_000
+
+
+def test_new_images_find_their_place_among_many(opened: Open, large: AtlasSpec) -> None:
+    made = atlas(opened("digits-variational"), large)
+    for panel, placed in zip(made.panels, made.place(made.pictures([7]), np.asarray(made.codes[[7]])), strict=True):
+        assert np.abs(placed.places[0] - panel.places[7].clip(-1.04, 1.04)).max() < 0.05
+        assert 7 in placed.nearest[0]
+
+
+# --- other runs, earlier epochs
+
+
+def test_two_runs_stand_side_by_side_on_the_same_images(opened: Open) -> None:
+    session, other = opened("digits-variational"), opened("digits-deep")
+    made = atlas(session, spec(120, "code", "code@digits-deep"))
+    own, theirs = made.panels
+    images = made.pictures(range(120))
+    codes = other.encode(images)
+    assert theirs.title == f"Autoencoder code: {other.info.name}"
+    assert own.back is not None
+    assert theirs.back is not None
+    assert (own.back.run_id, theirs.back.run_id) == ("digits-variational", "digits-deep")
+    assert theirs.back.origin.shape == (other.code_dim,)
+    placed = made.place(images[:4], session.encode(images[:4]))
+    np.testing.assert_allclose(placed[1].places, theirs.places[:4].clip(-1.04, 1.04), atol=1e-3)
+    assert made.axes == ["code_x", "code_y", "code@digits-deep_x", "code@digits-deep_y"]
+    whole = atlas(other, spec(120, "code")).panels[0]
+    assert whole.quality == theirs.quality, "kept once, whoever asks"
+    if other.code_dim == 2:
+        np.testing.assert_allclose(theirs.coordinates, codes, atol=1e-5)
+
+
+def test_its_own_run_may_be_named_too(opened: Open) -> None:
+    session = opened("digits-variational")
+    named, plain = (atlas(session, spec(60, text)).panels[0] for text in ("code@digits-variational", "code"))
+    np.testing.assert_array_equal(named.places, plain.places)
+    assert named.title == plain.title
+
+
+@pytest.mark.parametrize(
+    ("panel", "words"),
+    [
+        ("code@shapes-variational", "trained on other images"),
+        ("code@no-such-run", "there is no run"),
+        ("code~3", "it kept those after: 0, 8"),
+        ("code@digits-deep~3", "it kept those after: none"),
+    ],
+)
+def test_codes_of_other_images_or_epochs_are_refused(opened: Open, panel: str, words: str) -> None:
+    for ask in (atlas, kept):
+        with pytest.raises(BadInput, match=words):
+            ask(opened("digits-variational"), spec(60, panel))
+
+
+def test_the_code_at_its_snapshots(opened: Open) -> None:
+    session = opened("digits-variational")
+    first, *_, last = session.snapshots
+    assert first == 0
+    made = atlas(session, spec(300, f"code~{first}", f"code~{last}", "code"))
+    before, late, now = made.panels
+    assert [panel.back.epoch for panel in made.panels if panel.back is not None] == [first, last, None]
+    for panel in made.panels:
+        assert panel.back is not None
+        row = panel.back.row(0.3, -0.2)[None]
+        np.testing.assert_array_equal(panel.between(0.3, -0.2), session.decode(row, panel.spec.epoch))
+    assert before.title.endswith("before training")
+    assert late.title.endswith(f"after epoch {last}")
+    images = made.pictures(range(300))
+    assert not np.allclose(session.encode(images, last), session.encode(images))
+    with pytest.raises(BadInput, match="kept no weights"):
+        session.encode(images, last + 1)
+    assert before.quality["knn_accuracy"] < now.quality["knn_accuracy"]
+    assert late.place(images[:2]).places.shape == (2, 2)
+
+
+# --- how many, and how fast
+
+
+def test_methods_say_how_many_they_take(opened: Open) -> None:
+    session = opened("digits-variational")
+    assert most_images(session, spec(None, "pca", "mds", "code")) == len(session.data)
+    assert most_images(session, spec(5, "pca", "mds")) == len(session.data)
+    assert len(atlas(session, spec(5000, "pca"))) == len(session.data)
+    for ask in (atlas, kept, quick):
+        with pytest.raises(BadInput, match="Nonmetric MDS takes at most 2,000 images"):
+            ask(session, spec(2001, "pca", "mds_nonmetric"))
+
+
+def test_only_what_is_quick_is_made_on_the_page(opened: Open) -> None:
+    session = opened("digits-variational")
+    assert quick(session, AtlasSpec())
+    assert quick(session, spec(1000, "pca", "classical_mds", "mds(distance=cosine)", "code@digits-deep"))
+    for slow in (
+        spec(1001, "pca"), spec(100, "tsne"), spec(100, "mds(distance=geodesic)"),
+        spec(100, "mds_nonmetric"),
+    ):  # fmt: skip
+        assert not quick(session, slow)
