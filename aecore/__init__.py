@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aecore.model.recipes import Recipe
     from aecore.session.session import Session
     from aecore.store.folder import RunInfo
-    from aecore.training.run import OnProgress, ShouldStop
+    from aecore.training.trainer import OnStep, ShouldStop
 
 __all__ = ["AecoreError", "Recipe", "RunInfo", "Session", "open", "recipes", "runs", "train"]
 __version__ = "0.1.0"
@@ -37,7 +37,7 @@ def train(
     recipe: str,
     *,
     name: str = "",
-    on_step: "OnProgress | None" = None,
+    on_step: "OnStep | None" = None,
     should_stop: "ShouldStop | None" = None,
     **settings: Any,
 ) -> "Session":

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 import aecore
-from aecore.cli import output
+from aecore.cli import draw, list, manage, output
+from aecore.cli.embed import embed as embed_command
+from aecore.cli.train import train as train_command
 from aecore.foundation.errors import AecoreError
 
 ABOUT = """Train autoencoders and explore their latent space: in the browser (aecore app) or from here.
@@ -90,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_making(add: _Add) -> None:
     app = add(
         "app",
-        output.app,
+        manage.app,
         "Open the program in a browser. A latent space is understood by moving through it.",
         "aecore app --port 8600 --no-browser",
     )
@@ -101,7 +103,7 @@ def _add_making(add: _Add) -> None:
     app.add_argument("--no-browser", action="store_true", help="only print the address")
     train = add(
         "train",
-        output.train,
+        train_command,
         "Train a recipe and keep the run. Ctrl-C ends it early and keeps the best weights so far.",
         "aecore train variational --dataset shapes --set objective.beta=4 --set epochs=30 --name 'my first VAE'\n"
         "  aecore train denoising --dataset folder=pictures --set dataset.size=28\n"
@@ -132,33 +134,33 @@ def _json(command: argparse.ArgumentParser) -> None:
 def _add_listing(add: _Add) -> None:
     listing = add(
         "list",
-        output.list_runs,
+        list.list_runs,
         "List every run, newest first. Damaged ones are listed too, with the reason.",
         "aecore list --json",
     )
     show = add(
         "show",
-        output.show,
+        list.show,
         "Show one run. Its settings are what --set can change, its units what walk shows.",
         "aecore show denoising --json",
     )
     show.add_argument("run", metavar="RUN")
     directions = add(
         "directions",
-        output.directions,
+        list.directions,
         "List what a code can be moved along. Where it is clear, words say what that changes in the picture.",
         "aecore directions shapes-variational",
     )
     directions.add_argument("run", metavar="RUN")
     recipes = add(
         "recipes",
-        output.recipes,
+        list.recipes,
         "List the kinds of autoencoder. Each shows one idea, with formula and paper.",
         "aecore recipes",
     )
     datasets = add(
         "datasets",
-        output.datasets,
+        list.datasets,
         "List the datasets. Their sources and licences matter before you publish a picture.",
         "aecore datasets",
     )
@@ -166,7 +168,7 @@ def _add_listing(add: _Add) -> None:
         _json(command)
     fetch = add(
         "fetch",
-        output.fetch,
+        list.fetch,
         "Download a dataset once. Afterwards nothing needs the network for it.",
         "aecore fetch mnist",
     )
@@ -176,7 +178,7 @@ def _add_listing(add: _Add) -> None:
 def _add_looking(add: _Add) -> None:
     rebuild = add(
         "reconstruct",
-        output.reconstruct,
+        draw.reconstruct,
         "Draw images beside what the model makes of them. What is lost is not in the code.",
         "aecore reconstruct denoising cat.png -o out.png\n  aecore reconstruct denoising --level 0.4 -o out.png",
     )
@@ -188,7 +190,7 @@ def _add_looking(add: _Add) -> None:
     rebuild.add_argument("--seed", type=int, default=0, help="of the noise; equal seeds repeat it (%(default)s)")
     walk = add(
         "walk",
-        output.walk,
+        draw.walk,
         "Move one unit of the code at a time and draw what changes. So one sees what it means.",
         "aecore walk variational -o walk.gif\n  aecore walk variational --image seven.png --unit 3 -o unit3.png",
     )
@@ -199,7 +201,7 @@ def _add_looking(add: _Add) -> None:
     walk.add_argument("--unit", metavar="K", type=int, help="only this unit (default: the eight most effective)")
     embed = add(
         "embed",
-        output.embed,
+        embed_command,
         "Write maps of images as numbers, with their quality and a picture. Any plotting program can draw or compare "
         "them.",
         "aecore embed deep --method pca --method mds --method code -o map.csv\n"
@@ -228,7 +230,7 @@ def _add_looking(add: _Add) -> None:
     )
     likelihood = add(
         "likelihood",
-        output.likelihood,
+        draw.likelihood,
         "Estimate log p(x) of test images. It says how well a variational model has learned the data, in nats.",
         "aecore likelihood variational --samples 100\n  aecore likelihood variational --samples 5000 --binarise --json",
     )
@@ -253,14 +255,14 @@ def _add_looking(add: _Add) -> None:
 def _add_keeping(add: _Add) -> None:
     delete = add(
         "delete",
-        output.delete,
+        manage.delete,
         "Move runs to the trash. The last ten can be brought back.",
         "aecore delete denoising-digits-20260101-1a2b3c",
     )
     delete.add_argument("runs", metavar="RUN", nargs="+")
     restore = add(
         "restore",
-        output.restore,
+        manage.restore,
         "Bring a deleted run back. Without a run, lists those that can be.",
         "aecore restore denoising-digits-20260101-1a2b3c",
     )
@@ -268,7 +270,7 @@ def _add_keeping(add: _Add) -> None:
     _json(restore)
     rename = add(
         "rename",
-        output.rename,
+        manage.rename,
         "Give a run a name people remember. Its id stays, so links keep working.",
         "aecore rename denoising-digits-20260101-1a2b3c 'forty per cent noise'",
     )
@@ -276,7 +278,7 @@ def _add_keeping(add: _Add) -> None:
     rename.add_argument("name", metavar="NAME")
     export = add(
         "export",
-        output.export,
+        manage.export,
         "Pack a run into a zip file, or its model into an ONNX file. A zip opens on any machine with aecore import, "
         "a model in every program that runs ONNX.",
         "aecore export denoising run.zip\n  aecore export variational decoder.onnx\n"
@@ -291,7 +293,7 @@ def _add_keeping(add: _Add) -> None:
     export.add_argument("--with-images", action="store_true", help="also the pictures of your own it was trained on")
     bring = add(
         "import",
-        output.import_run,
+        manage.import_run,
         "Add a run that was exported elsewhere. All of it is checked before it is kept.",
         "aecore import run.zip",
     )

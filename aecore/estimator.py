@@ -15,12 +15,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from aecore.model.config import RunConfig, parse, with_settings
-from aecore.parts.datasets._given import Given
 from aecore.foundation.errors import BadInput, BadSettings
+from aecore.model.config import RunConfig, parse, with_settings
+from aecore.model.device import threads
 from aecore.model.recipes import recipe as recipe_called
-from aecore.parts.contracts import SPLITS, Data, Shape
-from aecore.training.trainer import Diverged, Trainer, threads
+from aecore.parts.data import SPLITS, Data, Shape
+from aecore.parts.datasets._given import Given
+from aecore.training.trainer import Diverged, Trainer
 
 FLOATS = (np.float64, np.float32)
 FEWEST = 2

@@ -8,23 +8,26 @@ from typing import Literal, TypeVar
 import numpy as np
 import streamlit as st
 
-from aecore.pictures import sheets
+from aecore.foundation.errors import AecoreError, DataUnavailable
 from aecore.maps.atlas import Atlas
 from aecore.maps.atlas import atlas as make_atlas
+from aecore.maps.queue import MapJobs
 from aecore.maps.spec import AtlasSpec
 from aecore.model.config import parse
-from aecore.session.directions import Direction, towards
-from aecore.foundation.errors import AecoreError, DataUnavailable
 from aecore.model.filters import Filters, Inference
-from aecore.pictures.uploads import Intake, as_data, read_files
-from aecore.training.queue import Download
+from aecore.parts.data import Data
+from aecore.parts.datasets.download import Download
+from aecore.parts.datasets.npz import as_data
 from aecore.parts.loading import load_data
-from aecore.maps.queue import MapJobs
-from aecore.parts.contracts import Data
-from aecore.session.session import Gallery, Session
-from aecore.store.store import RunFolder, RunInfo, RunStore
-from aecore.training.trainer import Outlook
-from aecore.training.trainer import outlook as make_outlook
+from aecore.pictures import sheets
+from aecore.pictures.uploads import Intake, read_files
+from aecore.session.directions import Direction, towards
+from aecore.session.gallery import Gallery
+from aecore.session.session import Session
+from aecore.store.folder import RunFolder, RunInfo
+from aecore.store.store import RunStore
+from aecore.training.run import Outlook
+from aecore.training.run import outlook as make_outlook
 
 T = TypeVar("T")
 

@@ -9,7 +9,15 @@ import threading
 
 from app import cache
 
-FIRST = ("pandas", "pyarrow", "plotly.graph_objects", "PIL.Image", "aecore.maps.fit", "aecore.pictures.uploads", "aecore.store.archive")
+FIRST = (
+    "pandas",
+    "pyarrow",
+    "plotly.graph_objects",
+    "PIL.Image",
+    "aecore.maps.fit",
+    "aecore.pictures.uploads",
+    "aecore.store.archive",
+)
 REST = (
     "sklearn.datasets",
     "scipy.ndimage",

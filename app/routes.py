@@ -24,10 +24,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from aecore.session import onnx_cache
 from aecore.foundation.errors import AecoreError, BadInput, RunUnavailable
+from aecore.session import onnx_cache
 from aecore.session.session import Session
-from aecore.store.store import RUN_ID
+from aecore.store.folder import RUN_ID
 from app import cache
 from app.live import blobs, library, models, tiles
 

@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from aecore.model.config import with_settings
 from aecore.foundation.errors import DataUnavailable
+from aecore.model.config import with_settings
 from aecore.model.recipes import recipe
 from aecore.session.session import Session
-from aecore.store.store import RunFolder, RunStore
-from aecore.training.trainer import Progress, train
+from aecore.store.folder import RunFolder
+from aecore.store.store import RunStore
+from aecore.training.run import train
+from aecore.training.trainer import Progress
 
 CONV: dict[str, Any] = {"kind": "conv", "widths": [32, 64, 128]}
 

@@ -30,7 +30,7 @@ class _Asked(Exception):
 
 
 def entry() -> Path:
-    """`app/asgi.py` beside the package `aecore`: by place and not by name, because the working folder may hold an `app.py`."""
+    """Return the path of `app/asgi.py`, found relative to this file: the working folder may hold another `app.py`."""
     return Path(__file__).parents[2] / "app" / "asgi.py"
 
 

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float32, UInt8, UInt16
 
-from aecore.maps.atlas import Atlas, Panel
 from aecore.foundation.errors import BadInput
+from aecore.maps.atlas import Atlas
+from aecore.maps.panel import Panel
 from aecore.pictures.sheets import Colour
 
 OKABE_ITO: tuple[Colour, ...] = (

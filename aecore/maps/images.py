@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Float32, Int64, Num
 
-from aecore.maps import fit
 from aecore.foundation import metrics
 from aecore.foundation.errors import BadInput, DataUnavailable, RunUnavailable
-from aecore.parts.contracts import SPLITS, Data, Shape
 from aecore.foundation.geometry import Rows, stratified
-from aecore.session.session import CodeArray, Pictures, Session
+from aecore.maps import cache
+from aecore.parts.data import SPLITS, CodeArray, Data, Pictures, Shape
+from aecore.session.session import Session
 from aecore.store.store import RunStore
 
 SMALL = 2000
@@ -121,10 +121,10 @@ class Subset:
     ) -> np.ndarray:
         name = "\n".join((what, *key))
         if name not in self._made:
-            found = None if self.small else fit.kept_array(what, key, len(self))
+            found = None if self.small else cache.kept_array(what, key, len(self))
             self._made[name] = self._computed(make, told) if found is None else found
             if found is None and not self.small:
-                fit.keep_array(what, key, self._made[name])
+                cache.keep_array(what, key, self._made[name])
         return self._made[name]
 
     def _computed(self, make: Callable[[Pictures], np.ndarray], told: Told | None) -> np.ndarray:
@@ -139,7 +139,7 @@ class Subset:
 
     def has(self, what: str, key: tuple[str, ...]) -> bool:
         """Whether something of all images need not be computed."""
-        return self.small or fit.kept_array(what, (*self.key, *key), len(self)) is not None
+        return self.small or cache.kept_array(what, (*self.key, *key), len(self)) is not None
 
 
 def subset(session: Session, n: int, seed: int) -> Subset:

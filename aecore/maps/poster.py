@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from aecore.pictures import sheets
-from aecore.maps.atlas import EDGE, Atlas, Panel
+from aecore.maps.atlas import Atlas
 from aecore.maps.colours import Colouring, colouring
-from aecore.session.session import Pictures
+from aecore.maps.panel import EDGE, Panel
+from aecore.parts.data import Pictures
+from aecore.pictures import sheets
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 THUMBNAIL = 24

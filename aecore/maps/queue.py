@@ -1,7 +1,7 @@
 """Maps made off the page: each request is one child process, one at a time, shared by all who ask for the same.
 
-A child works out an atlas and so keeps it on the disk, from where `aecore.maps.atlas.atlas` reads it; nothing else comes
-back from it but lines with its progress. Nothing of the queue survives a restart: whoever still wants the maps asks
+A child computes an atlas and caches it on disk, from where `aecore.maps.atlas.atlas` reads it; all that it sends back
+are lines with its progress. Nothing of the queue survives a restart: whoever still wants the maps asks
 again, and what was finished is there. A child that is killed leaves no file that is read.
 """
 
@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from aecore.maps.atlas import atlas, kept
-from aecore.maps.spec import AtlasSpec, PanelSpec
 from aecore.foundation.errors import AecoreError, BadInput
+from aecore.maps.atlas import atlas
+from aecore.maps.plan import kept
+from aecore.maps.spec import AtlasSpec, PanelSpec
 from aecore.session.session import Session
 from aecore.store.store import RunStore
 

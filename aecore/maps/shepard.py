@@ -60,7 +60,7 @@ def _scale(wanted: Float64[np.ndarray, "..."], shown: Float64[np.ndarray, "..."]
 def distortion(x: Points, coordinates: Float[np.ndarray, "n d"], most: int = MOST_COMPARED) -> Float64[np.ndarray, "n"]:
     """How wrong the map is about each point i: √(Σ_j (u δ_ij − d_ij)² / Σ_j d_ij²), no unit; 0 is perfect.
 
-    u = Σ δd / Σ δ² is the map's best scale, as in stress-1 (`aecore.foundation.metrics`), and the sums run over at most `most`
+    u = Σ δd / Σ δ² is the map's best scale, as in stress-1 (`foundation.metrics`), and the sums run over at most `most`
     points j, spread evenly; over all, stress-1² is the mean of the squares weighted by Σ_j d_ij². A point on top of
     all others has distortion 1, or 0 where it belongs there. Exact to about 10⁻⁷, since the distances come from
     matrix products. Raises `BadInput` for what has no distances.

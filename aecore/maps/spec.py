@@ -7,7 +7,7 @@ from typing import Any, get_origin
 from aecore.foundation.errors import BadInput
 from aecore.parts.contracts import Embedding
 from aecore.parts.registry import make, members
-from aecore.store.store import RUN_ID
+from aecore.store.folder import RUN_ID
 
 MOST_PANELS = 4
 MOST_IMAGES = 70_000

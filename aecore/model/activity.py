@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from aecore.model.config import RunConfig
 from aecore.model.autoencoder import Autoencoder
-from aecore.parts.contracts import Code, Data, SplitName
+from aecore.model.config import RunConfig
+from aecore.parts.contracts import Code
+from aecore.parts.data import Data, SplitName
 
 CHUNK = 500
 

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.model import activity, probe
 from aecore.foundation import metrics
-from aecore.model.config import RunConfig
-from aecore.model.autoencoder import Autoencoder
-from aecore.parts.contracts import Data
 from aecore.foundation.geometry import stratified
+from aecore.model import activity, probe
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import RunConfig
+from aecore.parts.data import Data
 
 CODES_LIMIT = 2000
 CODES_BYTES = 1_500_000

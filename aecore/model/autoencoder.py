@@ -3,8 +3,9 @@
 import torch
 
 from aecore.model.config import RunConfig
+from aecore.parts.contracts import Code, Codes, Images, Model, Outputs, Prefix, Visible
+from aecore.parts.data import Shape
 from aecore.parts.networks import first_rows
-from aecore.parts.contracts import Code, Codes, Images, Model, Outputs, Prefix, Shape, Visible
 
 
 class Autoencoder(Model):

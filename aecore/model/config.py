@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from aecore.foundation.errors import BadSettings
-from aecore.parts.contracts import Backbone, Corruption, Dataset, Likelihood, Objective, Part, Procedure
+from aecore.parts.contracts import Backbone, Corruption, Likelihood, Objective, Procedure
+from aecore.parts.data import Dataset, Part
 from aecore.parts.registry import PartOf
 
 FORMAT = 1

@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64, UInt8
 
 from aecore.foundation import metrics
-from aecore.pictures import sheets
 from aecore.model.autoencoder import Autoencoder
-from aecore.parts.contracts import Code, Images, Shape
+from aecore.parts.contracts import Code, Images
+from aecore.parts.data import Shape
+from aecore.pictures import sheets
 
 CHUNK = 256
 

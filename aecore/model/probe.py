@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 
-from aecore.model.config import RunConfig
 from aecore.foundation.errors import BadInput
-from aecore.model.autoencoder import Autoencoder
-from aecore.parts.contracts import Corruption, Data
 from aecore.foundation.geometry import stratified
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import RunConfig
+from aecore.parts.contracts import Corruption
+from aecore.parts.data import Data
 
 IMAGES = 2000
 """Most images that the classifier is fitted on, and most that it is scored on."""

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from aecore.model.config import RunConfig, parse
 from aecore.foundation.errors import BadSettings
+from aecore.model.config import RunConfig, parse
 from aecore.parts.contracts import Procedure
 
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from aecore.parts.contracts import Data, Dataset, Progress
+from aecore.parts.data import Data, Dataset, Progress
 
 MAX_BYTES = 300 * 2**20
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aecore.parts.contracts import CodeParams, Codes, Decoder, Encoder, Images, Outputs, PerImage, Shape, Visible
+from aecore.parts.contracts import CodeParams, Codes, Decoder, Encoder, Images, Outputs, PerImage, Visible
+from aecore.parts.data import Shape
 
 Activation = Literal["identity", "tanh", "sigmoid", "relu", "gelu"]
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from aecore.parts.contracts import Part
+from aecore.parts.data import Part
 
 P = TypeVar("P", bound=Part)
 
@@ -49,7 +49,7 @@ def make(package: str, base: type[P], value: Any) -> P:
 class PartOf:
     """Beside a field's type, `Annotated[Dataset, PartOf("datasets", Dataset)]`: holds one part of `aecore.<package>`.
 
-    Looking the kind up when it is read, instead of fixing a union when the class is made, keeps `aecore.model.config` free
+    Looking the kind up when it is read, instead of fixing a union when the class is made, keeps `model.config` free
     of imports of the members, and lets tests and users pass a part of their own.
     """
 

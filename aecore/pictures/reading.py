@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from aecore.pictures.arrays import to_bytes
 from aecore.foundation.errors import BadInput
+from aecore.pictures.arrays import to_bytes
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "PPM", "TIFF", "BMP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".pgm", ".ppm", ".pbm", ".pnm", ".tif", ".tiff", ".bmp")

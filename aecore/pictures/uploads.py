@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
-from aecore.pictures.arrays import READABLE, Arrays, base_name, npz_bytes, read_npz
+from aecore.foundation.errors import BadInput
+from aecore.pictures.arrays import READABLE, Arrays, base_name, read_npz
 from aecore.pictures.reading import MAX_BYTES as MAX_PICTURE_BYTES
 from aecore.pictures.reading import open_picture, render
-from aecore.parts.datasets._split import divide_by_share
-from aecore.parts.datasets.npz import FEWEST
-from aecore.foundation.errors import BadInput
-from aecore.parts.contracts import Data
 
 MAX_IMAGES = 2000
 MAX_ALL_BYTES = 100 * 2**20
@@ -109,24 +106,6 @@ def _rendered(
     stacked = np.stack(images) if images else np.zeros((0, channels, *(size or (1, 1))), np.uint8)
     names, classes = zip(*taken, strict=True) if taken else ((), ())
     return Intake(stacked, names, tuple(refused), tuple(notes), classes)
-
-
-def save_npz(images: UInt8[np.ndarray, "n c h w"], labels: Int64[np.ndarray, "n"] | None = None) -> bytes:
-    """An `.npz` file that `Npz` (and `read_files`) reads back to the same pixels."""
-    return npz_bytes({"images": images} if labels is None else {"images": images, "labels": labels})
-
-
-def as_data(images: UInt8[np.ndarray, "n c h w"]) -> Data:
-    """The dataset that training on `save_npz(images)` will see. Raises `BadInput` where that file would be refused."""
-    if len(images) < FEWEST:
-        raise BadInput(
-            f"There are {len(images)} pictures of your own; training, validation and test need one each, so give at "
-            f"least {FEWEST}, and better some dozens."
-        )
-    if images.min() == images.max():
-        raise BadInput(f"Every pixel has the value {images.flat[0]}; there is nothing to learn from.")
-    split = divide_by_share(np.zeros(len(images), np.int64))
-    return Data(images, split, name="Your own images", source="You", licence="Yours")
 
 
 def _at_most(candidates: Iterator[_Candidate], most: int, refused: list[tuple[str, str]]) -> Iterator[_Candidate]:

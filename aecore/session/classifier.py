@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aecore.foundation.errors import BadInput
-from aecore.parts.contracts import Code, Corruption, Data, Encoder, Images, Visible
-from aecore.session.session import Pictures, Session
-from aecore.training.trainer import device, native_bfloat16
+from aecore.model.device import device, native_bfloat16
+from aecore.parts.contracts import Code, Corruption, Encoder, Images, Visible
+from aecore.parts.data import Data, Pictures
+from aecore.session.session import Session
 
 OnEpoch = Callable[[int, float], None]
 """Called with the epochs done and the error on validation images."""

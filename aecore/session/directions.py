@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 
-from aecore.model import analysis
-from aecore.session import describe
 from aecore.foundation.errors import BadInput
+from aecore.foundation.geometry import evenly, principal_axes
+from aecore.model import analysis
+from aecore.parts.data import Data
+from aecore.session import describe
 from aecore.session.neighbourhood import Neighbourhood as Neighbourhood
 from aecore.session.neighbourhood import data_here
 from aecore.session.neighbourhood import neighbourhood as neighbourhood
-from aecore.parts.contracts import Data
-from aecore.foundation.geometry import evenly, principal_axes
 from aecore.session.session import Session
 
 Kind = Literal["unit", "principal", "class", "factor", "own"]

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from aecore.pictures import sheets
 from aecore.foundation.errors import BadInput, DataUnavailable
-from aecore.parts.contracts import Data
 from aecore.foundation.geometry import stratified
-from aecore.session.session import Pictures, Session
+from aecore.parts.data import Data, Pictures
+from aecore.pictures import sheets
+from aecore.session.session import Session
 
 NEIGHBOURS = 2000
 NEIGHBOUR_BYTES = 400_000

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from aecore.foundation import metrics
 from aecore.foundation.errors import AecoreError
 from aecore.model.autoencoder import Autoencoder
-from aecore.parts.contracts import Codes, Corruption, Field, Images, PerImage, Shape
+from aecore.parts.contracts import Codes, Corruption, Field, Images, PerImage
+from aecore.parts.data import Shape
 
 OPSET = 18
 CLOSE = 5e-5
@@ -81,7 +82,7 @@ class Encoding(Network):
 
 
 class Denoising(Network):
-    """images, field, level → what `Session.denoise` shows and measures of them; see `aecore.session.onnx_cache.denoiser`."""
+    """Maps images, field and level to what `Session.denoise` shows and measures; see `onnx_cache.denoiser`."""
 
     part = "denoiser"
 

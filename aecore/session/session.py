@@ -4,10 +4,8 @@ threads.
 Pictures are float32 (N, C, H, W) in [0, 1]; codes float32 (N, K). Everything random takes a seed.
 """
 
-import dataclasses
 import functools
 import hashlib
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,181 +16,33 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor
 
-from aecore.model import activity, generative
 from aecore.foundation import metrics
-from aecore.pictures import sheets
-from aecore.model.analysis import COLLAPSED, DEAD, QUANTILES, analyse, belongs
-from aecore.model.config import RunConfig
 from aecore.foundation.errors import AecoreError, BadInput, DataUnavailable, RunUnavailable
 from aecore.foundation.files import read_arrays
-from aecore.model.filters import Filters, Inference, compare, draws, looks_for
-from aecore.pictures.uploads import Intake
-from aecore.parts.loading import load_data
-from aecore.model.autoencoder import Autoencoder, build
-from aecore.parts.contracts import Corruption, Data, Encoder, Sampler, Shape, SplitName
 from aecore.foundation.geometry import stratified
+from aecore.model import activity, generative
+from aecore.model.analysis import COLLAPSED, DEAD, QUANTILES, analyse, belongs
+from aecore.model.autoencoder import Autoencoder, build
+from aecore.model.config import RunConfig
+from aecore.model.filters import Filters, Inference, compare, draws, looks_for
 from aecore.model.probe import IMAGES, STRENGTH, Probe
 from aecore.model.probe import probe as linear_probe
+from aecore.parts.contracts import Corruption, Encoder, Sampler
+from aecore.parts.data import CodeArray, Data, Pictures, Shape, SplitName
+from aecore.parts.loading import load_data
 from aecore.parts.registry import make, members
 from aecore.parts.samplers import Gaussian as GaussianSampler
+from aecore.session.denoising import Denoised
+from aecore.session.distance import Distance
+from aecore.session.gallery import Gallery
+from aecore.session.scale import Scale
+from aecore.store.folder import RunFolder, RunInfo, Status
 from aecore.store.stages import Stage, stages
-from aecore.store.store import RunFolder, RunInfo, RunStore, Status, check_weights
+from aecore.store.store import RunStore
+from aecore.store.weights import check_weights
 
-Pictures = Float32[np.ndarray, "n c h w"]
-CodeArray = Float32[np.ndarray, "n k"]
 MAX_IMAGES = 10_000
-NEARNESS = (
-    (50, "in the midst of the data"),
-    (90, "as near as is usual within the data"),
-    (100, "at the edge of the data"),
-)
-"""Words for a `Distance` whose percentile is below the number."""
 SNAPSHOT = re.compile(r"epoch-(\d{5})\.safetensors")
-FARTHEST = "farther out than any training image"
-
-
-@dataclasses.dataclass(frozen=True)
-class Denoised:
-    """The same images three times, with the squared error per image before and after."""
-
-    original: Pictures
-    corrupted: Pictures
-    reconstruction: Pictures
-    visible: Bool[np.ndarray, "n 1 h w"] | None = None
-
-    @property
-    def shown(self) -> sheets.Stack:
-        """`corrupted`, with hidden pixels marked as such: a hidden one is not a black one."""
-        return self.corrupted if self.visible is None else sheets.mark_hidden(self.corrupted, self.visible)
-
-    @property
-    def rows_given(self) -> int:
-        """Rows from the top of which nothing is hidden in any image."""
-        height = self.original.shape[2]
-        return height if self.visible is None else int(self.visible.all((0, 1, 3)).cumprod().sum())
-
-    @property
-    def sse_before(self) -> Float[np.ndarray, "n"]:
-        return metrics.sse(self.original, self.corrupted)
-
-    @property
-    def sse_after(self) -> Float[np.ndarray, "n"]:
-        return metrics.sse(self.original, self.reconstruction)
-
-    @property
-    def removed(self) -> float | None:
-        """Share of the squared error of all images that is gone, 1 − Σ after / Σ before; None where there was none."""
-        before = float(self.sse_before.sum())
-        return 1 - float(self.sse_after.sum()) / before if before > 0 else None
-
-    @functools.cached_property
-    def ssim(self) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]] | None:
-        """Structural similarity per image, before and after; None where the pictures are smaller than its windows."""
-        if min(self.original.shape[2:]) < 3:
-            return None
-        return metrics.ssim(self.original, self.corrupted), metrics.ssim(self.original, self.reconstruction)
-
-    def figures(self) -> dict[str, tuple[float, float]]:
-        """(before, after) of all images: mean `sse` per image, `psnr` of the mean error in dB, mean `ssim`.
-
-        Without `ssim` where the pictures are smaller than its windows.
-        """
-        pairs = [(self.original, self.corrupted), (self.original, self.reconstruction)]
-        found = {
-            "sse": (float(self.sse_before.mean()), float(self.sse_after.mean())),
-            "psnr": tuple(float(metrics.decibels(metrics.mse(x, r).mean())) for x, r in pairs),
-        }
-        if (similar := self.ssim) is not None:
-            found["ssim"] = tuple(float(values.mean()) for values in similar)
-        return {name: (values[0], values[1]) for name, values in found.items()}
-
-
-@dataclasses.dataclass(frozen=True)
-class Gallery:
-    """Images to choose from. `decoded` says that they are the model's own pictures of stored codes, the data not being
-    here.
-    """
-
-    images: Pictures
-    indices: Int64[np.ndarray, "n"]
-    labels: Int64[np.ndarray, "n"] | None
-    label_names: tuple[str, ...]
-    total: int
-    decoded: bool
-    note: str
-    own: bool = False
-
-    @functools.cached_property
-    def sprite(self) -> str:
-        """All images in one picture (`pictures.sprite`), made once for everybody who chooses from them."""
-        return sheets.sprite(self.images)
-
-
-@dataclasses.dataclass(frozen=True)
-class Distance:
-    """How far a code is from the data: RMS difference to the nearest training code, in standard deviations per unit.
-
-    `percentile` is its place among the same distances between neighbouring training codes: 50 is typical of the data,
-    100 is farther than any of them. `nearest` are positions in `Session.codes`, nearest first.
-    """
-
-    value: float
-    percentile: float
-    nearest: Int64[np.ndarray, "m"]
-
-    @property
-    def words(self) -> str:
-        """The percentile in plain words."""
-        return next((words for below, words in NEARNESS if self.percentile < below), FARTHEST)
-
-
-@dataclasses.dataclass(frozen=True)
-class Scale:
-    """Values of one unit from `low` to `high`, both whole multiples of the round number `step`."""
-
-    low: float
-    high: float
-    step: float
-
-    @classmethod
-    def over(cls, low: float, high: float) -> "Scale":
-        """From `low` to `high`, both moved outwards to a step, in 50 to 125 steps and at most two more."""
-        size = math.floor(math.log10((high - low) / 50))
-        step = max(m * 10.0**size for m in (1, 2, 5) if m * 10.0**size <= (high - low) / 50 * (1 + 1e-9))
-        return cls._of(step, math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9))
-
-    @classmethod
-    def _of(cls, step: float, below: int, above: int) -> "Scale":
-        places = max(0, -math.floor(math.log10(step) + 1e-9))
-        return cls(round(below * step, places), round(above * step, places), step)
-
-    def including(self, value: float) -> "Scale":
-        """The same steps, with an end moved outwards where `value` lies beyond it."""
-        below, above = math.floor(value / self.step + 1e-9), math.ceil(value / self.step - 1e-9)
-        return self._of(self.step, min(below, round(self.low / self.step)), max(above, round(self.high / self.step)))
-
-    @property
-    def decimals(self) -> int:
-        """Digits after the point that tell two steps apart."""
-        return max(0, -math.floor(math.log10(self.step) + 1e-9))
-
-    def text(self, value: float) -> str:
-        return f"{value:.{self.decimals}f}"
-
-    def clipped(self, value: float) -> float:
-        return min(max(value, self.low), self.high)
-
-    def values(self, steps: int) -> Float[np.ndarray, "m"]:
-        """`steps` values from one end to the other, both included."""
-        return np.linspace(self.low, self.high, steps)
-
-    def share(self, value: float) -> float:
-        """Where `value` lies: 0 at `low`, 1 at `high`."""
-        return (self.clipped(value) - self.low) / (self.high - self.low)
-
-    def same(self, a: float, b: float) -> bool:
-        """Whether two values are one on this scale, that is, less than half a step apart."""
-        return abs(a - b) < self.step / 2
 
 
 class Session:
@@ -473,7 +323,7 @@ class Session:
         images: int = IMAGES, strength: float = STRENGTH, seed: int = 0,
     ) -> Probe:  # fmt: skip
         """Accuracy of a linear classifier on this run's codes of test images, clean or given through a corruption as in
-        `denoise`; it is fitted on training images that are clean, or corrupted likewise. See `aecore.model.probe.probe`.
+        `denoise`; it is fitted on training images that are clean, or corrupted likewise. See `model.probe.probe`.
 
         Raises `DataUnavailable`, and `BadInput` where the data has no classes or the corruption is impossible.
         """
@@ -739,15 +589,6 @@ class Session:
     def stages(self) -> list[Stage]:
         """What each stage of the training reached; one for most, several where layers were trained one by one."""
         return stages(self.history())
-
-
-def own_gallery(intake: Intake, invert: bool = False) -> Gallery:
-    """Images that somebody brought, to choose from; with `invert`, as negatives 1 − x."""
-    images = intake.images.astype(np.float32) / np.float32(255)
-    n = len(images)
-    return Gallery(
-        1 - images if invert else images, np.arange(n), None, (), n, False, f"{n} images of your own", own=True
-    )
 
 
 def samplers() -> list[str]:

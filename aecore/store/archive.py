@@ -15,13 +15,15 @@ from typing import Any, cast
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from aecore.foundation.errors import AecoreError, BadInput, BadSettings, RunUnavailable
+from aecore.foundation.files import read_arrays, write_atomic
 from aecore.model.analysis import CODES_LIMIT, QUANTILES
 from aecore.model.config import RunConfig, parse, words
 from aecore.parts.datasets import Npz
 from aecore.pictures.arrays import READABLE, printable, read_npz
-from aecore.foundation.errors import AecoreError, BadInput, BadSettings, RunUnavailable
-from aecore.foundation.files import read_arrays, write_atomic
-from aecore.store.store import RUN_ID, RunFolder, RunStore, Status, check_weights
+from aecore.store.folder import RUN_ID, RunFolder, Status
+from aecore.store.store import RunStore
+from aecore.store.weights import check_weights
 
 MB = 10**6
 MAX_BYTES = 300 * MB

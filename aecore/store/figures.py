@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 from aecore.foundation import metrics
 from aecore.model import probe
+from aecore.store.folder import RunFolder, RunInfo
 from aecore.store.stages import stages as stages_of
-from aecore.store.store import RunFolder, RunInfo
 
 
 def number(value: float) -> str:

@@ -11,190 +11,32 @@ stages keeps the weights of the last whole one in stage-N.safetensors until it h
 """
 
 import contextlib
-import dataclasses
 import functools
 import json
 import os
-import re
 import secrets
 import shutil
 import time
-from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import psutil
-import torch
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from aecore.model.config import FORMAT, RunConfig, parse, words
 from aecore.foundation.errors import AecoreError, BadInput, BadSettings, RunUnavailable
-from aecore.foundation.files import array_headers, read_arrays, write_arrays, write_atomic
+from aecore.foundation.files import write_atomic
 from aecore.foundation.home import assets, home
-from aecore.model.autoencoder import build
-from aecore.parts.contracts import Shape
+from aecore.model.config import FORMAT, RunConfig, parse, words
+from aecore.parts.data import Shape
+from aecore.store.folder import LIVE, RUN_ID, RunFolder, RunInfo, Status, read_small
+from aecore.store.weights import check_weights
 
-State = Literal["queued", "running", "stopped", "finished", "failed", "damaged"]
-LIVE: tuple[State, ...] = ("queued", "running")
-RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 TRASH_LIMIT = 10
-MAX_JSON_BYTES = 2**20
 REMEMBERED_BYTES = 2**14
 LOST = "its process ended without a word (killed, or the machine went down); what it had learned until then is kept"
 RESUMES = "its process ended without a word (killed, or the machine went down); it resumes at the stage it was in"
 RESUME_LIMIT = 3
 """Times that a training is taken up again by itself: what kills it may be the training."""
-
-
-class Status(BaseModel):
-    """What is known of a run besides its settings; times are seconds since 1970."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    format: int = FORMAT
-    state: Literal["queued", "running", "stopped", "finished", "failed"] = "queued"
-    name: str = Field(default="", max_length=80)
-    reason: str = ""
-    created: float = 0.0
-    started: float | None = None
-    ended: float | None = None
-    pid: int | None = Field(default=None, ge=0, lt=2**31)
-    pid_started: float | None = None
-    epoch: int = 0
-    epochs: int = 0
-    seconds: float = 0.0
-    parameters: int = 0
-    shape: tuple[int, int, int] | None = None
-    data_hash: str = ""
-    config_hash: str = ""
-    versions: dict[str, str] = {}
-    metrics: dict[str, float] = {}
-    stages: tuple[str, ...] = ()
-    """Those that are whole, of a training of several; the last one is not among them."""
-    resumed: int = 0
-    imported: bool = False
-
-    def process_alive(self) -> bool:
-        """Whether the process that trains this run still exists: same pid, same start time, not a zombie."""
-        if self.pid is None or self.pid_started is None:
-            return False
-        try:
-            process = psutil.Process(self.pid)
-            return abs(process.create_time() - self.pid_started) < 2 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
-
-
-@dataclasses.dataclass(frozen=True)
-class RunInfo:
-    """A run as listed: every folder has one, also where it cannot be opened (`damaged`, with the reason)."""
-
-    run_id: str
-    folder: Path
-    state: State
-    reason: str
-    builtin: bool
-    status: Status
-    config: RunConfig | None
-
-    @property
-    def name(self) -> str:
-        return self.status.name or self.run_id
-
-    @property
-    def resumable(self) -> bool:
-        """Whether it ended early and can go on at the beginning of the stage it was in."""
-        several = self.config is not None and self.config.procedure.several_stages
-        return several and not self.builtin and self.state == "stopped" and not self.status.imported
-
-    @property
-    def explorable(self) -> bool:
-        """Whether it has weights to look at: finished, or stopped or failed after at least one good epoch."""
-        return (
-            self.config is not None
-            and self.state not in ("damaged", *LIVE)
-            and (self.folder / "weights.safetensors").is_file()
-        )
-
-
-class RunFolder:
-    """Reads and writes the files of one run; every file but the history is replaced whole."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder
-
-    def status(self) -> Status:
-        return Status.model_validate_json(_small(self.path / "status.json"))
-
-    def update(self, **changes: Any) -> Status:
-        status = self.status().model_copy(update=changes)
-        write_atomic(self.path / "status.json", (status.model_dump_json(indent=2) + "\n").encode())
-        return status
-
-    def add_history(self, row: Mapping[str, Any]) -> None:
-        with (self.path / "history.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-
-    def history(self) -> list[dict[str, Any]]:
-        """One dict per epoch. A last line cut by a kill is left out."""
-        rows: list[dict[str, Any]] = []
-        with contextlib.suppress(FileNotFoundError):
-            for line in (self.path / "history.jsonl").read_text(encoding="utf-8", errors="replace").splitlines():
-                with contextlib.suppress(ValueError, RecursionError):
-                    row = json.loads(line)
-                    if isinstance(row, dict):
-                        rows.append(row)
-        return rows
-
-    def keep_history(self, stages: Collection[str]) -> None:
-        """Leaves out the rows of all other stages."""
-        rows = self.history()
-        kept = [row for row in rows if row.get("stage") in stages]
-        if len(kept) < len(rows):
-            write_atomic(self.path / "history.jsonl", "".join(json.dumps(row) + "\n" for row in kept).encode())
-
-    def forget_stages(self) -> None:
-        """Removes what only a resumption would need."""
-        for path in self.path.glob(stage_file("*")):
-            path.unlink()
-
-    def write_weights(self, state: Mapping[str, torch.Tensor], name: str = "weights.safetensors") -> None:
-        path = self.path / name
-        path.parent.mkdir(exist_ok=True)
-        write_arrays(path, {key: value.detach().cpu().numpy() for key, value in state.items()})
-
-    def arrays(self, name: str) -> dict[str, np.ndarray]:
-        return read_arrays(self.path / name)
-
-    def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        write_arrays(self.path / name, arrays)
-
-    def stop_asked(self) -> bool:
-        return (self.path / "stop").exists()
-
-    def ask_stop(self) -> None:
-        (self.path / "stop").touch()
-
-
-def stage_file(stages: int | str) -> str:
-    """The name of the file with the weights after so many stages."""
-    return f"stage-{stages}.safetensors"
-
-
-def check_weights(config: RunConfig, shape: Shape, path: Path) -> None:
-    """Raises `RunUnavailable` unless the file's names and shapes are those of the model that `config` builds."""
-    with torch.device("meta"):
-        expected = {name: tuple(tensor.shape) for name, tensor in build(config, shape).state_dict().items()}
-    headers = array_headers(path)
-    found = {name: shape for name, (shape, _) in headers.items()}
-    if found != expected:
-        odd = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
-        raise RunUnavailable(f"the weights do not belong to these settings (differing: {', '.join(odd[:3])})")
-    formats = {number_format for _, number_format in headers.values()} - {"F32", "F16"}
-    if formats:
-        raise RunUnavailable(f"the weights are not floats of 32 or 16 bits, but {', '.join(sorted(formats))}")
 
 
 class RunStore:
@@ -438,7 +280,7 @@ def _has_stages(folder: Path) -> bool:
 
 
 def _config(folder: Path) -> RunConfig:
-    content = _small(folder / "config.json")
+    content = read_small(folder / "config.json")
     return (_parsed if len(content) <= REMEMBERED_BYTES else _parsed.__wrapped__)(content)
 
 
@@ -450,15 +292,6 @@ def _parsed(content: bytes) -> RunConfig:
     except (ValueError, RecursionError) as error:
         raise RunUnavailable(f"config.json is not readable JSON ({error})") from None
     return parse(values)
-
-
-def _small(path: Path) -> bytes:
-    """The bytes of a settings file. Raises `RunUnavailable` for one too large to be such a file."""
-    with path.open("rb") as file:
-        content = file.read(MAX_JSON_BYTES + 1)
-    if len(content) > MAX_JSON_BYTES:
-        raise RunUnavailable(f"{path.name} is larger than such a file can be, so this is not a run")
-    return content
 
 
 def _folders(place: Path) -> list[Path]:

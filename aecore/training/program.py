@@ -1,4 +1,4 @@
-"""Recorded operations as a list of calls on memory that stays where it is; on the processor, what `aecore.training.replay`
+"""Recorded operations as a list of calls on memory that stays where it is; on the processor, what `replay`
 repeats.
 
 Views cost nothing, nothing is allocated, what never changes is not computed again, and simple operations on float32 go

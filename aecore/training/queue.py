@@ -20,12 +20,11 @@ from types import FrameType
 import psutil
 from filelock import FileLock, Timeout
 
+from aecore.foundation.errors import BadInput
 from aecore.model.config import RunConfig, with_settings
-from aecore.foundation.errors import AecoreError, BadInput
-from aecore.parts.loading import load_data
-from aecore.parts.contracts import Dataset
-from aecore.store.store import RunFolder, RunInfo, RunStore
-from aecore.training.trainer import train
+from aecore.store.folder import RunFolder, RunInfo
+from aecore.store.store import RunStore
+from aecore.training.run import train
 
 QUEUE_LIMIT = 20
 TICK_SECONDS = 0.2
@@ -180,33 +179,6 @@ def main(root: str, run_id: str) -> int:
     folder = RunFolder(info.folder)
     train(info.config, store, should_stop=lambda: asked.is_set() or folder.stop_asked(), run_id=run_id, fetch=False)
     return 0
-
-
-class Download:
-    """One dataset on its way to this machine, in a thread that outlives the page; shared by all who ask for it."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
-        self.fraction, self.words, self.error = 0.0, "Connecting", ""
-        self._thread = threading.Thread(target=self._run, name=f"aecore-download-{dataset.kind}", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
-
-    def _run(self) -> None:
-        try:
-            load_data(self.dataset, self._progress, fetch=True)
-        except AecoreError as error:
-            self.error = str(error)
-        except Exception as error:  # a page shows it in words; a thread's traceback would reach nobody
-            self.error = f"the download failed ({type(error).__name__}: {error}); try again later"
-
-    def _progress(self, fraction: float, words: str) -> None:
-        self.fraction, self.words = fraction, words
 
 
 if __name__ == "__main__":

@@ -1,33 +1,27 @@
 """Training: the loop that every procedure drives, and the run that comes of it."""
 
-import contextlib
-import copy
 import dataclasses
-import errno
 import functools
 import math
 import os
-import platform
 import time
 from collections.abc import Callable
 
 import numpy as np
-import psutil
 import torch
 from jaxtyping import Int64, Num, UInt8
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from aecore.model.analysis import analyse
-from aecore.model.config import RunConfig, TrainingSettings
-from aecore.foundation.errors import AecoreError, BadInput
-from aecore.parts.loading import load_data
+from aecore.foundation.errors import BadInput
 from aecore.model.autoencoder import Autoencoder, build
+from aecore.model.config import RunConfig, TrainingSettings
+from aecore.model.device import device, native_bfloat16
+from aecore.parts.contracts import Batch, Images, LossFunction, Redraw, StepFunction, Visible
+from aecore.parts.data import Data
 from aecore.parts.optimiser import AdamW
-from aecore.parts.contracts import Batch, Data, Images, LossFunction, Redraw, StepFunction, Visible
 from aecore.pictures.sheets import mark_hidden, to_bytes8
+from aecore.store.folder import RunFolder, stage_file
 from aecore.training.replay import Recorded
-from aecore.store.store import RunFolder, RunStore, stage_file
 
 VALIDATION_LIMIT = 2000
 PREVIEW_IMAGES = 8
@@ -72,20 +66,6 @@ class Stopped(Exception):
 
 class Diverged(Exception):
     """The loss became infinite or absurd; the message says why and what to change."""
-
-
-def device() -> torch.device:
-    """CUDA or MPS when present, else the processor."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def native_bfloat16(where: torch.device) -> bool:
-    """Whether bfloat16 is computed by the hardware; emulated it is slower than float32."""
-    if where.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return where.type == "cpu" and torch.cpu._is_avx512_bf16_supported()  # pyright: ignore[reportPrivateUsage]
 
 
 def learning_rate(settings: TrainingSettings, fraction: float) -> float:
@@ -364,7 +344,7 @@ class Trainer:
         self.last_write = time.monotonic()
         preview = {
             "clean": to_bytes8(self.held_out[:PREVIEW_IMAGES].cpu().numpy()),
-            "corrupted": _as_seen(found.corrupted, found.visible),
+            "corrupted": as_seen(found.corrupted, found.visible),
             "reconstruction": to_bytes8(found.redrawn.float().cpu().numpy()),
         }
         self.folder.write_arrays("preview.safetensors", preview)
@@ -396,7 +376,7 @@ def _windows(images: Num[Tensor, "n c h w"], reach: int) -> Num[Tensor, "n c v u
     return images[:, :, rows][:, :, :, columns].unfold(2, h, 1).unfold(3, w, 1)
 
 
-def _as_seen(corrupted: Images, visible: Visible | None) -> UInt8[np.ndarray, "b d h w"]:
+def as_seen(corrupted: Images, visible: Visible | None) -> UInt8[np.ndarray, "b d h w"]:
     """Corrupted images as bytes; in colour, with hidden pixels marked, where something is hidden."""
     images = to_bytes8(corrupted.cpu().numpy())
     if visible is None or images.shape[1] not in (1, 3):
@@ -414,122 +394,3 @@ def _refuse_unusable(data: Data, train: Int64[np.ndarray, "m"]) -> None:
         raise BadInput(
             f"all training images of {name} are the same, so there is nothing to learn; bring different ones"
         )
-
-
-@contextlib.contextmanager
-def threads(count: int):
-    """The wanted number of threads, torch's and numpy's, and the old one afterwards: a server in the same process must
-    not be slowed down for good.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        with threadpool_limits(count, user_api="blas"):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def train(
-    config: RunConfig, store: RunStore | None = None, on_step: OnStep | None = None,
-    should_stop: ShouldStop | None = None, *, run_id: str | None = None, name: str = "", fetch: bool = True,
-) -> str:  # fmt: skip
-    """Trains `config` to the end and returns the id of the run, which is then `finished`, `stopped` or `failed` in the
-    store.
-
-    `should_stop` is asked before every step; the best weights so far are kept. `run_id` names a queued run to carry on
-    with. Whatever happens is recorded in the run's status; errors other than divergence and a full disk are raised
-    again.
-    """
-    store = store or RunStore()
-    run_id = run_id or store.create(config, name)
-    folder = RunFolder(store.root / "staging" / run_id)
-    me = psutil.Process()
-    folder.update(
-        state="running", reason="", started=time.time(), pid=me.pid, pid_started=me.create_time(), versions=_versions()
-    )
-    trainer: Trainer | None = None
-    try:
-        data = load_data(config.dataset.resolved(folder.path), fetch=fetch)
-        trainer = Trainer(config, data, folder, on_step, should_stop)
-        with threads(trainer.threads):
-            count = sum(p.numel() for p in trainer.model.parameters())
-            folder.update(shape=data.shape, data_hash=data.hash, parameters=count)
-            state, reason = "finished", ""
-            try:
-                trainer.run()
-            except Stopped:
-                state, reason = "stopped", f"stopped by hand after {trainer.epoch} of {trainer.total_epochs} epochs"
-            except Diverged as error:
-                state, reason = "failed", str(error)
-            metrics = _keep(trainer, data, folder)
-        seconds = time.monotonic() - trainer.started
-        if state == "finished":
-            folder.forget_stages()
-        store.finish(run_id, state, reason, epoch=trainer.epoch, seconds=seconds, metrics=metrics)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            _fail(store, run_id, f"{type(error).__name__}: {error}")
-            raise
-        # What was drawn for the page alone makes room for the last words.
-        (folder.path / "preview.safetensors").unlink(missing_ok=True)
-        _fail(
-            store, run_id, f"the disk is full after {trainer.epoch if trainer else 0} epochs; make room and train again"
-        )
-    except BaseException as error:
-        _fail(store, run_id, str(error) if isinstance(error, AecoreError) else f"{type(error).__name__}: {error}")
-        raise
-    return run_id
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Outlook:
-    """What a training would work on: the preview's images as bytes, clean (N, C, H, W) and corrupted, where hidden
-    pixels are marked in colour, and two sizes.
-    """
-
-    clean: UInt8[np.ndarray, "n c h w"]
-    corrupted: UInt8[np.ndarray, "n d h w"]
-    images: int
-    parameters: int
-
-
-def outlook(config: RunConfig, data: Data) -> Outlook:
-    """What `train` would show and learn, before anything starts: the same held-out images under the same noise.
-
-    Raises `BadSettings` when these settings cannot be built for this data.
-    """
-    held_out = data.indices("validation")[:VALIDATION_LIMIT]
-    clean = torch.from_numpy(data.floats(held_out))
-    noise = torch.Generator().manual_seed(config.training.seed + 2)
-    corrupted, visible = config.corruption.corrupt(clean, noise)
-    with torch.device("meta"):
-        parameters = sum(p.numel() for p in build(config, data.shape).parameters())
-    seen = _as_seen(corrupted[:PREVIEW_IMAGES], None if visible is None else visible[:PREVIEW_IMAGES])
-    return Outlook(to_bytes8(clean[:PREVIEW_IMAGES].numpy()), seen, len(data.indices("train")), parameters)
-
-
-def _keep(trainer: Trainer, data: Data, folder: RunFolder) -> dict[str, float]:
-    """Writes the best weights and what is measured on them; nothing when no epoch was good."""
-    if not trainer.best:
-        return {}
-    folder.write_weights(trainer.best)
-    model = copy.deepcopy(trainer.model).to("cpu").eval()
-    arrays, metrics = analyse(model, trainer.config, data)
-    folder.write_arrays("analysis.safetensors", arrays)
-    return metrics
-
-
-def _fail(store: RunStore, run_id: str, reason: str) -> None:
-    # The disk may be full: then the status stays "running" and `settle` puts the run away once this process is gone.
-    with contextlib.suppress(OSError):
-        store.finish(run_id, "failed", reason)
-
-
-def _versions() -> dict[str, str]:
-    found = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "processor": torch.backends.cpu.get_cpu_capability(),
-    }
-    return {**found, "card": torch.cuda.get_device_name()} if device().type == "cuda" else found

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from aecore.pictures import sheets
-from aecore.parts.corruptions import GaussianNoise, Rows
 from aecore.parts.contracts import Corruption
-from aecore.session.session import Denoised, Pictures, Session
+from aecore.parts.corruptions import GaussianNoise, Rows
+from aecore.parts.data import Pictures
+from aecore.pictures import sheets
+from aecore.session.denoising import Denoised
+from aecore.session.session import Session
 from app import live
 from app.state import keys
+from app.state.live import last_received, receive
 
 COLUMNS = 12
 """Images side by side in a line of the sheet."""
@@ -73,9 +76,9 @@ class Scene:
 def moved(token: str, kinds: Mapping[str, object]) -> View | None:
     """Where the visitor's hand has let go since the last run; None when it has not."""
     found = heard(st.session_state.get(keys.LIVE_DENOISE, {}).get("view"), token, kinds)
-    if found is None or found[1] <= keys.heard(keys.LIVE_DENOISE, token):
+    if found is None or found[1] <= last_received(keys.LIVE_DENOISE, token):
         return None
-    keys.hear(keys.LIVE_DENOISE, token, found[1])
+    receive(keys.LIVE_DENOISE, token, found[1])
     return found[0]
 
 
@@ -102,7 +105,7 @@ def denoise(scene: Scene) -> None:
             "module": live.module_address("denoise"),
             "base": live.base(),
             "token": token,
-            "heard": keys.heard(key, token),
+            "heard": last_received(key, token),
             "pictures": {"sheet": sheets.data_uri(sheets.png(sheet))},
             **told(scene),
         },

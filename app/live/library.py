@@ -9,11 +9,12 @@ from collections import OrderedDict
 
 import numpy as np
 
-from aecore.session import directions
 from aecore.pictures import sheets
+from aecore.session import directions
 from aecore.session.directions import Direction
-from aecore.session.session import FARTHEST, NEARNESS, Session
-from app.views.walk import place
+from aecore.session.distance import FARTHEST, NEARNESS
+from aecore.session.session import Session
+from app.live import walk_place
 
 KEPT = 16
 """Libraries held in memory, each below a megabyte."""
@@ -73,12 +74,12 @@ def directions_of(session: Session) -> list[dict[str, object]]:
     found = [
         line(f"u{unit}", direction, unit) for unit, direction in zip(order, directions.units(session), strict=True)
     ]
-    return found + [line(name, one) for name, one in place.further_directions(session).items()]
+    return found + [line(name, one) for name, one in walk_place.further_directions(session).items()]
 
 
 def line(name: str, direction: Direction, unit: int | None = None) -> dict[str, object]:
     """A direction as the browser reads it."""
-    scale = place.scale_of(direction)
+    scale = walk_place.scale_of(direction)
     return {
         "id": name,
         "name": direction.name,

@@ -14,15 +14,17 @@ import numpy as np
 import streamlit as st
 
 from aecore.foundation import geometry, metrics
-from aecore.pictures import sheets
-from aecore.maps.atlas import Atlas, Back, Panel, Placed
+from aecore.maps.atlas import Atlas
 from aecore.maps.colours import Colouring
-from aecore.session.session import Pictures, Session
 from aecore.maps.images import SMALL
+from aecore.maps.panel import Inverse, Panel, Placed
+from aecore.parts.data import Pictures
+from aecore.pictures import sheets
+from aecore.session.session import Session
 from app import cache, live
-from app.state import keys
 from app.live import blobs, models
 from app.live import tiles as image_blocks
+from app.state import maps as maps_state
 
 FIRST = 1_000
 """Of an atlas of more than `SMALL` images, the pictures of so many come at once, the others when they are shown."""
@@ -61,7 +63,7 @@ class Spot:
 def maps(message: Message) -> None:
     """Draws the maps of `message`."""
     _MAPS(
-        key=keys.MAP_SCATTER,
+        key=maps_state.MAP_SCATTER,
         data={"module": live.module_address("maps"), "base": live.base(), **message},
         on_selection_change=lambda: None,
         on_place_change=_hear_place,
@@ -121,7 +123,7 @@ def _panel(atlas: Atlas, panel: Panel, classes: bool, colours: Colouring | None,
     }
 
 
-def _back(back: Back, shape: tuple[int, int, int]) -> Message:
+def _back(back: Inverse, shape: tuple[int, int, int]) -> Message:
     rows = {"through": back.through, "rows": _put(np.stack([back.origin, back.x, back.y]), "<f4"), "shape": list(shape)}
     if back.through == "pixels":
         return rows
@@ -189,7 +191,7 @@ def selected(n: int, token: str) -> tuple[list[int], int]:
 
 def spot(atlas: Atlas) -> Spot | None:
     """The place between the points on which the visitor clicked last, if it is on these maps."""
-    match keys.map_spot():
+    match maps_state.map_spot():
         case {"token": str(token), "panel": str(name), "x": x, "y": y} if (
             token == atlas.key and _share(x) and _share(y)
         ):
@@ -209,11 +211,11 @@ def failure() -> str | None:
 
 
 def _hear_place() -> None:
-    keys.keep_map_spot(_heard("place"))
+    maps_state.keep_map_spot(_heard("place"))
 
 
 def _heard(name: str) -> Any:
-    held: Any = st.session_state.get(keys.MAP_SCATTER)
+    held: Any = st.session_state.get(maps_state.MAP_SCATTER)
     return held.get(name) if isinstance(held, Mapping) else None
 
 

@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from aecore.pictures import sheets
 from aecore.foundation.errors import BadInput
+from aecore.pictures import sheets
 from aecore.session.session import Session
 from app import cache
 

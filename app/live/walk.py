@@ -10,15 +10,16 @@ from typing import Any
 import streamlit as st
 
 from aecore.pictures import sheets
-from aecore.session.session import Gallery, Session
+from aecore.session.gallery import Gallery
+from aecore.session.session import Session
 from app import live
-from app.state import keys
 from app.live import library as live_library
-from app.live import models, walk_messages
+from app.live import models, walk_messages, walk_place
 from app.live.library import floats, line
 from app.live.walk_messages import CONTROLS_KEY, DRAW_KEY, STAGE_KEY
-from app.views.walk import place
-from app.views.walk.place import Place
+from app.live.walk_place import Place
+from app.state import url
+from app.state.place import DRAW, PLANE_X, PLANE_Y, heard_of_walk
 
 HERE = Path(__file__).parent
 WALK = "walk"
@@ -77,9 +78,9 @@ def pad(place: Place) -> None:
 
 def way(place: Place) -> None:
     """The way to another image."""
-    other = place.other_image(place.gallery)
-    ends = {name: place.image_label(place.gallery, i) for name, i in (("from", place.image), ("to", other))}
-    if keys.number(keys.DRAW) is not None:
+    other = walk_place.other_image(place.gallery)
+    ends = {name: walk_place.image_label(place.gallery, i) for name, i in (("from", place.image), ("to", other))}
+    if url.number(DRAW) is not None:
         ends["from"] = "the random code"
     _controls("way", ends=ends)
 
@@ -88,15 +89,15 @@ def plane(place: Place) -> tuple[str, str]:
     """Names of the plane's two directions: those of the URL, else the most effective units."""
     order = [f"u{unit}" for unit in place.session.units_by_effect()]
     session, gallery = place.session, place.gallery
-    known = {*order, *place.further_directions(session), *place.named_directions(session, gallery)}
-    x = _asked(keys.PLANE_X, known) or order[0]
-    y = _asked(keys.PLANE_Y, known - {x}) or next((name for name in [*order, "p1", "p2"] if name != x), x)
+    known = {*order, *walk_place.further_directions(session), *walk_place.named_directions(session, gallery)}
+    x = _asked(PLANE_X, known) or order[0]
+    y = _asked(PLANE_Y, known - {x}) or next((name for name in [*order, "p1", "p2"] if name != x), x)
     return x, y
 
 
 def _asked(parameter: str, known: set[str]) -> str | None:
     """The direction that the URL names; a unit by its bare number."""
-    asked = keys.parameter(parameter) or ""
+    asked = url.parameter(parameter) or ""
     name = f"u{asked}" if asked.isdecimal() else asked
     return name if name in known else None
 
@@ -138,7 +139,7 @@ def draw(session: Session, walk: str = WALK) -> None:
 
 def library(session: Session, gallery: Gallery, walk: str = WALK) -> None:
     """Where the browser finds what it needs of a run to walk by itself, and the directions that the visitor named."""
-    named = place.named_directions(session, gallery)
+    named = walk_place.named_directions(session, gallery)
     _LIBRARY(
         key=f"{walk}_library",
         data={
@@ -157,20 +158,20 @@ def library(session: Session, gallery: Gallery, walk: str = WALK) -> None:
 def described(place: Place) -> dict[str, object]:
     other = None
     if place.gallery.images.size:
-        other = floats(place.other_code(place.session, place.gallery))
+        other = floats(walk_place.other_code(place.session, place.gallery))
     return {
         "run": place.session.run_id,
         "base": live.base(),
         "decoder": models.address(place.session, "decoder"),
         "encoder": models.address(place.session, "encoder"),
         "token": place.origin_token,
-        "heard": keys.heard_of_walk(place.origin_token),
+        "heard": heard_of_walk(place.origin_token),
         "start": floats(place.start),
         "origin": floats(place.origin),
         "other": other,
-        "spherical": place.how() == "spherical",
+        "spherical": walk_place.how() == "spherical",
         "off": walk_messages.off(place.session.run_id) is not None,
-        "along": place.along(),
+        "along": walk_place.along(),
         "moved": {str(unit): value for unit, value in place.moved.items()},
         "added": place.added,
     }

@@ -11,10 +11,11 @@ import streamlit as st
 
 from aecore.pictures import sheets
 from aecore.session.session import Session
-from app.state import keys
-from app.state.keys import Upload
-from app.views.walk import place
-from app.views.walk.place import Place
+from app.live import walk_place
+from app.live.walk_place import Place
+from app.state import uploads, url
+from app.state.place import PLANE_X, PLANE_Y, hear_walk
+from app.state.uploads import Upload
 
 STAGE_KEY = "walk_stage"
 CONTROLS_KEY = "walk_live_controls"
@@ -44,8 +45,8 @@ def hear(place: Place, key: str = STAGE_KEY) -> None:
         case {"count": int(count), "token": str(token), "moved": dict(moved), "added": dict(added), "along": along}:
             if token != place.origin_token:
                 return
-            keys.hear_walk(token, count)
-            place.go_live(place, _numbers(moved), _numbers(added), _number(along) or 0.0)
+            hear_walk(token, count)
+            walk_place.go_live(place, _numbers(moved), _numbers(added), _number(along) or 0.0)
         case _:
             pass
 
@@ -63,8 +64,8 @@ def choose_plane(key: str = CONTROLS_KEY) -> None:
     """The plane of two other directions."""
     match st.session_state[key].get("plane"):
         case {"x": str(x), "y": str(y)} if x != y and DIRECTION.fullmatch(x) and DIRECTION.fullmatch(y):
-            keys.set_place_parameter(keys.PLANE_X, x.removeprefix("u"))
-            keys.set_place_parameter(keys.PLANE_Y, y.removeprefix("u"))
+            url.set_place_parameter(PLANE_X, x.removeprefix("u"))
+            url.set_place_parameter(PLANE_Y, y.removeprefix("u"))
         case _:
             pass
 
@@ -82,7 +83,7 @@ def take_drawing(session: Session, key: str = DRAW_KEY) -> None:
     if len(content) == size:
         image = np.frombuffer(content, np.uint8).reshape(session.shape)
         drawing = Upload("drawing.png", sheets.png(sheets.filmstrip(image[None], background=sheets.WHITE)))
-        keys.keep_uploads([drawing, *keys.uploads()])
-        keys.show_own_images()
+        uploads.keep_uploads([drawing, *uploads.uploads()])
+        uploads.show_own_images()
         if key == DRAW_KEY:
-            place.choose_image(0)
+            walk_place.choose_image(0)

@@ -5,7 +5,7 @@ import html
 import streamlit as st
 
 from aecore.store.figures import FIGURES, STAGES, Figure, figures
-from aecore.store.store import RunInfo
+from aecore.store.folder import RunInfo
 
 
 def name_of(figure: Figure) -> str:

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from aecore.pictures import sheets
-from aecore.session.session import Gallery
-from app.state import keys
+from aecore.session.gallery import Gallery
+from app.state import uploads
 
 SHOWN = 8
 MOST = 64
@@ -18,20 +18,20 @@ COUNTS = (8, 24, 64)
 def pick_images(gallery: Gallery) -> list[int]:
     """Positions in `gallery` of the images to show, at most 64; draws "Choose images" and "Other images"."""
     total = len(gallery.images)
-    chosen = keys.chosen_images(gallery.own, total, list(range(min(SHOWN, total))))[:MOST]
+    chosen = uploads.chosen_images(gallery.own, total, list(range(min(SHOWN, total))))[:MOST]
     key = "_pick_own" if gallery.own else "_pick"
     st.session_state[key] = [position for position in chosen if position < OFFERED]
 
     def ticked() -> None:
         elsewhere = [position for position in chosen if position >= OFFERED]
-        keys.choose_images(gallery.own, (list(st.session_state[key]) + elsewhere)[-MOST:])
+        uploads.choose_images(gallery.own, (list(st.session_state[key]) + elsewhere)[-MOST:])
 
     def others() -> None:
         start, count = max(chosen, default=-1) + 1, len(chosen) or SHOWN
-        keys.choose_images(gallery.own, [(start + i) % total for i in range(min(count, total))])
+        uploads.choose_images(gallery.own, [(start + i) % total for i in range(min(count, total))])
 
     def first(count: int) -> None:
-        keys.choose_images(gallery.own, list(range(min(count, total))))
+        uploads.choose_images(gallery.own, list(range(min(count, total))))
 
     row = st.container(horizontal=True, gap="small", wrap=False)
     with row.popover("Choose", icon=":material/grid_view:", width="stretch"), st.container(key="thumbnails"):
@@ -62,5 +62,5 @@ def _thumbnails(gallery: Gallery) -> list[str]:
     """Markdown of each image, enlarged to some 32 pixels."""
     factor = max(1, SIDE // max(gallery.images.shape[2:]))
     singles = [gallery.images[i : i + 1] for i in range(min(len(gallery.images), OFFERED))]
-    sheets = [sheets.enlarge(sheets.filmstrip(single), factor) for single in singles]
-    return [f"![image {i}]({pictures.data_uri(pictures.png(sheet))})" for i, sheet in enumerate(sheets)]
+    pictures = [sheets.enlarge(sheets.filmstrip(single), factor) for single in singles]
+    return [f"![image {i}]({sheets.data_uri(sheets.png(picture))})" for i, picture in enumerate(pictures)]

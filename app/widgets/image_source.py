@@ -4,9 +4,10 @@ from typing import Literal
 
 import streamlit as st
 
-from aecore.session.session import Gallery, Session, own_gallery
+from aecore.session.gallery import Gallery, own_gallery
+from aecore.session.session import Session
 from app import cache
-from app.state import keys
+from app.state import uploads
 from app.widgets.own_images import inverted, own_images
 
 GALLERY = 64
@@ -29,7 +30,7 @@ def image_source(session: Session) -> Gallery:
                 ["dataset", "yours"],
                 default="yours",
                 required=True,
-                key=keys.SOURCE,
+                key=uploads.SOURCE,
                 persist_state="session",
                 format_func=lambda name: "Dataset" if name == "dataset" else "Yours",
                 width="stretch",

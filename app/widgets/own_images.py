@@ -7,8 +7,8 @@ import streamlit as st
 from aecore.pictures.uploads import Intake
 from aecore.session.session import Session
 from app import cache
-from app.state import keys
-from app.state.keys import Upload
+from app.state import uploads, url
+from app.state.uploads import Upload
 
 TYPES = ["png", "jpg", "jpeg", "gif", "webp", "pgm", "ppm", "tif", "tiff", "bmp", "zip", "npz"]
 MAX_VISIT_BYTES = 64 * 2**20
@@ -31,11 +31,11 @@ def own_images(session: Session) -> Intake | None:
                 st.toggle(
                     "Invert: dark on light becomes light on dark",
                     value=_invert_default(session),
-                    key=keys.INVERT,
+                    key=uploads.INVERT,
                     persist_state="session",
                     help="Most runs of digits learned white strokes on black; ink on paper is the other way round.",
                 )
-            st.button("Forget my images", icon=":material/delete:", on_click=keys.keep_uploads, args=([],))
+            st.button("Forget my images", icon=":material/delete:", on_click=uploads.keep_uploads, args=([],))
         st.caption("They stay in this browser tab's visit, are not written to disk, and vanish when it ends.")
     return intake if intake is not None and len(intake.images) else None
 
@@ -43,16 +43,16 @@ def own_images(session: Session) -> Intake | None:
 def taken_in(session: Session) -> Intake | None:
     """What the visitor's files give for this run; decoded once per visit and size. None without files."""
     channels, height, width = session.shape
-    if channels not in (1, 3) or not (files := keys.uploads()):
+    if channels not in (1, 3) or not (files := uploads.uploads()):
         return None
     return cache.own_images(
-        keys.uploads_version(), (height, width), channels, [(file.name, file.content) for file in files]
+        uploads.uploads_version(), (height, width), channels, [(file.name, file.content) for file in files]
     )
 
 
 def inverted(session: Session) -> bool:
     """Whether the visitor's images are shown to this run as negatives; before they said so, what suits the run."""
-    return session.shape[0] == 1 and bool(keys.value(keys.INVERT, _invert_default(session)))
+    return session.shape[0] == 1 and bool(url.value(uploads.INVERT, _invert_default(session)))
 
 
 def _invert_default(session: Session) -> bool:
@@ -63,18 +63,18 @@ def _invert_default(session: Session) -> bool:
 def uploader() -> None:
     """Where files are brought; they join those already kept for the visit."""
     # A new key after each delivery empties the uploader, so that files are held once and more can be added anywhere.
-    key = f"{state.UPLOADER}{state.uploads_version()}"
+    key = f"{uploads.UPLOADER}{uploads.uploads_version()}"
 
     def deliver() -> None:
         new = [Upload(file.name, file.getvalue()) for file in st.session_state.get(key) or []]
-        keep, size = keys.uploads(), sum(len(file.content) for file in keys.uploads())
+        keep, size = uploads.uploads(), sum(len(file.content) for file in uploads.uploads())
         for file in new:
             size += len(file.content)
             if size > MAX_VISIT_BYTES:
                 st.toast(f"{file.name} and what follows was left out: at most {MAX_VISIT_BYTES // 2**20} MB are kept.")
                 break
             keep.append(file)
-        keys.keep_uploads(keep)
+        uploads.keep_uploads(keep)
 
     st.file_uploader(
         "Pictures, or a zip or npz of them", type=TYPES, accept_multiple_files=True, key=key, on_change=deliver

@@ -4,21 +4,21 @@ import html
 
 import streamlit as st
 
-from aecore.training import queue
 from aecore.foundation.errors import AecoreError
-from aecore.store.store import RunInfo
+from aecore.store.folder import RunInfo
+from aecore.training import queue
 from app import cache
-from app.state import keys
+from app.state import training
 from app.widgets.run_picker import run_name
 
 
 def train_queue(shown: str | None = None) -> None:
     """The queue with everyone's trainings; the one that the page already shows (`shown`) only has its place said."""
-    queue = queue.queue(cache.store())
-    if not queue or [info.run_id for info in queue] == [shown]:
+    trainings = queue.queue(cache.store())
+    if not trainings or [info.run_id for info in trainings] == [shown]:
         return
     st.markdown("**Trainings on this server**, one at a time")
-    for place, info in enumerate(queue):
+    for place, info in enumerate(trainings):
         _entry(place, info, info.run_id == shown)
 
 
@@ -69,7 +69,7 @@ def _entry(place: int, info: RunInfo, shown: bool) -> None:
             f'<p class="queue-line">{place + 1}. {f"<b>{name}</b>" if shown else name}<br><small>{words}</small></p>'
         )
         if not shown:
-            st.button("Show", key=f"_train_show_{info.run_id}", on_click=keys.watch_job, args=(info.run_id,))
+            st.button("Show", key=f"_train_show_{info.run_id}", on_click=training.watch_job, args=(info.run_id,))
             stop_button(info)
 
 

@@ -8,9 +8,9 @@ import streamlit as st
 from aecore.foundation.errors import AecoreError, RunUnavailable
 from aecore.model.recipes import RECIPES
 from aecore.session.session import Session
-from aecore.store.store import LIVE, RunInfo
+from aecore.store.folder import LIVE, RunInfo
 from app import cache
-from app.state import keys
+from app.state import runs
 from app.widgets.header import header
 from app.widgets.picture import picture_error
 
@@ -63,11 +63,11 @@ def _pick(page: str, showpiece: str) -> str | None:
     infos = explorable_runs()
     labels = run_labels(infos)
     chosen = _chosen(page, infos, showpiece)
-    st.session_state[keys.RUN_PICKER] = chosen if chosen in labels else None
+    st.session_state[runs.RUN_PICKER] = chosen if chosen in labels else None
     st.selectbox(
         "Run",
         list(labels),
-        key=keys.RUN_PICKER,
+        key=runs.RUN_PICKER,
         format_func=lambda run_id: labels.get(str(run_id), str(run_id)),
         on_change=_picked,
         placeholder="Choose a run",
@@ -87,27 +87,27 @@ def _opened(page: str, run_id: str | None) -> Session:
             f"{str(error)[:1].upper()}{str(error)[1:]}{'' if run_id is None else '. Choose another run above.'}"
         )
         st.stop()
-    if not keys.is_offered(page, run_id):
-        keys.choose_run(run_id)
+    if not runs.is_offered(page, run_id):
+        runs.choose_run(run_id)
     return session
 
 
 def _chosen(page: str, infos: Sequence[RunInfo], showpiece: str) -> str | None:
     """The run of the URL, else the one chosen last (if it still exists), else the page's showpiece, else the first."""
-    if (asked := st.query_params.get(keys.RUN)) is not None:
+    if (asked := st.query_params.get(runs.RUN)) is not None:
         return asked
     ids = [info.run_id for info in infos]
-    if (last := keys.last_run()) in ids:
+    if (last := runs.last_run()) in ids:
         return last
     offered = showpiece if showpiece in ids else next(iter(ids), None)
     if offered is not None:
-        keys.offer_run(page, offered)
+        runs.offer_run(page, offered)
     return offered
 
 
 def _picked() -> None:
-    if (run_id := st.session_state.get(keys.RUN_PICKER)) is not None:
-        keys.choose_run(run_id)
+    if (run_id := st.session_state.get(runs.RUN_PICKER)) is not None:
+        runs.choose_run(run_id)
 
 
 def _open(run_id: str) -> Session:

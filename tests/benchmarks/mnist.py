@@ -16,9 +16,9 @@ from sklearn.decomposition import PCA
 
 import aecore
 from aecore.foundation import metrics
-from aecore.pictures import sheets
 from aecore.parts.datasets import Mnist
 from aecore.parts.loading import load_data
+from aecore.pictures import sheets
 from aecore.training.trainer import Progress
 
 

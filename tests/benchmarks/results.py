@@ -19,7 +19,8 @@ from sklearn.neighbors import KNeighborsClassifier
 import aecore
 from aecore.foundation.files import read_arrays
 from aecore.model.autoencoder import build
-from aecore.parts.contracts import Batch, SplitName
+from aecore.parts.contracts import Batch
+from aecore.parts.data import SplitName
 from aecore.session.session import MAX_IMAGES
 from aecore.training.trainer import Progress
 

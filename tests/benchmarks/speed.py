@@ -24,13 +24,15 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, TensorDataset
 
-from aecore.model.config import RunConfig, parse, with_settings
-from aecore.model.recipes import RECIPES, recipe
-from aecore.parts.loading import load_data
 from aecore.model.autoencoder import build
-from aecore.parts.contracts import Batch, Data
+from aecore.model.config import RunConfig, parse, with_settings
+from aecore.model.device import device, native_bfloat16, threads
+from aecore.model.recipes import RECIPES, recipe
+from aecore.parts.contracts import Batch
+from aecore.parts.data import Data
+from aecore.parts.loading import load_data
 from aecore.training.replay import Recorded
-from aecore.training.trainer import SMALL, Progress, Trainer, device, native_bfloat16, threads
+from aecore.training.trainer import SMALL, Progress, Trainer
 
 RATE = 1e-3
 SAME_STEPS = {"learning_rate": RATE, "schedule": "constant", "weight_decay": 0.0}

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import aecore
-from aecore.session import classifier
 from aecore.cli import ready_made
-from aecore.training import trainer
 from aecore.model.config import RunConfig, parse
-from aecore.parts.contracts import Data, Dataset
+from aecore.parts.data import Data, Dataset
+from aecore.session import classifier
 from aecore.store.store import RunStore
-from aecore.training.trainer import train
+from aecore.training import trainer
+from aecore.training.run import train
 
 Configure = Callable[..., RunConfig]
 

@@ -21,8 +21,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from aecore.model.config import PACKAGES
 from aecore.estimator import AutoencoderTransformer
+from aecore.model.config import PACKAGES
 from aecore.model.recipes import RECIPES
 from aecore.parts.contracts import Procedure
 from aecore.parts.registry import members

@@ -11,7 +11,8 @@ import pytest
 
 import aecore
 from aecore.model.config import PACKAGES
-from aecore.parts.contracts import Embedding, Part, Sampler
+from aecore.parts.contracts import Embedding, Sampler
+from aecore.parts.data import Part
 from aecore.parts.registry import members
 
 ROOT = Path(aecore.__file__).parent
@@ -127,7 +128,11 @@ def test_every_part_of_the_program_is_in_a_registry():
         return set().union(*({sub} | below(sub) for sub in cls.__subclasses__()))
 
     # But for what no setting may name, only a program hand over: it lies in a file named with an underscore.
-    ours = {cls for cls in below(Part) if cls.__module__.startswith("aecore.") and cls.__module__ != "aecore.parts.contracts"}
+    ours = {
+        cls
+        for cls in below(Part)
+        if cls.__module__.startswith("aecore.") and cls.__module__ != "aecore.parts.contracts"
+    }
     ours = {cls for cls in ours if not cls.__module__.rsplit(".", 1)[1].startswith("_")}
     assert ours == {cls for package, base in REGISTRIES.items() for cls in members(package, base).values()}
 

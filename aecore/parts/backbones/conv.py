@@ -3,8 +3,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field as Setting
 from torch import nn
 
+from aecore.parts.contracts import Backbone, CodeParams, Codes, Decoder, Encoder, Images, Outputs, Visible
+from aecore.parts.data import Shape
 from aecore.parts.networks import ACTIVATIONS, Activation, linear
-from aecore.parts.contracts import Backbone, CodeParams, Codes, Decoder, Encoder, Images, Outputs, Shape, Visible
 
 
 class ConvEncoder(Encoder):

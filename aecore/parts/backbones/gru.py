@@ -5,7 +5,8 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 
 from aecore.foundation.errors import BadSettings
-from aecore.parts.contracts import Backbone, CodeParams, Codes, Decoder, Encoder, Images, Outputs, Prefix, Shape, Visible
+from aecore.parts.contracts import Backbone, CodeParams, Codes, Decoder, Encoder, Images, Outputs, Prefix, Visible
+from aecore.parts.data import Shape
 
 
 class GruCell(nn.Module):

@@ -3,8 +3,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field as Setting
 
+from aecore.parts.contracts import Backbone, Decoder, Encoder
+from aecore.parts.data import Shape
 from aecore.parts.networks import Activation, DenseDecoder, DenseEncoder, TiedDecoder
-from aecore.parts.contracts import Backbone, Decoder, Encoder, Shape
 
 
 class Mlp(Backbone):

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aecore.foundation.errors import BadSettings
-from aecore.parts.contracts import Backbone, CodeParams, Codes, Decoder, Encoder, Images, Outputs, Shape, Visible
+from aecore.parts.contracts import Backbone, CodeParams, Codes, Decoder, Encoder, Images, Outputs, Visible
+from aecore.parts.data import Shape
 
 Tokens = Float[Tensor, "b n d"]
 Seen = Bool[Tensor, "b n"]

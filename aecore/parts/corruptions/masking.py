@@ -3,8 +3,8 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field as Setting
 
-from aecore.parts.corruptions._noise import uniform
 from aecore.parts.contracts import Corruption, Field, Images, Level, Visible
+from aecore.parts.corruptions._noise import uniform
 
 
 class Masking(Corruption):

@@ -4,8 +4,8 @@ import torch
 from pydantic import Field as Setting
 from torch import Tensor
 
-from aecore.parts.corruptions._noise import uniform
 from aecore.parts.contracts import Corruption, Field, Images, Level, Visible
+from aecore.parts.corruptions._noise import uniform
 
 
 class SaltAndPepper(Corruption):

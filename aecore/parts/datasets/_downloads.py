@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from aecore.pictures.arrays import Arrays, npz_bytes, read_npz
 from aecore.foundation.errors import BadInput, DataUnavailable
 from aecore.foundation.files import write_atomic
 from aecore.foundation.home import home
-from aecore.parts.contracts import Progress
+from aecore.parts.data import Progress
+from aecore.pictures.arrays import Arrays, npz_bytes, read_npz
 
 Fetched = dict[str, np.ndarray]
 

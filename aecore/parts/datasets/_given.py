@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from aecore.foundation.errors import DataUnavailable
-from aecore.parts.contracts import Data, Dataset, Progress
+from aecore.parts.data import Data, Dataset, Progress
 
 
 class Given(Dataset):

@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from aecore.parts.datasets._split import divide_by_share
 from aecore.foundation.errors import DataUnavailable
-from aecore.parts.contracts import Data, Dataset, Progress
+from aecore.parts.data import Data, Dataset, Progress
+from aecore.parts.datasets._split import divide_by_share
 
 
 class Digits(Dataset):

@@ -5,10 +5,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from aecore.foundation.errors import BadInput
+from aecore.parts.data import Data, Dataset, Progress
 from aecore.parts.datasets._downloads import file_token, from_openml, local_file, obtain
 from aecore.parts.datasets._split import TEST, divide
-from aecore.foundation.errors import BadInput
-from aecore.parts.contracts import Data, Dataset, Progress
 
 VARIABLE = "AECORE_FASHION_MNIST"
 NAMES = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "trainer", "bag", "ankle boot")

@@ -7,11 +7,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from aecore.foundation.errors import BadInput, DataUnavailable
+from aecore.parts.data import Data, Dataset, Progress
+from aecore.parts.datasets._split import divide_by_share
 from aecore.pictures.arrays import printable
 from aecore.pictures.reading import SUFFIXES, open_picture, render
-from aecore.parts.datasets._split import divide_by_share
-from aecore.foundation.errors import BadInput, DataUnavailable
-from aecore.parts.contracts import Data, Dataset, Progress
 
 FEWEST = 3
 MOST = 50_000

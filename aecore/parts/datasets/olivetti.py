@@ -5,10 +5,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from aecore.foundation.errors import BadInput
+from aecore.parts.data import Data, Dataset, Progress
 from aecore.parts.datasets._downloads import Fetched, download, file_token, local_file, obtain
 from aecore.parts.datasets._split import divide
-from aecore.foundation.errors import BadInput
-from aecore.parts.contracts import Data, Dataset, Progress
 
 VARIABLE = "AECORE_OLIVETTI"
 # The file and hash of scikit-learn's fetch_olivetti_faces, which itself would keep and read back a pickle.

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import Field
 
+from aecore.parts.data import Data, Dataset, Progress
 from aecore.parts.datasets._split import divide_by_share
-from aecore.parts.contracts import Data, Dataset, Progress
 
 SIDE = 32
 AT_ONCE = 200

@@ -9,12 +9,12 @@ from jaxtyping import Float, Float32, Float64, Int64
 from pydantic import Field as Setting
 
 from aecore.foundation import geometry
+from aecore.foundation.errors import BadInput
+from aecore.foundation.geometry import Points
+from aecore.parts.contracts import Embedding
 from aecore.parts.embeddings._classical import leading
 from aecore.parts.embeddings._compile import Run, shared
 from aecore.parts.embeddings._pairs import Packed, cross_distances, packed_distances, packed_matrix, padded
-from aecore.foundation.errors import BadInput
-from aecore.parts.contracts import Embedding
-from aecore.foundation.geometry import Points
 
 DistanceName = Literal["euclidean", "correlation", "cosine", "geodesic", "codes", "precomputed"]
 MOST_GEODESIC = 5000

@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from aecore.foundation import geometry
+from aecore.foundation.errors import BadInput
+from aecore.foundation.geometry import Points
+from aecore.parts.contracts import Coordinates, FittedEmbedding, Reporter, Stopper
 from aecore.parts.embeddings._classical import leading, measured, squared_times
 from aecore.parts.embeddings._compile import shared
 from aecore.parts.embeddings._distances import DistanceEmbedding, Space
 from aecore.parts.embeddings._watch import Watch
-from aecore.foundation.errors import BadInput
-from aecore.parts.contracts import Coordinates, FittedEmbedding, Reporter, Stopper
-from aecore.foundation.geometry import Points
 
 
 class ClassicalMds(DistanceEmbedding):

@@ -6,10 +6,10 @@ from jaxtyping import Float
 from pydantic import Field as Setting
 
 from aecore.foundation import geometry
-from aecore.parts.embeddings._watch import Watch
 from aecore.foundation.errors import BadInput
-from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
 from aecore.foundation.geometry import Points
+from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
+from aecore.parts.embeddings._watch import Watch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

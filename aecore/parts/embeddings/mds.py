@@ -7,6 +7,8 @@ from jaxtyping import Float, Float32, Int64
 from pydantic import Field as Setting
 
 from aecore.foundation import geometry, metrics
+from aecore.foundation.geometry import Points
+from aecore.parts.contracts import Coordinates, FittedEmbedding, Reporter, Stopper
 from aecore.parts.embeddings._classical import MEASURED, measured
 from aecore.parts.embeddings._compile import Run, shared
 from aecore.parts.embeddings._distances import MOST_GEODESIC, DistanceEmbedding, Space
@@ -14,8 +16,6 @@ from aecore.parts.embeddings._pairs import Packed
 from aecore.parts.embeddings._place import place
 from aecore.parts.embeddings._smacof import apart, smacof
 from aecore.parts.embeddings._watch import Watch
-from aecore.parts.contracts import Coordinates, FittedEmbedding, Reporter, Stopper
-from aecore.foundation.geometry import Points
 
 TOLERANCE = 1e-6
 """The search ends when steps lower the stress by less than this share of Σ d_ij²: scikit-learn's number."""
@@ -28,8 +28,8 @@ class Mds(DistanceEmbedding):
     Minimises Σ_{i<j} (‖y_i − y_j‖ − δ_ij)² from classical MDS on by SMACOF's step Y ← B(Y) Y / n, its directions
     improved by L-BFGS, and taken back where the stress rose. The same numbers on the same machine every time. Beyond
     12,000 points some of them, the landmarks, are scaled to each other, and all others are put where their own stress
-    against these is least, as new points are. Quality: `stress_1` (see `aecore.foundation.metrics`; with landmarks estimated on
-    2,000 points), `iterations`, and `landmarks` where there are any.
+    against these is least, as new points are. Quality: `stress_1` (see `foundation.metrics`; with landmarks estimated
+    on 2,000 points), `iterations`, and `landmarks` where there are any.
     Source: Kruskal (1964); de Leeuw (1977); Borg & Groenen, "Modern multidimensional scaling" (2005), chapter 8;
     Nocedal (1980); de Silva & Tenenbaum (2004).
     """

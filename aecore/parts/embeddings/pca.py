@@ -5,9 +5,9 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from aecore.foundation import geometry
-from aecore.parts.embeddings._watch import Watch
-from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
 from aecore.foundation.geometry import Points
+from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
+from aecore.parts.embeddings._watch import Watch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -4,12 +4,12 @@ import numpy as np
 from pydantic import Field as Setting
 
 from aecore.foundation import geometry
+from aecore.foundation.errors import BadInput
+from aecore.foundation.geometry import Points
+from aecore.parts.contracts import Reporter, Stopper
 from aecore.parts.embeddings._distances import DistanceEmbedding
 from aecore.parts.embeddings._neighbours import FittedByNeighbours, distances_of, exact, places, restored
 from aecore.parts.embeddings._watch import Watch
-from aecore.foundation.errors import BadInput
-from aecore.parts.contracts import Reporter, Stopper
-from aecore.foundation.geometry import Points
 
 
 class Tsne(DistanceEmbedding):

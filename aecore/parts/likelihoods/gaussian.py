@@ -7,7 +7,8 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aecore.parts.contracts import Images, Likelihood, Outputs, Shape
+from aecore.parts.contracts import Images, Likelihood, Outputs
+from aecore.parts.data import Shape
 
 LEAST_VARIANCE = 1e-6
 """σ = 0.001, as far down as the fixed σ may go: a channel copied exactly would have an infinite density else."""

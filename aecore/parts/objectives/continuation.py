@@ -3,8 +3,8 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field as Setting
 
-from aecore.parts.networks import first_rows
 from aecore.parts.contracts import Batch, Model, Objective, PerImage
+from aecore.parts.networks import first_rows
 
 
 class Continuation(Objective):

@@ -5,8 +5,8 @@ from pydantic import Field as Setting
 from torch import Tensor
 from torch.nn import functional as F
 
-from aecore.parts.networks import ACTIVATIONS, DenseDecoder, DenseEncoder, TiedDecoder
 from aecore.parts.contracts import Batch, Corruption, Images, Loop, LossFunction, Outputs, Procedure, Redraw, Visible
+from aecore.parts.networks import ACTIVATIONS, DenseDecoder, DenseEncoder, TiedDecoder
 
 
 class Stack:

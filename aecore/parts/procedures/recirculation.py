@@ -4,9 +4,9 @@ import torch
 from pydantic import Field as Setting
 from torch import Tensor
 
+from aecore.parts.contracts import Batch, Loop, Procedure
 from aecore.parts.networks import DenseDecoder, DenseEncoder, TiedDecoder
 from aecore.parts.optimiser import AdamW
-from aecore.parts.contracts import Batch, Loop, Procedure
 
 UNITS = ("identity", "sigmoid")
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from aecore.parts.corruptions import NoCorruption, Rows
 from aecore.parts.contracts import Corruption
+from aecore.parts.corruptions import NoCorruption, Rows
 from aecore.parts.registry import members
 from aecore.session.session import Session
-from app.state import keys
+from app.state import keys, url
 
 
 def noise_kinds(session: Session) -> dict[str, type[Corruption]]:
@@ -21,15 +21,15 @@ def noise_kinds(session: Session) -> dict[str, type[Corruption]]:
 
 
 def pick_noise(kinds: Mapping[str, type[Corruption]], kind: str) -> None:
-    key = keys.widget(keys.NOISE)
-    keys.hold(key, kind)
+    key = url.widget(keys.NOISE)
+    url.hold(key, kind)
     st.pills(
         "Noise",
         list(kinds),
         format_func=lambda name: kinds[name].title,
         required=True,
         key=key,
-        on_change=keys.widget_to_url,
+        on_change=url.widget_to_url,
         args=(keys.NOISE,),
         wrap=True,
     )
@@ -37,15 +37,15 @@ def pick_noise(kinds: Mapping[str, type[Corruption]], kind: str) -> None:
 
 def level_slider(kind: type[Corruption], level: float) -> None:
     field = kind.model_fields["level"]
-    key = keys.widget(keys.LEVEL)
-    keys.hold(key, level)
+    key = url.widget(keys.LEVEL)
+    url.hold(key, level)
     st.slider(
         str(field.title),
         0.0,
         1.0,
         step=0.01,
         key=key,
-        on_change=keys.widget_to_url,
+        on_change=url.widget_to_url,
         args=(keys.LEVEL,),
         help=field.description,
     )
@@ -53,15 +53,15 @@ def level_slider(kind: type[Corruption], level: float) -> None:
 
 def pick_seed(seed: int, seeds: int, random: bool) -> None:
     """A number below `seeds`; where nothing is random, its controls rest."""
-    key = keys.widget(keys.SEED)
-    keys.hold(key, seed)
+    key = url.widget(keys.SEED)
+    url.hold(key, seed)
     row = st.container(horizontal=True, gap="small", vertical_alignment="bottom", wrap=False)
     row.number_input(
         "Seed",
         0,
         seeds - 1,
         key=key,
-        on_change=keys.widget_to_url,
+        on_change=url.widget_to_url,
         args=(keys.SEED,),
         help="Equal seeds replay equal noise.",
         disabled=not random,
@@ -69,7 +69,7 @@ def pick_seed(seed: int, seeds: int, random: bool) -> None:
     row.button(
         "New noise",
         icon=":material/casino:",
-        on_click=keys.set_place_parameter,
+        on_click=url.set_place_parameter,
         args=(keys.SEED, str((seed + 1) % seeds)),
         width="stretch",
         disabled=not random,

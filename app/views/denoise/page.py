@@ -9,16 +9,18 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.foundation.errors import AecoreError
-from aecore.session.session import Gallery, Session
+from aecore.session.gallery import Gallery
+from aecore.session.session import Session
 from app import cache, crowd
-from app.state import keys
 from app.live import denoise as live
 from app.live.denoise import Scene, View
+from app.state import keys, uploads, url
+from app.state.live import live_failed, live_failure
 from app.views.denoise import noise
+from app.views.denoise.noise import noise_kinds
 from app.widgets.drawn_curve import error_curve
 from app.widgets.image_picker import pick_images
 from app.widgets.image_source import image_source
-from app.views.denoise.noise import noise_kinds
 from app.widgets.picture import picture, picture_error, send_now
 from app.widgets.run_picker import explorable_runs, header_with_run, run_labels, run_name
 
@@ -43,14 +45,14 @@ class Chosen:
 def view_of(session: Session) -> View:
     """Kind, level and seed: those of the URL, else the run's own."""
     kinds = noise_kinds(session)
-    asked = keys.parameter(keys.NOISE)
+    asked = url.parameter(keys.NOISE)
     kind = asked if asked in kinds else next(iter(kinds))
-    return View(kind, level_of(session, kind), keys.position(keys.SEED, live.SEEDS))
+    return View(kind, level_of(session, kind), url.position(keys.SEED, live.SEEDS))
 
 
 def level_of(session: Session, kind: str) -> float:
     """The strength of the noise: that of the URL, else the run's own, else the kind's."""
-    asked = keys.share(keys.LEVEL)
+    asked = url.share(keys.LEVEL)
     return session.corruption(kind).level if asked is None else asked
 
 
@@ -66,7 +68,7 @@ def scene_of(chosen: Chosen) -> Scene:
         titles=titles_of(sessions),
         kinds=noise_kinds(session),
         view=view,
-        own_level=keys.share(keys.LEVEL) is None,
+        own_level=url.share(keys.LEVEL) is None,
         results=tuple(one.denoise(images, part, view.level, view.seed) for one in sessions),
         labels=tuple(names_of(chosen.gallery, chosen.positions)),
         curve=partial(_curve, chosen, view),
@@ -84,7 +86,7 @@ def titles_of(sessions: tuple[Session, ...]) -> tuple[str, ...]:
 
 def _curve(chosen: Chosen, view: View) -> str:
     session, own = chosen.session, chosen.session.config.corruption
-    source = keys.own_images_token() if chosen.gallery.own else "dataset"
+    source = uploads.own_images_token() if chosen.gallery.own else "dataset"
     images = chosen.gallery.images[list(chosen.positions)]
     curve = cache.error_curve(
         str(session.folder), session.run_id, source, chosen.positions, view.kind, view.seed, images
@@ -117,13 +119,13 @@ def _shown(chosen: Chosen, show: Callable[[Scene], None]) -> None:
 def live_view(chosen: Chosen) -> None:
     """All that follows the hand; drawn again when it lets go. The URL goes last."""
     if (reason := live.failure()) is not None:
-        keys.live_failed(reason)
+        live_failed(reason)
         st.rerun()
-    keys.begin_place()
+    url.begin_place()
     _take(chosen.session)
     _shown(chosen, live.denoise)
     send_now()
-    keys.write_place()
+    url.write_place()
 
 
 def _take(session: Session) -> None:
@@ -131,11 +133,11 @@ def _take(session: Session) -> None:
     before, kinds = view_of(session), noise_kinds(session)
     view = live.moved(session.run_id, kinds) or before
     if view.kind != before.kind:
-        keys.set_place_parameter(keys.NOISE, view.kind)
+        url.set_place_parameter(keys.NOISE, view.kind)
     if abs(view.level - level_of(session, view.kind)) > 1e-9:
-        keys.set_place_parameter(keys.LEVEL, f"{view.level:g}")
+        url.set_place_parameter(keys.LEVEL, f"{view.level:g}")
     if view.seed != before.seed:
-        keys.set_place_parameter(keys.SEED, str(view.seed))
+        url.set_place_parameter(keys.SEED, str(view.seed))
 
 
 # --- the same page without its live part
@@ -153,13 +155,13 @@ class Places:
 @st.fragment
 def plain_view(chosen: Chosen, places: Places) -> None:
     """All that follows the level. The picture goes first, the URL last."""
-    keys.begin_place()
+    url.begin_place()
     view = view_of(chosen.session)
     with places.slider:
         noise.level_slider(noise_kinds(chosen.session)[view.kind], view.level)
     with places.picture:
         _shown(chosen, lambda scene: _plain(scene, places))
-    keys.write_place()
+    url.write_place()
 
 
 def _plain(scene: Scene, places: Places) -> None:
@@ -185,14 +187,14 @@ def pick_second(session: Session) -> Session | None:
     infos = [info for info in explorable_runs() if info.status.shape == session.shape]
     labels = run_labels(infos)
     others = {run_id: name for run_id, name in labels.items() if run_id != session.run_id}
-    asked = keys.parameter(keys.SECOND)
+    asked = url.parameter(keys.SECOND)
     chosen = asked if asked in others else ALONE_RUN
-    key = keys.widget(keys.SECOND)
-    keys.hold(key, chosen)
+    key = url.widget(keys.SECOND)
+    url.hold(key, chosen)
 
     def picked() -> None:
         found = st.session_state[key]
-        keys.set_parameter(keys.SECOND, None if found == ALONE_RUN else found)
+        url.set_parameter(keys.SECOND, None if found == ALONE_RUN else found)
 
     st.selectbox(
         "Second run, on the same noise", [ALONE_RUN, *others], icon=":material/compare:", key=key, on_change=picked,
@@ -231,9 +233,9 @@ def page() -> None:
         "raise the level until the reconstruction becomes another image.",
         "digits-denoising",
     )
-    keys.begin_place(whole_page=True)
-    keys.forget_view_of_another_run("denoise", session.run_id, (keys.LEVEL, keys.NOISE))
-    if (reason := keys.live_failure()) is not None:
+    url.begin_place(whole_page=True)
+    url.forget_view_of_another_run("denoise", session.run_id, (keys.LEVEL, keys.NOISE))
+    if (reason := live_failure()) is not None:
         _plain_page(session, reason)
         return
     place = st.container()

@@ -6,8 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from aecore.maps import fit
-from aecore.maps.atlas import Atlas, Panel
+from aecore.maps import quality
+from aecore.maps.atlas import Atlas
+from aecore.maps.panel import Panel
 
 PAIRS_OF = 70
 """Images whose pairs are drawn: 2,415 dots."""
@@ -89,7 +90,7 @@ def _curves(atlas: Atlas) -> None:
         figure.update_xaxes(type="log", tickvals=[1, 2, 5, 10, 20, 50, 100])
         with column:
             _chart(figure, title, f"map_curve_{name}", "Neighbours k", title, f"{title} of each map by neighbours")
-            st.caption(fit.DEFINITIONS[name])
+            st.caption(quality.DEFINITIONS[name])
 
 
 def _scree(panel: Panel) -> None:

@@ -5,17 +5,17 @@ from typing import Any
 
 import streamlit as st
 
-from aecore.maps.atlas import USUAL_IMAGES, check, count, kept, most_images, quick
-from aecore.maps.spec import AtlasSpec, PanelSpec
-from aecore.parts.embeddings import Umap
 from aecore.foundation.errors import AecoreError, BadInput
+from aecore.maps.plan import USUAL_IMAGES, check, count, kept, most_images, quick
 from aecore.maps.queue import MapJob
+from aecore.maps.spec import AtlasSpec, PanelSpec
 from aecore.parts.contracts import Embedding
+from aecore.parts.embeddings import Umap
 from aecore.parts.registry import make, members
 from aecore.session.session import Session
-from aecore.store.store import RunInfo
+from aecore.store.folder import RunInfo
 from app import cache
-from app.state import keys
+from app.state import maps
 from app.widgets.run_picker import explorable_runs, run_labels
 from app.widgets.settings_form import own_fields, settings_form
 
@@ -28,7 +28,7 @@ CODE = make("embeddings", Embedding, "code")
 
 def asked(session: Session) -> AtlasSpec:
     """The maps that the URL names; the usual ones where it names none, or nonsense."""
-    texts, number, seed = keys.asked_maps()
+    texts, number, seed = maps.asked_maps()
     try:
         panels = tuple(PanelSpec.parse(text) for text in texts)
         spec = AtlasSpec(panels, number, seed) if panels else AtlasSpec(n=number, seed=seed)
@@ -48,10 +48,10 @@ def at_once(session: Session, spec: AtlasSpec) -> bool:
 
 def shown(session: Session, wanted: AtlasSpec) -> AtlasSpec:
     """The maps to draw now: those wanted, else those seen last, else the usual ones."""
-    last: Any = keys.shown_maps()
+    last: Any = maps.shown_maps()
     before = [last[1]] if isinstance(last, tuple) and last[0] == session.run_id else []
     found = next((spec for spec in (wanted, *before) if at_once(session, spec)), AtlasSpec())
-    keys.remember_maps(session.run_id, found)
+    maps.remember_maps(session.run_id, found)
     return found
 
 
@@ -66,11 +66,11 @@ def words(spec: AtlasSpec) -> str:
 
 def choose(session: Session, wanted: AtlasSpec) -> tuple[AtlasSpec | None, str]:
     """Draws the choice; the maps chosen, or None and why they cannot be."""
-    key = f"{state.MAP_WIDGET}{state.round_of_maps()}{session.run_id}"
+    key = f"{maps.MAP_WIDGET}{maps.round_of_maps()}{session.run_id}"
     try:
         panels = [
             panel
-            for i, column in enumerate(st.columns(keys.MOST_PANELS, gap="medium"))
+            for i, column in enumerate(st.columns(maps.MOST_PANELS, gap="medium"))
             if (panel := _panel(session, wanted.panels[i] if i < len(wanted.panels) else None, i, column, f"{key}{i}"))
         ]
         number, seed = _images(session, wanted, key)
@@ -193,14 +193,14 @@ def _line(said: str, run: tuple[Session, AtlasSpec] | None, undo: bool = False) 
         if run is not None:
             st.button("Run", icon=":material/play_arrow:", type="primary", on_click=_run, args=run)
         if undo:
-            st.button("Undo", icon=":material/undo:", on_click=keys.undo_map_choice)
+            st.button("Undo", icon=":material/undo:", on_click=maps.undo_map_choice)
 
 
 def ask(spec: AtlasSpec) -> bool:
     """Writes into the URL which maps are wanted; whether that changed it."""
-    usual, before = AtlasSpec(), keys.asked_maps()
-    keys.ask_maps(() if spec.panels == usual.panels else [panel.text for panel in spec.panels], spec.n, spec.seed)
-    return keys.asked_maps() != before
+    usual, before = AtlasSpec(), maps.asked_maps()
+    maps.ask_maps(() if spec.panels == usual.panels else [panel.text for panel in spec.panels], spec.n, spec.seed)
+    return maps.asked_maps() != before
 
 
 def _run(session: Session, spec: AtlasSpec) -> None:

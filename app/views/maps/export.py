@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from aecore.pictures import sheets
 from aecore.maps.atlas import Atlas
 from aecore.maps.colours import colouring
 from aecore.maps.poster import panel_svg, poster
+from aecore.pictures import sheets
 from aecore.session.session import Session
-from app.state import keys
 from app.live import maps as live_maps
 from app.live.maps import Message
+from app.state import maps
 from app.widgets.run_picker import run_labels
 
 
@@ -53,5 +53,5 @@ def export(session: Session, atlas: Atlas, colours: str, thumbnails: bool, messa
 def _offer(session: Session, label: str, icon: str | None, ending: str, make: Callable[[], bytes | str]) -> None:
     st.download_button(
         label, make, f"maps-{session.run_id}{ending}", icon=icon, on_click="ignore", width="stretch",
-        key=f"{state.MAP_WIDGET}{ending}",
+        key=f"{maps.MAP_WIDGET}{ending}",
     )  # fmt: skip

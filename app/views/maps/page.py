@@ -4,18 +4,19 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from aecore.pictures import sheets
-from aecore.maps.atlas import Atlas
-from aecore.maps.spec import AtlasSpec
-from aecore.maps.colours import Colouring, colouring, colourings
 from aecore.foundation.errors import AecoreError
-from aecore.session.session import Session, own_gallery
+from aecore.maps.atlas import Atlas
+from aecore.maps.colours import Colouring, colouring, colourings
+from aecore.maps.spec import AtlasSpec
+from aecore.pictures import sheets
+from aecore.session.gallery import own_gallery
+from aecore.session.session import Session
 from app import cache
-from app.state import keys
 from app.live import maps as live_maps
 from app.live import walk
 from app.live.maps import Own
-from app.views.maps import choice
+from app.state import maps, url
+from app.views.maps import choice as map_choice
 from app.views.maps.charts import charts
 from app.views.maps.export import export
 from app.views.maps.selection import show_selection, show_spot
@@ -29,10 +30,10 @@ MOST_OWN = 12
 def pick_colouring(atlas: Atlas) -> str:
     """What the dots' colours say, by class where there are classes."""
     words = colourings(atlas)
-    if keys.value(keys.MAP_COLOUR, None) not in (None, *words):  # another run's factor or unit
-        del st.session_state[keys.MAP_COLOUR]
+    if url.value(maps.MAP_COLOUR, None) not in (None, *words):  # another run's factor or unit
+        del st.session_state[maps.MAP_COLOUR]
     name = st.selectbox(
-        "Colour by", list(words), format_func=lambda name: words.get(name, str(name)), key=keys.MAP_COLOUR,
+        "Colour by", list(words), format_func=lambda name: words.get(name, str(name)), key=maps.MAP_COLOUR,
         bind="query-params", label_visibility="collapsed", icon=":material/palette:", width=230,
     )  # fmt: skip
     return name if name in words else next(iter(words))
@@ -77,11 +78,11 @@ def choose(
 ) -> None:
     """The choice of maps; a new one that takes no time is drawn at once, of any other a line `above` says what is."""
     with choice:
-        draft, refusal = choice.choose(session, wanted)
-    if draft is not None and draft != wanted and choice.at_once(session, draft) and choice.ask(draft):
+        draft, refusal = map_choice.choose(session, wanted)
+    if draft is not None and draft != wanted and map_choice.at_once(session, draft) and map_choice.ask(draft):
         st.rerun()  # the maps come before the choice, so that a first visitor sees them first
     with above:
-        choice.notice(session, wanted, drawn, draft, refusal)
+        map_choice.notice(session, wanted, drawn, draft, refusal)
 
 
 @st.fragment
@@ -94,13 +95,13 @@ def view(session: Session) -> None:
     with main:
         waiting = st.empty()
         waiting.skeleton(430)
-    wanted = choice.asked(session)
-    drawn = choice.shown(session, wanted)
+    wanted = map_choice.asked(session)
+    drawn = map_choice.shown(session, wanted)
     try:
         atlas = cache.atlas(session.run_id, drawn)
         with controls:
             colours = pick_colouring(atlas)
-            thumbnails = st.toggle("Pictures", value=True, key=keys.MAP_PICTURES, bind="query-params")
+            thumbnails = st.toggle("Pictures", value=True, key=maps.MAP_PICTURES, bind="query-params")
         own = place_own(session, atlas)
         waiting.empty()
         with main:

@@ -4,12 +4,12 @@ import html
 
 import streamlit as st
 
-from aecore.pictures import sheets
 from aecore.maps.atlas import Atlas
+from aecore.pictures import sheets
 from aecore.session.session import Session
-from app.state import keys
 from app.live.maps import Spot
-from app.state.keys import Upload
+from app.state import keys, maps, runs, uploads
+from app.state.uploads import Upload
 from app.widgets.picture import picture
 
 ROWS = 4
@@ -58,16 +58,16 @@ def _send(session: Session, atlas: Atlas, chosen: list[int], page: str, label: s
     """The images join the visitor's own, so that every page has them and they stay for the visit."""
     bounded = session.config.dataset.value_range == (0.0, 1.0) and session.shape[0] in (1, 3)
     why = said if bounded else "These images are no grey or colour pictures, which alone can be taken along"
-    if st.button(label, icon=icon, help=why, disabled=not bounded, width="stretch", key=f"{state.MAP_WIDGET}{page}"):
+    if st.button(label, icon=icon, help=why, disabled=not bounded, width="stretch", key=f"{maps.MAP_WIDGET}{page}"):
         sent = [
             Upload(f"{SENT}{atlas.indices[i]}.png", sheets.png(sheets.filmstrip(atlas.pictures([i]))))
             for i in chosen[:MOST_SENT]
         ]
-        keys.keep_uploads([*sent, *(old for old in keys.uploads() if not old.name.startswith(SENT))])
-        keys.show_own_images()
+        uploads.keep_uploads([*sent, *(old for old in uploads.uploads() if not old.name.startswith(SENT))])
+        uploads.show_own_images()
         st.switch_page(
             f"views/{page}.py",
-            query_params={keys.RUN: session.run_id, **({keys.IMAGE: "0"} if page == "walk" else {})},
+            query_params={runs.RUN: session.run_id, **({keys.IMAGE: "0"} if page == "walk" else {})},
         )
 
 
@@ -94,6 +94,6 @@ def show_spot(spot: Spot) -> None:
             st.markdown(f"{made} The code that it stands for, drawn by the decoder as it was after epoch {back.epoch}.")
             return
         st.markdown(f"{made} The code that it stands for, decoded.")
-        if st.button("Walk from here", icon=":material/explore:", key=f"{state.MAP_WIDGET}from_here"):
+        if st.button("Walk from here", icon=":material/explore:", key=f"{maps.MAP_WIDGET}from_here"):
             moved = {f"u{unit}": f"{value:.4g}" for unit, value in enumerate(row.tolist())}
-            st.switch_page("views/walk/page.py", query_params={keys.RUN: back.run_id, **moved})
+            st.switch_page("views/walk/page.py", query_params={runs.RUN: back.run_id, **moved})

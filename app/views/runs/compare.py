@@ -4,19 +4,20 @@ import html
 
 import streamlit as st
 
-from aecore.pictures import sheets
 from aecore.foundation.errors import AecoreError
-from aecore.store.figures import FIGURES, STAGES, figures, number
 from aecore.parts.contracts import Corruption
 from aecore.parts.registry import members
-from aecore.session.session import Denoised, Session
-from aecore.store.store import RunInfo
+from aecore.pictures import sheets
+from aecore.session.denoising import Denoised
+from aecore.session.session import Session
+from aecore.store.figures import FIGURES, STAGES, figures, number
+from aecore.store.folder import RunInfo
 from app import cache
-from app.state import keys
+from app.state import runs, url
+from app.widgets.curves import chart, line, thinned
 from app.widgets.figures import definitions, name_of
 from app.widgets.picture import picture, picture_error
 from app.widgets.run_picker import run_labels
-from app.widgets.curves import chart, line, thinned
 
 MOST = 4
 MEASURED = 64
@@ -63,24 +64,24 @@ def first_choice(infos: list[RunInfo]) -> list[str]:
 
 
 def _choose(infos: list[RunInfo]) -> list[str]:
-    key = f"{state.RUNS_WIDGET}compared"
+    key = f"{runs.RUNS_WIDGET}compared"
     known = [info.run_id for info in infos]
     # Held in the session as ids; a link names them in the URL, and a run that has gone since is left out.
     kept = st.session_state.get(key)
-    wanted = [run_id for run_id in keys.compared_runs() if run_id in known] if kept is None else list(kept)
+    wanted = [run_id for run_id in runs.compared_runs() if run_id in known] if kept is None else list(kept)
     if kept is None and not wanted:
         wanted = first_choice(infos)
     wanted = [run_id for run_id in dict.fromkeys(wanted) if run_id in known][:MOST]
     offered = comparable(infos, wanted)
     allowed = [info.run_id for info in offered]
-    keys.hold(key, [run_id for run_id in wanted if run_id in allowed])
+    url.hold(key, [run_id for run_id in wanted if run_id in allowed])
     labels = run_labels(offered)
     chosen = st.multiselect(
         "Runs", allowed, key=key, format_func=lambda run_id: labels.get(str(run_id), "?"), max_selections=MOST,
         placeholder="Choose two to four", wrap=True, persist_state="session",
         help="Only runs for pictures of the same size can stand side by side; remove all to choose another size.",
     )  # fmt: skip
-    keys.compare_runs(chosen)
+    runs.compare_runs(chosen)
     if len(allowed) < len(known) and (size := size_of(offered[0])):
         st.caption(f"{len(allowed)} of {len(known)} runs take pictures of {size[2]} × {size[1]} pixels.")
     return chosen
@@ -90,20 +91,20 @@ def _noise() -> str:
     titles = {kind: cls.title for kind, cls in members("corruptions", Corruption).items()}
     titles[NO_NOISE] = "The images as they are"
     kind = st.selectbox(
-        "What they are given", list(titles), format_func=lambda kind: titles[kind], key=f"{state.RUNS_WIDGET}noise",
+        "What they are given", list(titles), format_func=lambda kind: titles[kind], key=f"{runs.RUNS_WIDGET}noise",
         persist_state="session", help="The same noise for every run, at the kind's usual level.",
     )  # fmt: skip
     return str(kind)
 
 
 def _first_image() -> int:
-    key = f"{state.RUNS_WIDGET}first"
+    key = f"{runs.RUNS_WIDGET}first"
 
     def others() -> None:
-        st.session_state[key] = (int(keys.value(key, 0)) + SHOWN) % MEASURED
+        st.session_state[key] = (int(url.value(key, 0)) + SHOWN) % MEASURED
 
     st.button("Other images", icon=":material/shuffle:", on_click=others, width="stretch", key=f"{key}_others")
-    return int(keys.value(key, 0))
+    return int(url.value(key, 0))
 
 
 def _compared(chosen: list[str], kind: str, first: int) -> None:

@@ -4,15 +4,15 @@ import html
 
 import streamlit as st
 
-from aecore.pictures import sheets
 from aecore.foundation.errors import AecoreError
+from aecore.pictures import sheets
 from aecore.store.figures import short
-from aecore.store.store import LIVE, RunInfo
+from aecore.store.folder import LIVE, RunInfo
 from app import cache
-from app.state import keys
-from app.widgets.run_picker import run_name
+from app.state import runs, training, url
 from app.views.runs.manage import manage
 from app.widgets.queue import resume_button
+from app.widgets.run_picker import run_name
 
 FIRST = 20
 STATES = {
@@ -29,7 +29,7 @@ def runs_list(infos: list[RunInfo]) -> None:
     """Own runs, newest first, then those that came with the program."""
     own = [info for info in infos if not info.builtin]
     ready = [info for info in infos if info.builtin]
-    all_key = f"{state.RUNS_WIDGET}all"
+    all_key = f"{runs.RUNS_WIDGET}all"
     _undo()
     st.markdown("**Trained here**")
     if not own:
@@ -38,7 +38,7 @@ def runs_list(infos: list[RunInfo]) -> None:
     for info in shown:
         _line(info)
     if len(shown) < len(own):
-        st.button(f"Show {len(own) - len(shown)} older ones", on_click=keys.hold, args=(all_key, True))
+        st.button(f"Show {len(own) - len(shown)} older ones", on_click=url.hold, args=(all_key, True))
     if ready:
         st.markdown("**Came with the program**")
         for info in ready:
@@ -53,12 +53,12 @@ def _line(info: RunInfo) -> None:
         st.html(_said(info))
         if info.state in LIVE:
             if st.button("Watch", icon=":material/visibility:", key=f"_runs_watch_{info.run_id}"):
-                st.switch_page("views/train/page.py", query_params={keys.JOB: info.run_id})
+                st.switch_page("views/train/page.py", query_params={training.JOB: info.run_id})
             return
         if info.resumable:
             resume_button(info)
         if info.explorable and st.button("Walk", icon=":material/explore:", key=f"_runs_walk_{info.run_id}"):
-            st.switch_page("views/walk/page.py", query_params={keys.RUN: info.run_id})
+            st.switch_page("views/walk/page.py", query_params={runs.RUN: info.run_id})
         if st.button("More", icon=":material/more_horiz:", key=f"_runs_more_{info.run_id}"):
             manage(info.run_id)
 
@@ -66,7 +66,7 @@ def _line(info: RunInfo) -> None:
 def _said(info: RunInfo) -> str:
     thumbnail = cache.thumbnail(str(info.folder), info.run_id, info.status.epoch, info.state)
     image = (
-        f'<img src="{pictures.data_uri(pictures.png(thumbnail))}" alt="" style="--natural:{thumbnail.shape[1]}px">'
+        f'<img src="{sheets.data_uri(sheets.png(thumbnail))}" alt="" style="--natural:{thumbnail.shape[1]}px">'
         if thumbnail is not None
         else '<span class="no-image"></span>'
     )
@@ -85,7 +85,7 @@ def _said(info: RunInfo) -> str:
 
 
 def _undo() -> None:
-    deleted = keys.deleted_run()
+    deleted = runs.deleted_run()
     if deleted is None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="runs_undo"):
@@ -98,7 +98,7 @@ def _restore(run_id: str) -> None:
         cache.store().restore(run_id)
     except (AecoreError, OSError) as error:
         st.toast(str(error), icon=":material/error:")
-    keys.remember_deleted(None)
+    runs.remember_deleted(None)
 
 
 def _trash() -> None:
@@ -118,4 +118,4 @@ def _trash() -> None:
 
 def _empty() -> None:
     cache.store().empty_trash()
-    keys.remember_deleted(None)
+    runs.remember_deleted(None)

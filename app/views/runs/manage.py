@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from aecore.foundation.errors import AecoreError
 from aecore.session import render
 from aecore.store import archive
-from aecore.foundation.errors import AecoreError
-from aecore.store.store import RunInfo
+from aecore.store.folder import RunInfo
 from app import cache
-from app.state import keys
+from app.state import runs, url
 from app.widgets.run_picker import run_name
 
 PAGES = (("Denoise", "denoise", "blur_on"), ("Walk", "walk", "explore"), ("Maps", "maps", "scatter_plot"))
@@ -32,7 +32,7 @@ def manage(run_id: str) -> None:
         with st.container(horizontal=True):
             for title, name, icon in PAGES:
                 if st.button(title, icon=f":material/{icon}:", key=f"_runs_to_{name}"):
-                    st.switch_page(f"views/{name}.py", query_params={keys.RUN: run_id})
+                    st.switch_page(f"views/{name}.py", query_params={runs.RUN: run_id})
         _exports(info)
     if info.builtin:
         st.caption(f":material/lock: {READY_MADE}")
@@ -44,8 +44,8 @@ def import_run() -> None:
     """A run's zip from another machine; the reason in one line where it cannot be taken."""
     with st.popover("Import a run", icon=":material/upload:"):
         # A new key after each import empties the uploader.
-        count_key = f"{state.RUNS_WIDGET}imports"
-        key = f"{state.RUNS_WIDGET}zip{state.value(count_key, 0)}"
+        count_key = f"{runs.RUNS_WIDGET}imports"
+        key = f"{runs.RUNS_WIDGET}zip{url.value(count_key, 0)}"
         file = st.file_uploader("A zip that Export made", type=["zip"], key=key, max_upload_size=MAX_ZIP_MB)
         if file is not None and st.button("Import", type="primary", key="_runs_import"):
             try:
@@ -53,7 +53,7 @@ def import_run() -> None:
             except AecoreError as error:
                 st.error(_plain(f"{file.name}: {error}"))
             else:
-                keys.hold(count_key, keys.value(count_key, 0) + 1)
+                url.hold(count_key, url.value(count_key, 0) + 1)
                 st.toast(f"“{_plain(run_name(cache.store().info(run_id)))}” is in the list.", icon=":material/check:")
                 st.rerun()
 
@@ -101,7 +101,7 @@ def _change(info: RunInfo) -> None:
 
 def _rename(run_id: str, key: str) -> None:
     try:
-        cache.store().rename(run_id, str(keys.value(key, "")))
+        cache.store().rename(run_id, str(url.value(key, "")))
     except (AecoreError, OSError) as error:
         st.toast(_plain(str(error)), icon=":material/error:")
     st.rerun()
@@ -111,7 +111,7 @@ def _delete(run_id: str) -> None:
     try:
         info = cache.store().info(run_id)
         cache.store().delete(run_id)
-        keys.remember_deleted((run_id, run_name(info)))
+        runs.remember_deleted((run_id, run_name(info)))
     except (AecoreError, OSError) as error:
         st.toast(_plain(str(error)), icon=":material/error:")
     st.rerun()

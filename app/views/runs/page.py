@@ -1,12 +1,12 @@
 """Runs: every trained network on this machine, side by side, to keep, to take along or to throw away."""
 
 from app import cache
-from app.widgets.header import header
-from app.widgets.picture import picture_error
-from app.widgets.run_picker import explorable_runs
 from app.views.runs.compare import compare
 from app.views.runs.list import runs_list
 from app.views.runs.manage import import_run
+from app.widgets.header import header
+from app.widgets.picture import picture_error
+from app.widgets.run_picker import explorable_runs
 
 
 def page() -> None:

@@ -4,14 +4,14 @@ import streamlit as st
 
 from aecore.foundation.errors import AecoreError
 from aecore.session.session import Session
-from aecore.store.store import RunInfo
+from aecore.store.folder import RunInfo
 from app import cache, preload
-from app.state import keys
-from app.widgets.figures import definitions
+from app.state import keys, url
 from app.views.start.hero import hero
+from app.views.start.run_card import run_card
+from app.widgets.figures import definitions
 from app.widgets.image_source import GALLERY
 from app.widgets.picture import picture_error
-from app.views.start.run_card import run_card
 from app.widgets.run_picker import explorable_runs, header_with_run
 
 OWN_SHOWN = 6
@@ -23,7 +23,7 @@ SHOWPIECE = "patterns-variational"
 def look(session: Session) -> None:
     gallery = cache.gallery(str(session.folder), session.run_id, GALLERY)
     total = len(gallery.images)
-    position = keys.position(keys.EXAMPLE, total)
+    position = url.position(keys.EXAMPLE, total)
     with st.container(border=True):
         try:
             hero(session, gallery.images[position : position + 1])
@@ -36,7 +36,7 @@ def look(session: Session) -> None:
                 "Another image",
                 icon=":material/shuffle:",
                 type="primary",
-                on_click=keys.set_parameter,
+                on_click=url.set_parameter,
                 args=(keys.EXAMPLE, str((position + 1) % total)),
             )
 

@@ -6,13 +6,14 @@ import html
 import streamlit as st
 
 from aecore.foundation import metrics
-from aecore.pictures import sheets
 from aecore.foundation.errors import AecoreError
 from aecore.model.recipes import RECIPES
-from aecore.session.session import Gallery, Session
-from aecore.store.store import RunInfo
+from aecore.pictures import sheets
+from aecore.session.gallery import Gallery
+from aecore.session.session import Session
+from aecore.store.folder import RunInfo
 from app import cache
-from app.state import keys
+from app.state import runs
 from app.widgets.figures import figure_list
 from app.widgets.run_picker import run_name
 
@@ -43,7 +44,7 @@ def run_card(info: RunInfo) -> None:
         st.html(_strip(info) + _words(info, recipe.teaches if recipe else ""))
         with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
             for page, label, icon in PAGES:
-                st.page_link(page, label=label, icon=icon, query_params={keys.RUN: info.run_id}, width="content")
+                st.page_link(page, label=label, icon=icon, query_params={runs.RUN: info.run_id}, width="content")
 
 
 def _strip(info: RunInfo) -> str:

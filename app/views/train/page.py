@@ -2,20 +2,20 @@
 
 from aecore.training import queue
 from app import cache
-from app.state import keys
-from app.widgets.header import header
+from app.state import training
 from app.views.train.setup import setup
 from app.views.train.watch import watch
+from app.widgets.header import header
 
 
 def chosen_job() -> str | None:
     """The training that the URL names, else the one that runs, else None: then a new one is set up."""
-    named = keys.watched_job()
+    named = training.watched_job()
     if named is None:
         running = [info.run_id for info in queue.queue(cache.store()) if info.state == "running"]
-        keys.watch_job(running[0] if running else None)
+        training.watch_job(running[0] if running else None)
         return running[0] if running else None
-    return None if named == keys.NEW_JOB else named
+    return None if named == training.NEW_JOB else named
 
 
 def page() -> None:

@@ -5,22 +5,24 @@ from typing import Any
 
 import streamlit as st
 
-from aecore.training import queue
-from aecore.pictures import sheets
-from aecore.model.config import PACKAGES, RunConfig, TrainingSettings, parse
 from aecore.foundation.errors import AecoreError, BadInput, BadSettings
-from aecore.pictures.uploads import save_npz
+from aecore.model.config import PACKAGES, RunConfig, TrainingSettings, parse
 from aecore.model.recipes import RECIPES, Recipe, suggested_epochs
+from aecore.parts.data import Data, Dataset, Part
+from aecore.parts.datasets import download
+from aecore.parts.datasets.npz import save_npz
 from aecore.parts.loading import load_data
-from aecore.parts.contracts import Data, Dataset, Part
 from aecore.parts.registry import members
-from aecore.training.trainer import Outlook, outlook
+from aecore.pictures import sheets
+from aecore.training import queue
+from aecore.training.run import Outlook, outlook
 from app import cache
-from app.state import keys
+from app.state import uploads, url
+from app.state.training import DATASET, RECIPE, TRAIN_COLOUR, TRAIN_SIDE, TRAIN_WIDGET, watch_job
 from app.widgets.own_images import said, uploader
 from app.widgets.picture import picture, picture_error
-from app.widgets.settings_form import own_fields, settings_form
 from app.widgets.queue import train_queue
+from app.widgets.settings_form import own_fields, settings_form
 
 OWN = "own"
 SIDES = (8, 16, 28, 32, 48, 64)
@@ -65,14 +67,14 @@ def setup() -> None:
 
 
 def _recipe() -> Recipe:
-    key = f"{state.TRAIN_WIDGET}recipe"
+    key = f"{TRAIN_WIDGET}recipe"
     if key not in st.session_state:
-        asked = st.query_params.get(keys.RECIPE)
+        asked = st.query_params.get(RECIPE)
         st.session_state[key] = asked if asked in RECIPES else "denoising"
     name = st.selectbox(
         "Kind", list(RECIPES), key=key, format_func=lambda name: RECIPES[name].title, persist_state="session"
     )
-    keys.set_parameter(keys.RECIPE, name)
+    url.set_parameter(RECIPE, name)
     return RECIPES[name]
 
 
@@ -84,12 +86,12 @@ def dataset_kinds() -> dict[str, str]:
 
 def _dataset_kind(recipe: Recipe) -> str:
     titles = dataset_kinds()
-    key = f"{state.TRAIN_WIDGET}{recipe.name}.dataset"
+    key = f"{TRAIN_WIDGET}{recipe.name}.dataset"
     if key not in st.session_state:
-        asked = st.query_params.get(keys.DATASET)
+        asked = st.query_params.get(DATASET)
         st.session_state[key] = asked if asked in titles else recipe.config.dataset.kind
     kind = st.selectbox("Images", list(titles), key=key, format_func=lambda kind: titles[kind], persist_state="session")
-    keys.set_parameter(keys.DATASET, None if kind == recipe.config.dataset.kind else kind)
+    url.set_parameter(DATASET, None if kind == recipe.config.dataset.kind else kind)
     return kind
 
 
@@ -108,18 +110,18 @@ def _data(kind: str) -> tuple[Data | None, str]:
 
 
 def _own() -> Data:
-    with st.expander("Bring images", icon=":material/add_photo_alternate:", expanded=not keys.uploads()):
+    with st.expander("Bring images", icon=":material/add_photo_alternate:", expanded=not uploads.uploads()):
         uploader()
-        side = st.select_slider("Side (pixels)", SIDES, 32, key=keys.TRAIN_SIDE, persist_state="session")
-        colour = st.toggle("Keep colours", key=keys.TRAIN_COLOUR, persist_state="session")
-        files = [(file.name, file.content) for file in keys.uploads()]
+        side = st.select_slider("Side (pixels)", SIDES, 32, key=TRAIN_SIDE, persist_state="session")
+        colour = st.toggle("Keep colours", key=TRAIN_COLOUR, persist_state="session")
+        files = [(file.name, file.content) for file in uploads.uploads()]
         if files:
-            intake = cache.own_images(keys.uploads_version(), (side, side), 3 if colour else 1, files)
+            intake = cache.own_images(uploads.uploads_version(), (side, side), 3 if colour else 1, files)
             said(intake, f"{side} × {side} pixels")
     st.caption(f":material/info: {COPY}")
     if not files:
         raise BadInput("Bring some pictures to train on: files, a zip or an npz. Some dozens are a good beginning.")
-    return cache.own_data(keys.uploads_version(), side, 3 if colour else 1, files)
+    return cache.own_data(uploads.uploads_version(), side, 3 if colour else 1, files)
 
 
 # --- downloads
@@ -142,7 +144,7 @@ def _download_state(dataset: Dataset, was_running: bool) -> None:
     if found and found[0].error:
         st.error(found[0].error, icon=":material/cloud_off:")
     if st.button(f"Download {dataset.title}", icon=":material/download:", type="primary", width="stretch"):
-        found[:] = [queue.Download(dataset)]
+        found[:] = [download.Download(dataset)]
         found[0].start()
         st.rerun()
 
@@ -153,7 +155,7 @@ def _download_state(dataset: Dataset, was_running: bool) -> None:
 def _settings(recipe: Recipe, kind: str, data: Data) -> RunConfig:
     """What the widgets say; raises `BadSettings` where it cannot work."""
     values = recipe.config.model_dump(mode="json")
-    key = f"{state.TRAIN_WIDGET}{recipe.name}"
+    key = f"{TRAIN_WIDGET}{recipe.name}"
     images = len(data.indices("train"))
     epochs, procedure = suggested_epochs(recipe.config, kind, images)
     values["training"] = {**values["training"], "threads": 1, "epochs": epochs}
@@ -220,7 +222,7 @@ def _train_button(config: RunConfig | None, data: Data, refusal: str) -> None:
         assert config is not None
         try:
             images = save_npz(data.images) if config.dataset.local_path else None
-            keys.watch_job(queue.submit(cache.store(), config, images=images))
+            watch_job(queue.submit(cache.store(), config, images=images))
         except AecoreError as error:
             refusal = str(error)
         else:

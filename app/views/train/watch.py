@@ -6,17 +6,17 @@ import math
 import numpy as np
 import streamlit as st
 
-from aecore.pictures import sheets
 from aecore.foundation.errors import AecoreError
 from aecore.model.recipes import RECIPES
-from aecore.store.store import LIVE, RunFolder, RunInfo
+from aecore.pictures import sheets
+from aecore.store.folder import LIVE, RunFolder, RunInfo
 from aecore.training.trainer import Progress
 from app import cache
-from app.state import keys
-from app.widgets.picture import picture, picture_error
-from app.widgets.run_picker import run_name
+from app.state import runs, training
 from app.widgets.curves import train_curves
+from app.widgets.picture import picture, picture_error
 from app.widgets.queue import place_in_queue, resume_button, stop_button, train_queue
+from app.widgets.run_picker import run_name
 
 POLL_SECONDS = 0.5
 GREY = 128
@@ -35,7 +35,7 @@ def watch(run_id: str) -> None:
 
 
 def _watch(run_id: str, was_live: bool) -> None:
-    if keys.watched_job() != run_id:
+    if training.watched_job() != run_id:
         st.rerun()  # a button of this fragment chose another training, and redraws nothing but the fragment
     try:
         info = cache.store().info(run_id)
@@ -174,10 +174,14 @@ def _onwards(info: RunInfo) -> None:
     with st.container(horizontal=True, key="train_onwards"):
         for title, name, icon in pages:
             if st.button(title, icon=f":material/{icon}:", type="primary", key=f"_train_to_{name}"):
-                st.switch_page(f"views/{name}.py", query_params={keys.RUN: info.run_id})
+                st.switch_page(f"views/{name}.py", query_params={runs.RUN: info.run_id})
 
 
 def _another() -> None:
     st.button(
-        "Train another", icon=":material/add:", key="_train_another", on_click=keys.watch_job, args=(keys.NEW_JOB,)
+        "Train another",
+        icon=":material/add:",
+        key="_train_another",
+        on_click=training.watch_job,
+        args=(training.NEW_JOB,),
     )

@@ -6,17 +6,18 @@ import math
 import numpy as np
 import streamlit as st
 
-from aecore.pictures import sheets
-from aecore.session.session import Pictures
 from aecore.model.generative import Chain
-from app.state import keys
+from aecore.parts.data import Pictures
+from aecore.pictures import sheets
+from app.live.walk_place import LAST_SEED, Place
+from app.state import keys, url
+from app.state.place import CORRUPT, STEPS
 from app.widgets.drawn_curve import line, tick_step
 from app.widgets.picture import picture
-from app.views.walk.place import LAST_SEED, Place
 
 CHAINS = 8
 """Chains from the same start, so that the curves are steady; the first one is shown."""
-STEPS = 12
+DEFAULT_STEPS = 12
 LEAST_STEPS, MOST_STEPS = 4, 48
 ACROSS = 6
 """Steps side by side."""
@@ -27,10 +28,10 @@ LEVELS = ("unrelated", "neighbours")
 def chain_view(place: Place) -> None:
     """The chain from the picture shown now: from the image itself where nothing has been moved."""
     session = place.session
-    steps = max(LEAST_STEPS, keys.whole(keys.STEPS, MOST_STEPS + 1, STEPS))
-    seed = keys.position(keys.SEED, LAST_SEED + 1)
+    steps = max(LEAST_STEPS, url.whole(STEPS, MOST_STEPS + 1, DEFAULT_STEPS))
+    seed = url.position(keys.SEED, LAST_SEED + 1)
     corrupts = session.config.corruption.level > 0
-    noisy = corrupts and keys.whole(keys.CORRUPT, 2, 1) == 1
+    noisy = corrupts and url.whole(CORRUPT, 2, 1) == 1
     _settings(steps, seed, noisy if corrupts else None)
     chain = session.chain(np.repeat(_start(place), CHAINS, 0), steps, seed, level=None if noisy else 0.0)
     st.html(f'<p class="reading"><b>{html.escape(chain.words)}</b></p>')
@@ -46,26 +47,26 @@ def _start(place: Place) -> Pictures:
 def _settings(steps: int, seed: int, noisy: bool | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         for name, label, value, least, most in (
-            (keys.STEPS, "Steps", steps, LEAST_STEPS, MOST_STEPS),
+            (STEPS, "Steps", steps, LEAST_STEPS, MOST_STEPS),
             (keys.SEED, "Seed", seed, 0, LAST_SEED),
         ):
-            keys.hold(keys.widget(name), value)
+            url.hold(url.widget(name), value)
             st.number_input(
-                label, least, most, key=keys.widget(name), width=120, on_change=keys.widget_to_url, args=(name,)
+                label, least, most, key=url.widget(name), width=120, on_change=url.widget_to_url, args=(name,)
             )
         st.button(
             "Another chain",
             icon=":material/casino:",
-            on_click=keys.set_place_parameter,
+            on_click=url.set_place_parameter,
             args=(keys.SEED, str((seed + 1) % (LAST_SEED + 1))),
         )
     if noisy is not None:
-        key = keys.widget(keys.CORRUPT)
-        keys.hold(key, noisy)
+        key = url.widget(CORRUPT)
+        url.hold(key, noisy)
         st.toggle(
             "Corrupt before each encoding, as in training",
             key=key,
-            on_change=lambda: keys.set_place_parameter(keys.CORRUPT, None if st.session_state[key] else "0"),
+            on_change=lambda: url.set_place_parameter(CORRUPT, None if st.session_state[key] else "0"),
             help="The model was trained to undo this noise; with it the chain draws from what the model has learned.",
         )
 

@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
+from aecore.parts.data import Pictures
 from aecore.pictures import sheets
-from aecore.session.session import Pictures
-from app.state import keys
-from app.views.walk.place import Place
+from app.live.walk_place import Place
+from app.state.place import WALK_WIDGET
 
 ENLARGED = 8
 """Of exported pictures."""
@@ -43,7 +43,7 @@ def export(place: Place, where: str) -> None:
             name + ending,
             icon=icon,
             on_click="ignore",
-            key=f"{state.WALK_WIDGET}{label}",
+            key=f"{WALK_WIDGET}{label}",
             width="stretch",
         )
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import streamlit as st
 from streamlit.components import v2
 
+from aecore.parts.data import Pictures
 from aecore.pictures import sheets
-from aecore.session.session import Pictures, Scale
+from aecore.session.scale import Scale
 
 FRAMES = 7
 HERE = Path(__file__).parent

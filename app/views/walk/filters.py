@@ -4,15 +4,15 @@ import html
 
 import streamlit as st
 
-from aecore.pictures import sheets
 from aecore.model.filters import Filters
 from aecore.model.filters import Inference as Compared
+from aecore.pictures import sheets
 from app import cache
-from app.state import keys
-from app.views.walk import place
+from app.live import walk_place
+from app.live.walk_place import Place
+from app.state.place import FILTERS, WALK_WIDGET
 from app.widgets.image_source import GALLERY
 from app.widgets.picture import picture
-from app.views.walk.place import Place
 from app.widgets.tiles import tiles
 
 MOST = 512
@@ -31,7 +31,7 @@ def filters(place: Place) -> None:
             list(KINDS),
             default="draws",
             required=True,
-            key=keys.FILTERS,
+            key=FILTERS,
             bind="query-params",
             format_func=KINDS.__getitem__,
             label_visibility="collapsed",
@@ -43,14 +43,14 @@ def filters(place: Place) -> None:
     def picked(position: int) -> None:
         unit = order[position]
         home = float(place.base[unit])
-        place.move(place, unit, home if unit in place.moved else place.scale(unit).high)
+        walk_place.move(place, unit, home if unit in place.moved else place.scale(unit).high)
 
     moved = [position for position, unit in enumerate(order) if unit in place.moved]
     tiles(
         found.drawn(shown, MOST),
         "Filters of the units, the most active first",
         [_label(place, found, unit) for unit in order],
-        f"{state.WALK_WIDGET}filters",
+        f"{WALK_WIDGET}filters",
         picked,
         chosen=moved[0] if len(moved) == 1 else None,
     )

@@ -5,21 +5,23 @@ import html
 import numpy as np
 import streamlit as st
 
-from aecore.pictures import sheets
 from aecore.foundation.errors import AecoreError
-from aecore.session.session import Gallery, Session
+from aecore.pictures import sheets
+from aecore.session.gallery import Gallery
+from aecore.session.session import Session
 from app import cache, crowd
-from app.state import keys
 from app.live import walk as live_walk
-from app.live import walk_messages
-from app.views.walk import modes, place, tray
+from app.live import walk_messages, walk_place
+from app.live.walk_place import Place
+from app.state import url
+from app.state.place import DRAW, MODE, WALK_WIDGET, forget_place_of_another, leave_place, remember_place
+from app.views.walk import modes, tray
+from app.views.walk.chain import chain_view
+from app.views.walk.export import export
 from app.views.walk.filters import filters
 from app.widgets.image_source import GALLERY, image_source
 from app.widgets.picture import picture_error, send_now
 from app.widgets.run_picker import header_with_run
-from app.views.walk.chain import chain_view
-from app.views.walk.export import export
-from app.views.walk.place import Place
 from app.widgets.tiles import tiles
 
 MODES = {
@@ -42,7 +44,7 @@ def main() -> None:
         "pull the topmost slider from end to end, then the next one.",
         "patterns-variational",
     )
-    keys.begin_place(whole_page=True)
+    url.begin_place(whole_page=True)
     # Laid out by the style sheet: every container that a slider's redraw passes through delays the picture.
     with st.container(key="walk", gap="xsmall"):
         choice = st.container(key="walk_choice", gap="xsmall")
@@ -52,7 +54,7 @@ def main() -> None:
         except AecoreError as error:
             picture_error(str(error))
             return
-        keys.forget_place_of_another(_start_name(session, gallery))
+        forget_place_of_another(_start_name(session, gallery))
         _view(session, gallery)
         with choice:
             live_walk.draw(session)
@@ -67,9 +69,9 @@ def _start_name(session: Session, gallery: Gallery) -> str:
 @st.fragment
 def _view(session: Session, gallery: Gallery) -> None:
     """All that follows the code. The choice of the start image stays outside, so that sliders need not redraw it."""
-    keys.begin_place()
+    url.begin_place()
     try:
-        place = place.read(session, gallery)
+        place = walk_place.read(session, gallery)
         live_walk.stage(place)
     except AecoreError as error:
         picture_error(str(error))
@@ -80,8 +82,8 @@ def _view(session: Session, gallery: Gallery) -> None:
     _about(place)
     _buttons(place)
     tray.tray(place)
-    keys.remember_place(_start_name(session, gallery))
-    keys.write_place()
+    remember_place(_start_name(session, gallery))
+    url.write_place()
 
 
 # --- the picture -----------------------------------------------------------------------------------------------------
@@ -91,8 +93,8 @@ def _buttons(place: Place) -> None:
     with st.container(horizontal=True, key="walk_buttons"):
         here = np.array_equal(place.now, place.start)
         tray.keep_button(place)
-        st.button("Reset", icon=":material/restart_alt:", on_click=keys.leave_place, disabled=here)
-        more = st.popover("Export", icon=":material/download:", on_change="rerun", key=f"{state.WALK_WIDGET}export")
+        st.button("Reset", icon=":material/restart_alt:", on_click=leave_place, disabled=here)
+        more = st.popover("Export", icon=":material/download:", on_change="rerun", key=f"{WALK_WIDGET}export")
     if more.open:
         with more:
             export(place, _where(place))
@@ -103,17 +105,17 @@ LEGEND = '<i class="brighter"></i>brighter <i class="darker"></i>darker than the
 
 def _where(place: Place) -> str:
     """The code's origin and its moved units, in words."""
-    along = place.along()
-    if keys.number(keys.DRAW) is not None:
+    along = walk_place.along()
+    if url.number(DRAW) is not None:
         origin = "A random code"
     elif along > 0:
-        other = place.image_label(place.gallery, place.other_image(place.gallery))
+        other = walk_place.image_label(place.gallery, walk_place.other_image(place.gallery))
         origin = f"{along:.0%} of the way to {other}"
     else:
         origin = f"The code of {walk_place.image_label(place.gallery, place.image)}"
     names = [str(unit) for unit in sorted(place.moved)]
     words = f", unit{'s' if len(names) > 1 else ''} {', '.join(names[:6])}{' …' if len(names) > 6 else ''} moved"
-    along_ = [place.direction_name(place, name) for name in sorted(place.added)]
+    along_ = [walk_place.direction_name(place, name) for name in sorted(place.added)]
     return origin + (words if names else "") + (f", moved along {', '.join(along_[:3])}" if along_ else "")
 
 
@@ -137,20 +139,20 @@ def _meter(place: Place) -> str:
         f'aria-valuemax="100" aria-valuenow="{found.percentile:.0f}"><i style="left:{found.percentile:.0f}%"></i></div>'
         f"This code is <b>{found.value:.2f} standard deviations</b> per unit from the nearest training code: "
         f"{found.words}. Nearest training {'codes, decoded' if decoded else 'images'}:</div>"
-        f'<img class="walk-near" src="{pictures.data_uri(pictures.png(sheet))}" style="--own:{sheet.shape[1]}px" '
+        f'<img class="walk-near" src="{sheets.data_uri(sheets.png(sheet))}" style="--own:{sheet.shape[1]}px" '
         'alt="Pictures of the nearest training codes, nearest first">'
     )
 
 
 def _choose(gallery: Gallery) -> None:
-    labels = [place.image_label(gallery, i) for i in range(len(gallery.images))]
-    chosen = place.start_image(gallery)
+    labels = [walk_place.image_label(gallery, i) for i in range(len(gallery.images))]
+    chosen = walk_place.start_image(gallery)
     tiles(
         gallery.images,
         "Images to start from",
         labels,
-        f"{state.WALK_WIDGET}start",
-        place.choose_image,
+        f"{WALK_WIDGET}start",
+        walk_place.choose_image,
         chosen=chosen,
         sprite=gallery.sprite,
     )
@@ -162,7 +164,7 @@ def _controls(place: Place) -> None:
         list(MODES),
         default="units",
         required=True,
-        key=keys.MODE,
+        key=MODE,
         bind="query-params",
         format_func=MODES.__getitem__,
         label_visibility="collapsed",

@@ -12,10 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore.foundation import metrics
-from aecore.pictures import sheets
 from aecore.parts.corruptions import GaussianNoise, Masking, Patches, Rows, SaltAndPepper
-from app.state import keys
+from aecore.pictures import sheets
 from app.live import denoise as live
+from app.state import keys, runs, uploads, url
 from app.widgets.drawn_curve import error_curve
 
 FAILED = {"_live_failed": "the page's own program could not be loaded"}
@@ -146,10 +146,10 @@ def test_only_runs_of_the_same_image_shape_stand_beside_one_another(
 ) -> None:
     page = open_page("denoise", run=run_ids["denoising"], second="mnist-variational")
     assert scene(page)["runs"] == [run_ids["denoising"]]
-    options = page.selectbox(key=keys.widget(keys.SECOND)).options
+    options = page.selectbox(key=url.widget(keys.SECOND)).options
     assert any("Tiny VAE" in option for option in options)
     assert not any("MNIST" in option for option in options)
-    page.selectbox(key=keys.widget(keys.SECOND)).set_value(run_ids["variational"]).run()
+    page.selectbox(key=url.widget(keys.SECOND)).set_value(run_ids["variational"]).run()
     assert scene(page)["runs"][1] == run_ids["variational"]
     assert page.query_params["second"] in (run_ids["variational"], [run_ids["variational"]])
 
@@ -217,7 +217,7 @@ def test_nonsense_in_the_url_falls_back(
 def test_images_can_be_ticked_and_changed_for_others(run_ids: dict[str, str], open_page: OpenPage) -> None:
     page = open_page("denoise", run=run_ids["denoising"])
     next(button for button in page.button if button.label == "Others").click().run()
-    assert page.query_params[keys.IMAGES] in ("8-9-10-11-12-13-14-15", ["8-9-10-11-12-13-14-15"])
+    assert page.query_params[uploads.IMAGES] in ("8-9-10-11-12-13-14-15", ["8-9-10-11-12-13-14-15"])
     next(button for button in page.button if button.label == "First 24").click().run()
     assert scene(page)["images"]["dims"][0] == 24
     next(button for button in page.button if button.label == "Others").click().run()
@@ -228,8 +228,8 @@ def test_images_can_be_ticked_and_changed_for_others(run_ids: dict[str, str], op
 
 def test_another_run_brings_its_own_noise_and_level(run_ids: dict[str, str], open_page: OpenPage) -> None:
     page = open_page("denoise", run=run_ids["denoising"], level=0.9, noise="gaussian")
-    page.selectbox(key=keys.RUN_PICKER).set_value(run_ids["variational"]).run()
-    page.selectbox(key=keys.RUN_PICKER).set_value(run_ids["denoising"]).run()
+    page.selectbox(key=runs.RUN_PICKER).set_value(run_ids["variational"]).run()
+    page.selectbox(key=runs.RUN_PICKER).set_value(run_ids["denoising"]).run()
     data = scene(page)
     assert (data["kind"], data["level"], data["heard"]) == ("masking", 0.4, 0)
 
@@ -246,7 +246,7 @@ def test_a_failed_load_is_said_in_one_line_and_leaves_a_page_that_works(
     assert not page.exception
     assert not page.get("bidi_component")
     assert captions(page).count(FAILED["_live_failed"]) == 1
-    page.slider(key=keys.widget(keys.LEVEL)).set_value(0.6).run()
+    page.slider(key=url.widget(keys.LEVEL)).set_value(0.6).run()
     assert "corrupted at level 0.60" in drawn(page)
     assert page.query_params["level"] in ("0.6", ["0.6"])
 
@@ -274,10 +274,10 @@ def test_its_picture_and_figures_are_those_of_the_session(run_ids: dict[str, str
 def test_every_kind_of_noise_at_every_end(run_ids: dict[str, str], open_page: OpenPage, kind: type) -> None:
     page = open_page("denoise", held=FAILED, run=run_ids["variational"], noise=kind.kind_name())
     for level in (0.0, 1.0):
-        page.slider(key=keys.widget(keys.LEVEL)).set_value(level).run()
+        page.slider(key=url.widget(keys.LEVEL)).set_value(level).run()
         assert not page.exception
         assert figures(page) or "inf" in drawn(page)
-    assert page.pills(key=keys.widget(keys.NOISE)).value == kind.kind_name()
+    assert page.pills(key=url.widget(keys.NOISE)).value == kind.kind_name()
 
 
 def test_without_noise_the_words_speak_of_the_code(run_ids: dict[str, str], open_page: OpenPage) -> None:
@@ -289,9 +289,9 @@ def test_new_noise_changes_the_picture_and_its_seed_replays_it(run_ids: dict[str
     page = open_page("denoise", held=FAILED, run=run_ids["denoising"])
     first = source(page)
     next(button for button in page.button if button.label == "New noise").click().run()
-    assert page.number_input(key=keys.widget(keys.SEED)).value == 1
+    assert page.number_input(key=url.widget(keys.SEED)).value == 1
     assert source(page) != first
-    page.number_input(key=keys.widget(keys.SEED)).set_value(0).run()
+    page.number_input(key=url.widget(keys.SEED)).set_value(0).run()
     assert source(page) == first
 
 
@@ -303,10 +303,10 @@ def test_it_shows_a_second_run_too(run_ids: dict[str, str], open_page: OpenPage)
 
 def test_it_continues_a_sequence(home: Path, open_page: OpenPage) -> None:
     page = open_page("denoise", held=FAILED, run="digits-sequence")
-    assert page.pills(key=keys.widget(keys.NOISE)).value == "rows"
+    assert page.pills(key=url.widget(keys.NOISE)).value == "rows"
     assert "first 4 of 8 rows" in captions(page)
-    assert page.number_input(key=keys.widget(keys.SEED)).disabled, "nothing here is random"
-    page.slider(key=keys.widget(keys.LEVEL)).set_value(0.75).run()
+    assert page.number_input(key=url.widget(keys.SEED)).disabled, "nothing here is random"
+    page.slider(key=url.widget(keys.LEVEL)).set_value(0.75).run()
     assert "first 2 of 8 rows" in captions(page)
     session = aecore.open("digits-sequence")
     x = session.gallery(64).images[:8]

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 import aecore
-from aecore.session import directions
 from aecore.pictures import sheets
+from aecore.session import directions
 from aecore.session.session import Session
 from app import live
-from app.live import library, walk
-from app.views.walk import place
+from app.live import library, walk, walk_place
 
 FRONT_END = live.HERE / "frontend"
 DIST = live.HERE / "dist"
@@ -83,8 +82,8 @@ def computed_here(session: Session) -> dict[str, object]:
     assert len(sample.codes) == len(session.codes), "only with all codes is the page's distance the session's"
     told = [line for line in library.directions_of(session) if line["kind"] != "unit" or line["unit"] in (0, 3)]
     known = {
-        **place.further_directions(session),
-        **{f"u{i}": place.unit_direction(session, i) for i in (0, 3)},
+        **walk_place.further_directions(session),
+        **{f"u{i}": walk_place.unit_direction(session, i) for i in (0, 3)},
     }
     found = session.distance(z)
     position = {int(index): at for at, index in enumerate(sample.indices)}

@@ -22,12 +22,11 @@ from PIL import Image
 from server import END_SECONDS, ROOT, await_health, free_port
 from starlette.applications import Starlette
 
-from aecore.session import onnx_cache, onnx_model
-from aecore.pictures import sheets
 from aecore.foundation.errors import AecoreError
-from app import cache
+from aecore.pictures import sheets
+from aecore.session import onnx_cache, onnx_model
+from app import cache, routes
 from app.live import blobs, library, models, tiles
-from app import routes
 
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -106,7 +105,7 @@ def test_a_decoder_comes_as_it_was_after_an_epoch(run_ids):
     session = cache.session(run_ids["variational"])
     epoch = session.snapshots[0]
     url = where(session.run_id, f"decoder-{epoch}")["url"]
-    assert url == f"/live/model/{export.exported(session, 'decoder', epoch=epoch).name}"
+    assert url == f"/live/model/{onnx_cache.exported(session, 'decoder', epoch=epoch).name}"
     assert models.address(session, "decoder", str(epoch)) == url != where(session.run_id, "decoder")["url"]
     for part in ("decoder-99999", "decoder-last", "encoder-0"):
         assert get(f"/live/model/{session.run_id}/{part}.json").status == 404

@@ -11,11 +11,12 @@ from PIL import Image
 from reading import OpenPage
 from streamlit.testing.v1 import AppTest
 
-from aecore.maps.spec import AtlasSpec, PanelSpec
 from aecore.foundation.errors import DataUnavailable
+from aecore.maps.spec import AtlasSpec, PanelSpec
 from app import cache
-from app.state import keys
 from app.live import blobs, maps
+from app.state import runs
+from app.state.maps import MAP_SCATTER, MAP_WIDGET
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -100,7 +101,7 @@ def test_a_link_with_nonsense_shows_the_usual_view(open_page: OpenPage, run_ids:
 def test_another_run_without_that_unit_falls_back_to_classes(open_page: OpenPage, run_ids: dict[str, str]) -> None:
     page = open_page("maps", run=run_ids["denoising"], colour="Unit 40 of the code")
     assert drawn(page)["legend"]["title"] == "Unit 40 of the code"
-    page.selectbox(key=keys.RUN_PICKER).select(run_ids["variational"]).run()
+    page.selectbox(key=runs.RUN_PICKER).select(run_ids["variational"]).run()
     assert drawn(healthy(page))["legend"]["title"] == "Class"
 
 
@@ -108,7 +109,7 @@ def test_a_selection_is_shown_with_its_classes(open_page: OpenPage, run_ids: dic
     run_id = run_ids["variational"]
     page = open_page("maps", run=run_id)
     zeros = np.flatnonzero(cache.atlas(run_id, AtlasSpec()).labels == 0)[:7].tolist()
-    page.session_state[keys.MAP_SCATTER] = {"selection": {"token": token(run_id), "indices": zeros, "count": 7}}
+    page.session_state[MAP_SCATTER] = {"selection": {"token": token(run_id), "indices": zeros, "count": 7}}
     assert "7 selected" in words(healthy(page.run()))
     assert "Classes: 0: 7." in words(page)
 
@@ -119,14 +120,14 @@ def test_a_selection_is_shown_with_its_classes(open_page: OpenPage, run_ids: dic
 )
 def test_a_selection_that_is_not_one_is_ignored(open_page: OpenPage, run_ids: dict[str, str], selection: Any) -> None:
     page = open_page("maps", run=run_ids["variational"])
-    page.session_state[keys.MAP_SCATTER] = {"selection": selection}
+    page.session_state[MAP_SCATTER] = {"selection": selection}
     assert "Draw a loop" in words(healthy(page.run()))
 
 
 def test_odd_indices_of_a_selection_are_left_out(open_page: OpenPage, run_ids: dict[str, str]) -> None:
     page = open_page("maps", run=run_ids["variational"])
     odd = [-1, 1000, 10**12, 2.5, "3", None, True, 4, 4]
-    page.session_state[keys.MAP_SCATTER] = {"selection": {"token": token(run_ids["variational"]), "indices": odd}}
+    page.session_state[MAP_SCATTER] = {"selection": {"token": token(run_ids["variational"]), "indices": odd}}
     assert "1 selected" in words(healthy(page.run()))
 
 
@@ -134,7 +135,7 @@ def test_odd_indices_of_a_selection_are_left_out(open_page: OpenPage, run_ids: d
 def test_an_odd_count_of_a_selection_is_what_there_is(open_page: OpenPage, run_ids: dict[str, str], count: Any) -> None:
     page = open_page("maps", run=run_ids["variational"])
     chosen = {"token": token(run_ids["variational"]), "indices": [3, 4], "count": count}
-    page.session_state[keys.MAP_SCATTER] = {"selection": chosen}
+    page.session_state[MAP_SCATTER] = {"selection": chosen}
     assert "2 selected" in words(healthy(page.run()))
 
 
@@ -142,9 +143,9 @@ def test_the_selected_images_go_to_another_page_as_they_are(open_page: OpenPage,
     run_id = run_ids["variational"]
     page = open_page("maps", run=run_id)
     atlas = cache.atlas(run_id, AtlasSpec())
-    page.session_state[keys.MAP_SCATTER] = {"selection": {"token": atlas.key, "indices": [3, 17, 41], "count": 3}}
+    page.session_state[MAP_SCATTER] = {"selection": {"token": atlas.key, "indices": [3, 17, 41], "count": 3}}
     page.run()
-    page.button(key=f"{state.MAP_WIDGET}denoise").click().run()
+    page.button(key=f"{MAP_WIDGET}denoise").click().run()
     healthy(page)
     sent = page.session_state["_uploads"]
     assert [upload.name for upload in sent] == [f"from-maps-{atlas.indices[i]}.png" for i in (3, 17, 41)]
@@ -158,7 +159,7 @@ def test_a_click_between_the_points_shows_what_is_made_there(open_page: OpenPage
     spot = {"token": token(run_id), "panel": "code", "x": 0.25, "y": -0.5}
     page.session_state["_map_spot"] = spot
     assert "Made, not found" in words(healthy(page.run()))
-    page.button(key=f"{state.MAP_WIDGET}from_here").click().run()
+    page.button(key=f"{MAP_WIDGET}from_here").click().run()
     healthy(page)
     atlas = cache.atlas(run_id, AtlasSpec())
     code = next(panel for panel in atlas.panels if panel.kind == "code")

@@ -11,11 +11,11 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from test_train import button, words
 
-from aecore.session import render
-from aecore.store import archive
 from aecore.foundation.errors import BadInput
-from aecore.store.figures import figures, number, short
+from aecore.session import render
 from aecore.session.session import Session
+from aecore.store import archive
+from aecore.store.figures import figures, number, short
 from aecore.store.store import RunStore
 from app import cache
 from app.views.runs.compare import comparable, first_choice
@@ -164,5 +164,5 @@ def test_exports_are_made_of_the_run_itself(own_home: Path, ids: dict[str, str])
     assert lines[0].split(",")[:3] == ["index", "class", "h0"]
     table = np.array([[float(number) for number in line.split(",")[2:]] for line in lines[1:]], np.float32)
     np.testing.assert_allclose(table, codes, rtol=1e-6)
-    with zipfile.ZipFile(io.BytesIO(archive.export_zip(RunStore(own_home), ids["denoising"]))) as archive:
-        assert "weights.safetensors" in archive.namelist()
+    with zipfile.ZipFile(io.BytesIO(archive.export_zip(RunStore(own_home), ids["denoising"]))) as packed:
+        assert "weights.safetensors" in packed.namelist()

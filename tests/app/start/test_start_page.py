@@ -11,8 +11,8 @@ from aecore.store.figures import FIGURES, STAGES, figures
 from aecore.store.store import RunStore
 from app import cache
 from app.state import keys
-from app.widgets.figures import name_of
 from app.views.start.run_card import PAGES, make_strip
+from app.widgets.figures import name_of
 
 
 def test_the_hero_shows_the_real_code(run_ids: dict[str, str], open_page: OpenPage) -> None:

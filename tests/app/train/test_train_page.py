@@ -12,19 +12,20 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from aecore.training import queue
-from aecore.model.config import PACKAGES, TrainingSettings
-from aecore.parts.datasets import Mnist
 from aecore.foundation.errors import DataUnavailable
+from aecore.model.config import PACKAGES, TrainingSettings
 from aecore.model.recipes import RECIPES
-from aecore.parts.contracts import Dataset
+from aecore.parts.data import Dataset
+from aecore.parts.datasets import Mnist
 from aecore.parts.registry import members
-from aecore.store.store import RunFolder, RunStore
-from aecore.training.trainer import train
-from app.widgets.settings_form import own_fields
-from app.widgets.curves import POINTS, thinned
+from aecore.store.folder import RunFolder
+from aecore.store.store import RunStore
+from aecore.training import queue
+from aecore.training.run import train
 from app.views.train.setup import OWN, dataset_kinds
 from app.views.train.watch import duration
+from app.widgets.curves import POINTS, thinned
+from app.widgets.settings_form import own_fields
 
 REPO = Path(__file__).parents[3]
 

@@ -12,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore.session.session import Session
-from app.views.walk import filters, place
+from app.live import walk_place
+from app.views.walk import filters
 
 SETTINGS: dict[str, Any] = {"dataset": "digits", "epochs": 2, "threads": 1}
 
@@ -83,16 +84,16 @@ def test_a_picked_filter_raises_its_unit_and_puts_it_back(
     gallery = session.gallery(4)
     code = session.encode(gallery.images[:1])[0]
     unit = int(session.filters().order[3])
-    place = place.Place(session, gallery, 0, code, code, code, {}, {}, code)
+    place = walk_place.Place(session, gallery, 0, code, code, code, {}, {}, code)
     filters.filters(place)
     assert len(taken["labels"]) == 48
     assert taken["labels"][3].startswith(f"unit {unit}: ")
     assert taken["chosen"] is None
     taken["pick"](3)
-    assert moves == [(unit, place.scale(unit).high)]
-    high = place.scale(unit).high
+    assert moves == [(unit, walk_place.scale(unit).high)]
+    high = walk_place.scale(unit).high
     there = session.moved(code, {unit: high})
-    filters.filters(place.Place(session, gallery, 0, code, code, code, {unit: high}, {}, there))
+    filters.filters(walk_place.Place(session, gallery, 0, code, code, code, {unit: high}, {}, there))
     assert taken["chosen"] == 3
     taken["pick"](3)
     assert moves[-1] == (unit, float(code[unit]))

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore.store.store import RunStore
-from app.state import keys
+from app.state import runs, uploads
 from app.widgets.run_picker import run_labels
 
 
@@ -33,24 +33,24 @@ def picture_error_of(page: AppTest) -> str:
 def test_the_first_run_is_opened_and_named_by_its_id_in_the_url(home: Path, open_page: OpenPage) -> None:
     page = open_page("denoise")
     assert not page.exception
-    assert page.query_params[keys.RUN] == page.selectbox(key=keys.RUN_PICKER).value
+    assert page.query_params[runs.RUN] == page.selectbox(key=runs.RUN_PICKER).value
 
 
 def test_the_run_of_the_url_is_opened(run_ids: dict[str, str], open_page: OpenPage) -> None:
     for run_id in run_ids.values():
-        assert open_page("denoise", run=run_id).selectbox(key=keys.RUN_PICKER).value == run_id
+        assert open_page("denoise", run=run_id).selectbox(key=runs.RUN_PICKER).value == run_id
 
 
 def test_choosing_a_run_changes_the_url_and_survives_changing_pages(
     run_ids: dict[str, str], open_page: OpenPage
 ) -> None:
     page = open_page("denoise", run=run_ids["denoising"])
-    page.selectbox(key=keys.RUN_PICKER).set_value(run_ids["variational"]).run()
-    assert page.query_params[keys.RUN] == run_ids["variational"]
+    page.selectbox(key=runs.RUN_PICKER).set_value(run_ids["variational"]).run()
+    assert page.query_params[runs.RUN] == run_ids["variational"]
     page.query_params.clear()
     page.switch_page("views/start/page.py").run()
-    assert page.selectbox(key=keys.RUN_PICKER).value == run_ids["variational"]
-    assert page.query_params[keys.RUN] == run_ids["variational"]
+    assert page.selectbox(key=runs.RUN_PICKER).value == run_ids["variational"]
+    assert page.query_params[runs.RUN] == run_ids["variational"]
 
 
 @pytest.mark.parametrize("name", ["start", "denoise"])
@@ -62,10 +62,10 @@ def test_an_unknown_run_is_answered_in_words_and_another_can_be_chosen(
     assert not page.exception
     assert "there is no run" in picture_error_of(page).lower()
     assert "<script>" not in picture_error_of(page)
-    page.selectbox(key=keys.RUN_PICKER).set_value(run_ids["denoising"]).run()
+    page.selectbox(key=runs.RUN_PICKER).set_value(run_ids["denoising"]).run()
     assert not page.exception
     assert not picture_error_of(page)
-    assert page.query_params[keys.RUN] == run_ids["denoising"]
+    assert page.query_params[runs.RUN] == run_ids["denoising"]
 
 
 def test_damaged_and_waiting_runs_are_not_offered_and_say_why(
@@ -82,7 +82,7 @@ def test_damaged_and_waiting_runs_are_not_offered_and_say_why(
         page = open_page("denoise", run=run_id)
         assert not page.exception
         assert words in picture_error_of(page)
-        assert not any(run_id in option for option in page.selectbox(key=keys.RUN_PICKER).options)
+        assert not any(run_id in option for option in page.selectbox(key=runs.RUN_PICKER).options)
 
 
 def test_runs_of_equal_name_can_be_told_apart(run_ids: dict[str, str]) -> None:
@@ -103,9 +103,9 @@ def test_own_images_are_kept_shown_and_forgotten(run_ids: dict[str, str], open_p
     assert not page.exception
     assert any("1 image kept" in element.value for element in page.markdown)
     assert "b.png: It is no picture" in drawn(page)
-    page.segmented_control(key=keys.SOURCE).set_value("dataset").run()
+    page.segmented_control(key=uploads.SOURCE).set_value("dataset").run()
     assert told(page, "live_denoise")["alt"].startswith("8 images:")
-    page.segmented_control(key=keys.SOURCE).set_value("yours").run()
+    page.segmented_control(key=uploads.SOURCE).set_value("yours").run()
     assert told(page, "live_denoise")["alt"].startswith("1 image:")
     page.switch_page("views/start/page.py").run()
     page.switch_page("views/denoise/page.py").run()
@@ -115,7 +115,7 @@ def test_own_images_are_kept_shown_and_forgotten(run_ids: dict[str, str], open_p
     assert not page.exception
 
 
-def state_uploads(page: AppTest) -> list[keys.Upload]:
+def state_uploads(page: AppTest) -> list[uploads.Upload]:
     return page.session_state["_uploads"]
 
 
@@ -123,12 +123,12 @@ def test_ink_on_paper_is_inverted_for_runs_of_light_digits(run_ids: dict[str, st
     for value, invert in ((255, True), (0, False)):
         page = open_page("denoise", run=run_ids["denoising"])
         page.file_uploader[0].upload("a.png", png(value)).run()
-        assert page.toggle(key=keys.INVERT).value is invert
+        assert page.toggle(key=uploads.INVERT).value is invert
 
 
 def test_own_gallery_is_the_bytes_as_shares_or_their_negative() -> None:
     from aecore.pictures.uploads import read_files
-    from aecore.session.session import own_gallery
+    from aecore.session.gallery import own_gallery
 
     intake = read_files([("a.png", png(51, (4, 4)))], (4, 4), 1)
     np.testing.assert_allclose(own_gallery(intake).images, 0.2, atol=1e-6)

@@ -3,15 +3,14 @@
 import streamlit as st
 
 from app import cache
-from app.live import walk
-from app.views.walk import place
+from app.live import walk, walk_place
 
 for column, name, run_id in zip(
     st.columns(2), ("one", "other"), ("digits-variational", "digits-undercomplete"), strict=True
 ):
     session = cache.session(run_id)
     gallery = cache.gallery(str(session.folder), run_id, 8)
-    place = place.read(session, gallery)
+    place = walk_place.read(session, gallery)
     with column, st.container(key=name):
         walk.stage(place, name)
         walk.units(place, name)

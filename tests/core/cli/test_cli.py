@@ -16,13 +16,13 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+from aecore.__main__ import main
 from aecore.cli import serve
 from aecore.foundation import metrics
-from aecore.training import trainer
-from aecore.__main__ import main
 from aecore.pictures.uploads import MAX_IMAGES
 from aecore.session.session import Session
 from aecore.store.store import RunStore
+from aecore.training import trainer
 from aecore.training.trainer import Stopped
 
 TINY = ["--set", "epochs=2", "--set", "backbone.widths=[8]", "--set", "code_dim=3", "--set", "training.threads=1"]

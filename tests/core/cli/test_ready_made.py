@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from aecore.maps import fit
 from aecore.cli import ready_made
+from aecore.maps import fit
 from aecore.maps.atlas import atlas
 from aecore.session.session import Session
 from aecore.store.store import RunStore

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 import aecore
+from aecore.foundation import geometry, metrics
+from aecore.foundation.errors import BadInput, DataUnavailable, Stopped
 from aecore.maps import atlas as atlases
 from aecore.maps import fit, shepard
-from aecore.foundation import geometry, metrics
 from aecore.maps.atlas import Atlas, atlas, precompute
-from aecore.maps.spec import AtlasSpec, PanelSpec
 from aecore.maps.colours import Colouring, colouring, colourings, palette
-from aecore.parts.embeddings import Umap
-from aecore.foundation.errors import BadInput, DataUnavailable, Stopped
-from aecore.parts.contracts import Embedding
+from aecore.maps.panel import EDGE
 from aecore.maps.poster import SIDE, panel_svg, poster, thumbnails
+from aecore.maps.spec import AtlasSpec, PanelSpec
+from aecore.parts.contracts import Embedding
+from aecore.parts.embeddings import Umap
 from aecore.parts.registry import make, members
 from aecore.session.session import Session
 from aecore.store.store import RunStore
@@ -109,7 +110,7 @@ def test_what_lies_beyond_a_map_is_drawn_at_its_edge(found: Atlas) -> None:
     far = found.codes[:1] + 1e4
     placed = found.place(found.pictures([0]), far)[2]
     assert placed.beyond.all()
-    assert np.abs(placed.places).max() < atlases.EDGE
+    assert np.abs(placed.places).max() < EDGE
 
 
 def test_images_of_another_size_are_refused(found: Atlas) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aecore.maps import fit, images
-from aecore.maps.atlas import Atlas, atlas, kept, most_images, quick
-from aecore.maps.spec import AtlasSpec, PanelSpec
 from aecore.foundation.errors import BadInput
 from aecore.foundation.files import write_arrays
-from aecore.parts.contracts import Data
+from aecore.maps import cache, fit, images
+from aecore.maps.atlas import Atlas, atlas
+from aecore.maps.plan import kept, most_images, quick
+from aecore.maps.spec import AtlasSpec, PanelSpec
+from aecore.parts.data import Data
 from aecore.session.session import Session
 
 Open = Callable[[str], Session]
@@ -82,15 +83,15 @@ def test_what_is_damaged_is_computed_anew(opened: Open, large: AtlasSpec, what: 
 
 
 def test_arrays_of_other_sizes_and_kinds_are_not_taken(large: AtlasSpec) -> None:
-    fit.keep_array("codes", ["a"], np.ones((7, 2), np.float32))
-    assert fit.kept_array("codes", ["a"], 7) is not None
-    assert fit.kept_array("codes", ["a"], 8) is None
-    assert fit.kept_array("codes", ["b"], 7) is None
+    cache.keep_array("codes", ["a"], np.ones((7, 2), np.float32))
+    assert cache.kept_array("codes", ["a"], 7) is not None
+    assert cache.kept_array("codes", ["a"], 8) is None
+    assert cache.kept_array("codes", ["b"], 7) is None
     (path,) = folder().iterdir()
     write_arrays(path, {"codes": np.ones((7, 2), np.float16)})
-    assert fit.kept_array("codes", ["a"], 7) is None
+    assert cache.kept_array("codes", ["a"], 7) is None
     write_arrays(path, {"other": np.ones((7, 2), np.float32)})
-    assert fit.kept_array("codes", ["a"], 7) is None
+    assert cache.kept_array("codes", ["a"], 7) is None
 
 
 def test_what_is_kept_is_bounded(opened: Open, large: AtlasSpec, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
-from aecore.maps import fit
 from aecore.foundation import geometry, metrics
-from aecore.parts.embeddings import CodeMap, Mds, Pca, Umap
 from aecore.foundation.errors import BadInput, Stopped
+from aecore.maps import align, cache, fit
+from aecore.maps.quality import MOST_CURVED, MOST_MEASURED, curves, readings
 from aecore.parts.contracts import Embedding
+from aecore.parts.embeddings import CodeMap, Mds, Pca, Umap
 from aecore.parts.registry import make, members
 
 UMAP = pytest.mark.skipif(not Umap.installed(), reason="umap-learn, an extra, is not installed")
@@ -46,7 +47,7 @@ def test_every_map_is_measured_against_the_pixels(kind, digits):
     assert result.quality["trustworthiness_k"] == 5
     assert result.quality["knn_accuracy"] == metrics.knn_accuracy(result.coordinates, labels)
     assert result.seconds > 0
-    said = fit.readings(result.quality)
+    said = readings(result.quality)
     assert {"stress_1", "trustworthiness", "knn_accuracy"} <= set(said) <= set(result.quality)
     assert all(text.endswith(".") for text in said.values())
 
@@ -64,7 +65,7 @@ def test_maps_with_a_way_back_say_how_far_it_leads_from_the_pixels(digits):
     theirs = sklearn.decomposition.PCA(2, svd_solver="full").fit(x.astype(np.float64))
     residual = x - theirs.inverse_transform(theirs.transform(x))
     assert pca == pytest.approx((residual**2).sum(1).mean(), rel=1e-4)
-    assert "squared error" in fit.readings({"reconstruction_sse": pca})["reconstruction_sse"].lower()
+    assert "squared error" in readings({"reconstruction_sse": pca})["reconstruction_sse"].lower()
     codes = x[:, [20, 21]]
 
     def decode(given):
@@ -78,10 +79,10 @@ def test_maps_with_a_way_back_say_how_far_it_leads_from_the_pixels(digits):
 
 def test_a_map_that_is_stopped_is_not_kept(digits, places):
     with pytest.raises(Stopped):
-        fit.cached_map(Mds(), digits[0], should_stop=lambda: True)
+        cache.cached_map(Mds(), digits[0], should_stop=lambda: True)
     assert not places[1].exists()
     heard = []
-    fit.cached_map(Mds(), digits[0], progress=heard.append)
+    cache.cached_map(Mds(), digits[0], progress=heard.append)
     assert heard == sorted(heard)
 
 
@@ -93,26 +94,26 @@ def test_maps_of_very_few_points_leave_out_what_has_no_meaning(kind, n, digits):
     assert all(np.isfinite(value) for value in quality.values())
     assert ("trustworthiness" in quality) == (n >= 3)
     assert ("knn_accuracy" in quality) == (n >= 2)
-    fit.readings(quality)
-    assert fit.curves(x[:n], np.zeros((n, 2)), labels[:n]).ks == ((1,) if n == 3 else ())
+    readings(quality)
+    assert curves(x[:n], np.zeros((n, 2)), labels[:n]).ks == ((1,) if n == 3 else ())
 
 
 def test_curves_meet_the_figures_and_are_bounded(digits):
     x, labels = digits
     made = fit.fit_map(Pca(), x, labels=labels)
-    found = fit.curves(x, made.coordinates, labels, most=len(x))
+    found = curves(x, made.coordinates, labels, most=len(x))
     at = found.ks.index(made.quality["trustworthiness_k"])
     assert found.trustworthiness[at] == pytest.approx(made.quality["trustworthiness"], abs=1e-4)  # pictures have ties
     assert found.continuity[at] == pytest.approx(made.quality["continuity"], abs=1e-4)
-    assert fit.curves(x, made.coordinates).knn_accuracy is None
+    assert curves(x, made.coordinates).knn_accuracy is None
     many = np.random.default_rng(0).random((3000, 3)).astype(np.float32)
-    assert fit.curves(many, many[:, :2]).n == fit.MOST_CURVED
+    assert curves(many, many[:, :2]).n == MOST_CURVED
 
 
 def test_large_maps_are_measured_on_a_part(digits):
-    x = np.random.default_rng(0).random((fit.MOST_MEASURED + 500, 3)).astype(np.float32)
-    chosen = list(geometry.evenly(len(x), fit.MOST_MEASURED))
-    assert len(set(chosen)) == fit.MOST_MEASURED
+    x = np.random.default_rng(0).random((MOST_MEASURED + 500, 3)).astype(np.float32)
+    chosen = list(geometry.evenly(len(x), MOST_MEASURED))
+    assert len(set(chosen)) == MOST_MEASURED
     assert (chosen[0], chosen[-1]) == (0, len(x) - 1)
     result = fit.fit_map(Pca(), x)
     assert result.quality["stress_1"] == metrics.stress_1(geometry.distances(x[chosen]), result.coordinates[chosen])
@@ -134,7 +135,7 @@ def test_an_alignment_moves_new_points_along_and_survives_collapsed_maps():
     rng = np.random.default_rng(0)
     reference = rng.standard_normal((9, 2)).astype(np.float32)
     turned = (reference @ np.array([[0, 2], [-2, 0]]) + 1).astype(np.float32)
-    found = fit.alignment(reference[:6], turned[:6])
+    found = align.alignment(reference[:6], turned[:6])
     np.testing.assert_allclose(found.apply(turned[6:]), reference[6:], atol=1e-5)
     collapsed = fit.procrustes(reference, np.zeros((9, 2), np.float32))
     np.testing.assert_allclose(collapsed, np.tile(reference.mean(0), (9, 1)), atol=1e-6)
@@ -146,9 +147,9 @@ def test_a_kept_map_comes_back_whole(kind, digits, places, monkeypatch):
     x, labels = digits
     codes, new = x[:, 10:13], x[5:9, 10:13]
     embedding = make("embeddings", Embedding, kind)
-    first = fit.cached_map(embedding, x, codes, labels)
+    first = cache.cached_map(embedding, x, codes, labels)
     monkeypatch.setattr(fit, "fit_map", lambda *_: pytest.fail("fitted again"))
-    again = fit.cached_map(embedding, x, codes, labels)
+    again = cache.cached_map(embedding, x, codes, labels)
     assert (again.quality, again.seconds) == (first.quality, first.seconds)
     np.testing.assert_array_equal(again.coordinates, first.coordinates)
     new = new if embedding.uses_codes else x[5:9]
@@ -159,11 +160,11 @@ def test_a_kept_map_comes_back_whole(kind, digits, places, monkeypatch):
 def test_what_ships_is_found_first_and_never_written(digits, places):
     shipped, own = places
     x, _ = digits
-    fit.cached_map(Pca(), x, folder=shipped)
+    cache.cached_map(Pca(), x, folder=shipped)
     before = {path: path.read_bytes() for path in shipped.iterdir()}
-    fit.cached_map(Pca(), x)
+    cache.cached_map(Pca(), x)
     assert not own.exists()
-    fit.cached_map(Pca(), x[:50])
+    cache.cached_map(Pca(), x[:50])
     assert len(list(own.iterdir())) == 1
     assert {path: path.read_bytes() for path in shipped.iterdir()} == before
 
@@ -171,23 +172,23 @@ def test_what_ships_is_found_first_and_never_written(digits, places):
 def test_the_key_changes_with_all_that_matters_and_nothing_else(digits):
     x, labels = digits
     codes = x[:, :3]
-    base = fit.map_key(Mds(), x, codes, labels)
-    assert base == fit.map_key(Mds(), x.copy(), codes + 1, labels)
+    base = cache.map_key(Mds(), x, codes, labels)
+    assert base == cache.map_key(Mds(), x.copy(), codes + 1, labels)
     others = [
-        fit.map_key(Mds(max_iterations=7), x, codes, labels),
-        fit.map_key(Mds(distance="cosine"), x, codes, labels),
-        fit.map_key(Pca(), x, codes, labels),
-        fit.map_key(Mds(), x[::-1], codes, labels),
-        fit.map_key(Mds(), x.reshape(-1, 32)),
-        fit.map_key(Mds(), x, codes, None),
-        fit.map_key(CodeMap(), x, codes, labels),
-        fit.map_key(CodeMap(), x, codes + 1, labels),
+        cache.map_key(Mds(max_iterations=7), x, codes, labels),
+        cache.map_key(Mds(distance="cosine"), x, codes, labels),
+        cache.map_key(Pca(), x, codes, labels),
+        cache.map_key(Mds(), x[::-1], codes, labels),
+        cache.map_key(Mds(), x.reshape(-1, 32)),
+        cache.map_key(Mds(), x, codes, None),
+        cache.map_key(CodeMap(), x, codes, labels),
+        cache.map_key(CodeMap(), x, codes + 1, labels),
     ]
     assert len({base, *others}) == len(others) + 1
-    assert fit.map_key(Mds(dimensions=2, seed=0), x, codes, labels) == base, "a default is the same when it is said"
-    named = fit.map_key(CodeMap(), x, codes, labels, ["data", "weights"])
-    assert named == fit.map_key(CodeMap(), x, codes + 1e-6, labels, ["data", "weights"])
-    assert named != fit.map_key(CodeMap(), x, codes, labels, ["data", "other weights"])
+    assert cache.map_key(Mds(dimensions=2, seed=0), x, codes, labels) == base, "a default is the same when it is said"
+    named = cache.map_key(CodeMap(), x, codes, labels, ["data", "weights"])
+    assert named == cache.map_key(CodeMap(), x, codes + 1e-6, labels, ["data", "weights"])
+    assert named != cache.map_key(CodeMap(), x, codes, labels, ["data", "other weights"])
 
 
 def rewritten(path, **changes):
@@ -206,20 +207,20 @@ def rewritten(path, **changes):
         lambda path: b"\x80\x04pickle",
         lambda path: safetensors.numpy.save({"coordinates": np.zeros((120, 2), np.float32)}),
         lambda path: safetensors.numpy.save({"coordinates": np.zeros((120, 2), np.float32)}, metadata={"map": "{"}),
-        lambda path: rewritten(path, format=fit.FORMAT + 1),
+        lambda path: rewritten(path, format=cache.FORMAT + 1),
         lambda path: rewritten(path, quality=[1]),
     ],
     ids=["empty", "truncated", "foreign", "no header", "broken header", "newer format", "odd header"],
 )
 def test_a_damaged_file_is_computed_anew(damage, digits, places):
     x, _ = digits
-    first = fit.cached_map(Pca(), x)
+    first = cache.cached_map(Pca(), x)
     (path,) = places[1].iterdir()
     path.write_bytes(damage(path))
-    again = fit.cached_map(Pca(), x)
+    again = cache.cached_map(Pca(), x)
     assert again.quality == first.quality
     (path,) = places[1].iterdir()
-    assert json.loads(safetensors.safe_open(path, framework="np").metadata()["map"])["format"] == fit.FORMAT
+    assert json.loads(safetensors.safe_open(path, framework="np").metadata()["map"])["format"] == cache.FORMAT
 
 
 def test_a_full_disk_costs_only_the_keeping(digits, places, monkeypatch):
@@ -228,19 +229,19 @@ def test_a_full_disk_costs_only_the_keeping(digits, places, monkeypatch):
 
     monkeypatch.setattr(fit.Path, "write_bytes", full)
     x, _ = digits
-    assert len(fit.cached_map(Pca(), x).coordinates) == 120
+    assert len(cache.cached_map(Pca(), x).coordinates) == 120
     assert list(places[1].iterdir()) == []
 
 
 def test_the_cache_is_bounded_and_the_longest_unused_goes_first(digits, places, monkeypatch):
     x, _ = digits
     for n in (60, 70, 80):
-        fit.cached_map(Pca(), x[:n])
-        name = fit.map_key(Pca(), x[:n]) + ".safetensors"
+        cache.cached_map(Pca(), x[:n])
+        name = cache.map_key(Pca(), x[:n]) + ".safetensors"
         os.utime(places[1] / name, (n, n))
     size = sum(path.stat().st_size for path in places[1].iterdir())
-    fit.cached_map(Pca(), x[:60])
+    cache.cached_map(Pca(), x[:60])
     monkeypatch.setattr(fit, "CACHE_BYTES", size + 400)
-    fit.cached_map(Pca(), x[:90])
+    cache.cached_map(Pca(), x[:90])
     kept = {path.name for path in places[1].iterdir()}
-    assert kept == {fit.map_key(Pca(), x[:n]) + ".safetensors" for n in (60, 80, 90)}
+    assert kept == {cache.map_key(Pca(), x[:n]) + ".safetensors" for n in (60, 80, 90)}

@@ -14,11 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aecore.maps import queue
-from aecore.maps.atlas import atlas, kept
-from aecore.maps.spec import AtlasSpec, PanelSpec
 from aecore.foundation.errors import BadInput
+from aecore.maps import queue
+from aecore.maps.atlas import atlas
+from aecore.maps.plan import kept
 from aecore.maps.queue import MapJob, MapJobs
+from aecore.maps.spec import AtlasSpec, PanelSpec
 from aecore.session.session import Session
 from aecore.store.store import RunStore
 

@@ -45,7 +45,9 @@ def test_stress_is_the_mean_of_the_distortions(seed, scale):
     x, y = some(20, seed)
     own = distortion(x, scale * y)
     weights = (geometry.distances(y) ** 2).sum(1)
-    assert np.sqrt((own**2 * weights).sum() / weights.sum()) == pytest.approx(metrics.stress_1(geometry.distances(x), y))
+    assert np.sqrt((own**2 * weights).sum() / weights.sum()) == pytest.approx(
+        metrics.stress_1(geometry.distances(x), y)
+    )
 
 
 def test_the_point_that_is_misplaced_is_the_most_distorted():

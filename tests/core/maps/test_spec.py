@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aecore.foundation.errors import BadInput
 from aecore.maps.spec import MOST_IMAGES, AtlasSpec, PanelSpec
 from aecore.parts.embeddings import CodeMap, Mds, Pca, Tsne, Umap
-from aecore.foundation.errors import BadInput
 
 EMBEDDINGS = st.one_of(
     st.builds(Pca, dimensions=st.sampled_from([2, 3])),

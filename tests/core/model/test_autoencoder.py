@@ -6,10 +6,10 @@ import torch
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
+from aecore.model.autoencoder import build
 from aecore.model.config import with_settings
 from aecore.model.recipes import recipe
 from aecore.parts.loading import load_data
-from aecore.model.autoencoder import build
 from aecore.training.trainer import Trainer
 
 

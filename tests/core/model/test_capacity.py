@@ -6,11 +6,12 @@ import torch
 
 from aecore.foundation import metrics
 from aecore.model.config import with_settings
-from aecore.parts.datasets import Digits
 from aecore.model.recipes import recipe
+from aecore.parts.datasets import Digits
 from aecore.parts.loading import load_data
 from aecore.session.session import Session
-from aecore.training.trainer import Trainer, train
+from aecore.training.run import train
+from aecore.training.trainer import Trainer
 
 
 def copied_noise(**change: object) -> float:

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aecore.parts.backbones import Linear
-from aecore.model.config import FORMAT, PACKAGES, RunConfig, TrainingSettings, parse, with_settings
 from aecore.foundation.errors import BadSettings
-from aecore.parts.contracts import Dataset
+from aecore.model.config import FORMAT, PACKAGES, RunConfig, TrainingSettings, parse, with_settings
+from aecore.parts.backbones import Linear
+from aecore.parts.data import Dataset
 from aecore.parts.registry import members
 from aecore.store.store import RunStore
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 import aecore
+from aecore.foundation.errors import BadInput
 from aecore.model import generative
 from aecore.model.analysis import COLLAPSED
-from aecore.model.config import parse
-from aecore.foundation.errors import BadInput
 from aecore.model.autoencoder import build
+from aecore.model.config import parse
 from aecore.parts.contracts import Batch
 from aecore.session.session import MAX_IMAGES, Session
-from aecore.training.trainer import train
+from aecore.training.run import train
 
 
 @pytest.fixture

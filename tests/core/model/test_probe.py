@@ -7,12 +7,12 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from aecore.foundation.errors import BadInput
 from aecore.model import probe
+from aecore.model.autoencoder import build
 from aecore.parts.corruptions import Masking, NoCorruption
 from aecore.parts.datasets import Digits
-from aecore.foundation.errors import BadInput
 from aecore.parts.loading import load_data
-from aecore.model.autoencoder import build
 
 CLEAN = NoCorruption()
 

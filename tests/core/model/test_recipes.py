@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import aecore
-from aecore.model.config import RunConfig, parse, with_settings
 from aecore.foundation.errors import BadSettings
+from aecore.model.config import RunConfig, parse, with_settings
 from aecore.model.recipes import RECIPES, Recipe, recipe, suggested_epochs
 from aecore.session.session import Session
 from aecore.store.store import RunStore
-from aecore.training.trainer import train
+from aecore.training.run import train
 
 TINY = {"dataset": "digits", "epochs": 2, "code_dim": 5, "threads": 1}
 """For all recipes: code_dim where 1,000 units would take long."""

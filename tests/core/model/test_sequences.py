@@ -6,15 +6,15 @@ import torch
 from sklearn.linear_model import Ridge
 from torch import nn
 
+from aecore.foundation.errors import BadInput, BadSettings
+from aecore.model.autoencoder import build
 from aecore.parts.backbones import Gru, Transformer
 from aecore.parts.backbones.gru import GruCell
 from aecore.parts.backbones.transformer import UNSEEN, Block, to_patches
+from aecore.parts.contracts import Batch
 from aecore.parts.corruptions import Patches, Rows
-from aecore.foundation.errors import BadInput, BadSettings
-from aecore.model.autoencoder import build
 from aecore.parts.networks import first_rows
 from aecore.parts.objectives import Continuation, MaskedReconstruction, Reconstruction
-from aecore.parts.contracts import Batch
 from aecore.session.session import Session
 from aecore.store.store import RunStore
 from aecore.training.trainer import Trainer

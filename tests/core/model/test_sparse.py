@@ -9,17 +9,18 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, kl_divergence
 
-from aecore.model import activity
-from aecore.parts.backbones import Conv, Dictionary, Mlp
 from aecore.foundation.errors import BadInput, BadSettings
-from aecore.model.filters import draws
+from aecore.model import activity
 from aecore.model.autoencoder import build
+from aecore.model.filters import draws
+from aecore.parts.backbones import Conv, Dictionary, Mlp
+from aecore.parts.contracts import Batch, Code, Encoder
 from aecore.parts.objectives import Contractive, PredictiveSparse, SparseKL, SparseL1, TopK
 from aecore.parts.objectives.contractive import along
-from aecore.parts.contracts import Batch, Code, Encoder
-from aecore.session.session import Session
 from aecore.parts.sparse_coding import energy
-from aecore.training.trainer import Trainer, train
+from aecore.session.session import Session
+from aecore.training.run import train
+from aecore.training.trainer import Trainer
 
 ONE_LAYER = {"kind": "mlp", "widths": []}
 PREDICTIVE: dict[str, Any] = {

@@ -21,8 +21,9 @@ from aecore.parts.contracts import (
     Procedure,
 )
 from aecore.session.session import Session
-from aecore.store.store import RunFolder
-from aecore.training.trainer import Trainer, train
+from aecore.store.folder import RunFolder
+from aecore.training.run import train
+from aecore.training.trainer import Trainer
 
 # --- an encoder that uses the mask
 

@@ -14,12 +14,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aecore.parts.datasets import Digits, FashionMnist, Folder, Mnist, Npz, Olivetti, Patterns, Shapes, _downloads, olivetti
+from aecore.foundation.errors import BadInput, DataUnavailable
+from aecore.parts.data import SPLITS, Data, Dataset, Progress
+from aecore.parts.datasets import (
+    Digits,
+    FashionMnist,
+    Folder,
+    Mnist,
+    Npz,
+    Olivetti,
+    Patterns,
+    Shapes,
+    _downloads,
+    olivetti,
+)
 from aecore.parts.datasets._split import divide
 from aecore.parts.datasets.patterns import oklab_to_linear_rgb, oklch_to_oklab
-from aecore.foundation.errors import BadInput, DataUnavailable
 from aecore.parts.loading import DataCache, load_data
-from aecore.parts.contracts import SPLITS, Data, Dataset, Progress
 from aecore.parts.registry import make, members
 
 REAL_MNIST = os.environ.get("AECORE_MNIST", "")

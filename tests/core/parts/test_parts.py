@@ -9,18 +9,19 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Categorical, Normal, kl_divergence
 
-from aecore.parts.backbones import Conv, Linear, Mlp
-from aecore.model.config import PACKAGES, TrainingSettings
-from aecore.parts.corruptions import GaussianNoise, Masking, Patches, Rows, SaltAndPepper
 from aecore.foundation.errors import BadSettings
+from aecore.model.autoencoder import build
+from aecore.model.config import PACKAGES, TrainingSettings
+from aecore.parts.backbones import Conv, Linear, Mlp
+from aecore.parts.contracts import Batch, Embedding, Encoder, Sampler
+from aecore.parts.corruptions import GaussianNoise, Masking, Patches, Rows, SaltAndPepper
+from aecore.parts.data import Part
 from aecore.parts.likelihoods import Bernoulli as BernoulliOutput
 from aecore.parts.likelihoods import Categorical as CategoricalOutput
 from aecore.parts.likelihoods import Gaussian as GaussianOutput
 from aecore.parts.likelihoods.gaussian import LEAST_VARIANCE
-from aecore.model.autoencoder import build
 from aecore.parts.networks import ACTIVATIONS
 from aecore.parts.objectives import Contractive, SparseL1, Variational
-from aecore.parts.contracts import Batch, Embedding, Encoder, Part, Sampler
 from aecore.parts.registry import make, members
 
 REGISTRIES = {**dict(PACKAGES.values()), "embeddings": Embedding, "samplers": Sampler}

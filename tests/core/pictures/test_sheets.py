@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageSequence
 
-from aecore.pictures import sheets
 from aecore.foundation.errors import BadInput
+from aecore.pictures import sheets
 
 
 def images(n, c=1, h=4, w=5, seed=0):

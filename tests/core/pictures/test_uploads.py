@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aecore.pictures import uploads
 from aecore.parts.datasets import Npz
-from aecore.pictures import reading
-from aecore.pictures.uploads import Intake, read_files, save_npz
+from aecore.parts.datasets.npz import save_npz
+from aecore.pictures import reading, uploads
+from aecore.pictures.uploads import Intake, read_files
 
 GREY, COLOUR = 1, 3
 
@@ -228,7 +228,7 @@ def test_number_is_bounded_before_decoding(monkeypatch: pytest.MonkeyPatch):
     taken = read_files([("z", zipped({f"{n}.png": PNG for n in range(uploads.MAX_IMAGES + 3)}))], (8, 8), GREY)
     assert len(taken.images) == len(decoded) == uploads.MAX_IMAGES
     assert taken.refused == (
-        (f"{intake.MAX_IMAGES}.png", "It and all that follow: at most 2000 pictures are taken at once."),
+        (f"{uploads.MAX_IMAGES}.png", "It and all that follow: at most 2000 pictures are taken at once."),
     )
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from aecore.session.classifier import Network, fine_tune
 from aecore.foundation.errors import BadInput
+from aecore.session.classifier import Network, fine_tune
 from aecore.session.session import Session
-from aecore.training.trainer import train
+from aecore.training.run import train
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from aecore.session import describe
 from aecore.parts.datasets import patterns, shapes
+from aecore.session import describe
 
 N = 8
 OPPOSITES = {m.more: m.less for m in describe.MEASURES} | {m.less: m.more for m in describe.MEASURES}

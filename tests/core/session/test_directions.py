@@ -13,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
-from aecore.model import analysis
-from aecore.session import describe, directions
 from aecore.cli import ready_made
 from aecore.foundation.errors import BadInput
 from aecore.foundation.files import read_arrays
+from aecore.model import analysis
+from aecore.session import describe, directions
 from aecore.session.neighbourhood import neighbourhood
 from aecore.session.session import Session
-from aecore.store.store import RunFolder, RunStore
-from aecore.training.trainer import train
+from aecore.store.folder import RunFolder
+from aecore.store.store import RunStore
+from aecore.training.run import train
 
 WORDS = {word for m in describe.MEASURES for word in (m.more, m.less)} | set(describe.COLOURS)
 ALL = (directions.units, directions.principal, directions.attributes)

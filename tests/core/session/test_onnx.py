@@ -14,16 +14,18 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from aecore.session import onnx_cache, onnx_model
 from aecore.foundation import metrics
-from aecore.model.config import PACKAGES, parse
 from aecore.foundation.errors import AecoreError, BadInput
-from aecore.model.recipes import RECIPES
 from aecore.model.autoencoder import build
-from aecore.parts.contracts import Corruption, Shape
+from aecore.model.config import PACKAGES, parse
+from aecore.model.recipes import RECIPES
+from aecore.parts.contracts import Corruption
+from aecore.parts.data import Shape
 from aecore.parts.registry import members
+from aecore.session import onnx_cache, onnx_model
 from aecore.session.session import Session
-from aecore.store.store import RunFolder, RunStore
+from aecore.store.folder import RunFolder
+from aecore.store.store import RunStore
 
 BAR = 1e-4
 """Largest difference of a picture in [0, 1]; of other numbers where they are above 1, as a share of them."""

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import aecore
-from aecore.pictures import sheets
 from aecore.foundation.errors import BadInput
-from aecore.session.session import Scale, Session
+from aecore.pictures import sheets
+from aecore.session.scale import Scale
+from aecore.session.session import Session
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from aecore.parts.corruptions import NoCorruption
 from aecore.foundation.errors import BadInput, DataUnavailable, RunUnavailable
-from aecore.parts.contracts import Sampler
 from aecore.foundation.geometry import stratified
+from aecore.parts.contracts import Sampler
+from aecore.parts.corruptions import NoCorruption
 from aecore.parts.registry import members
 from aecore.session.session import Session
-from aecore.store.store import RunFolder
-from aecore.training.trainer import train
+from aecore.store.folder import RunFolder
+from aecore.training.run import train
 
 SAMPLERS = list(members("samplers", Sampler))
 

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from aecore.store import archive
-from aecore.model.config import with_settings
-from aecore.parts.datasets import Npz
 from aecore.foundation.errors import AecoreError, BadInput, DataUnavailable
-from aecore.pictures.uploads import save_npz
+from aecore.model.config import with_settings
 from aecore.model.recipes import recipe
+from aecore.parts.datasets import Npz
+from aecore.parts.datasets.npz import save_npz
 from aecore.session.session import Session
-from aecore.store.store import RunFolder, RunStore
-from aecore.training.trainer import train
+from aecore.store import archive
+from aecore.store.folder import RunFolder
+from aecore.store.store import RunStore
+from aecore.training.run import train
 
 Members = dict[str, bytes]
 
@@ -38,16 +39,16 @@ def elsewhere(tmp_path: Path) -> RunStore:
 
 
 def unpack(data: bytes) -> Members:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
 
 
 def pack(members: Members, comment: bytes = b"") -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.comment = comment
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.comment = comment
         for name, content in members.items():
-            archive.writestr(name, content)
+            packed.writestr(name, content)
     return out.getvalue()
 
 
@@ -230,8 +231,8 @@ def test_hostile_archives_are_refused(
 
 def test_damaged_content_is_refused(trained: tuple[RunStore, str], elsewhere: RunStore) -> None:
     data = bytearray(archive.export_zip(*trained))
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        entry = archive.getinfo("weights.safetensors")
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        entry = packed.getinfo("weights.safetensors")
     data[entry.header_offset + 500] ^= 255
     with pytest.raises(BadInput, match="damaged inside"):
         archive.import_zip(elsewhere, bytes(data))
@@ -240,8 +241,8 @@ def test_damaged_content_is_refused(trained: tuple[RunStore, str], elsewhere: Ru
 
 def test_a_file_twice_is_refused(trained: tuple[RunStore, str], elsewhere: RunStore) -> None:
     out = io.BytesIO(archive.export_zip(*trained))
-    with zipfile.ZipFile(out, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
-        archive.writestr("config.json", b"{}")
+    with zipfile.ZipFile(out, "a") as packed, pytest.warns(UserWarning, match="Duplicate"):
+        packed.writestr("config.json", b"{}")
     with pytest.raises(BadInput, match="twice"):
         archive.import_zip(elsewhere, out.getvalue())
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from aecore.store.figures import FIGURES, STAGES, figures, number, short, stages
-from aecore.store.store import Status
+from aecore.store.folder import Status
 
 
 def test_every_figure_says_what_it_means():

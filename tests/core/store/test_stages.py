@@ -12,14 +12,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from aecore.training import queue
-from aecore.model.config import RunConfig, parse
 from aecore.foundation.errors import BadInput, BadSettings
 from aecore.foundation.files import read_arrays
+from aecore.model.config import RunConfig, parse
 from aecore.session.session import Session
+from aecore.store.folder import RunFolder
 from aecore.store.stages import stages
-from aecore.store.store import LOST, RESUME_LIMIT, RESUMES, RunFolder, RunStore
-from aecore.training.trainer import Progress, Stopped, Trainer, train
+from aecore.store.store import LOST, RESUME_LIMIT, RESUMES, RunStore
+from aecore.training import queue
+from aecore.training.run import train
+from aecore.training.trainer import Progress, Stopped, Trainer
 
 REPO = Path(__file__).parents[3]
 ENV = {"PYTHONPATH": str(REPO)}

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from aecore.foundation.errors import AecoreError, BadInput, RunUnavailable
 from aecore.foundation.files import read_arrays, write_arrays, write_atomic
 from aecore.session.session import Session
-from aecore.store.store import LOST, MAX_JSON_BYTES, TRASH_LIMIT, RunFolder, RunStore
+from aecore.store.folder import MAX_JSON_BYTES, RunFolder
+from aecore.store.store import LOST, TRASH_LIMIT, RunStore
 
 
 @pytest.fixture
@@ -443,7 +444,8 @@ def test_a_process_killed_while_training_leaves_every_other_run_whole(copied, co
     config = configure(training={"epochs": 5000})
     run_id = store.create(config)
     code = (
-        "import sys; from pathlib import Path; from aecore.store.store import RunStore; from aecore.training.trainer import train;"
+        "import sys; from pathlib import Path; from aecore.store.store import RunStore;"
+        "from aecore.training.run import train;"
         "s = RunStore(Path(sys.argv[1]), Path('none')); train(s.info(sys.argv[2]).config, s, run_id=sys.argv[2])"
     )
     child = subprocess.Popen([sys.executable, "-c", code, str(store.root), run_id])

@@ -5,12 +5,13 @@ import pytest
 import torch
 from scipy import stats
 
-from aecore.model.config import parse
-from aecore.parts.corruptions import Masking, SaltAndPepper
 from aecore.foundation.errors import BadSettings
 from aecore.foundation.files import read_arrays
+from aecore.model.config import parse
+from aecore.parts.corruptions import Masking, SaltAndPepper
 from aecore.parts.optimiser import AdamW
-from aecore.training.trainer import SMALL, Trainer, train
+from aecore.training.run import train
+from aecore.training.trainer import SMALL, Trainer
 
 # --- the optimiser
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from aecore.model.device import threads
 from aecore.training.program import SHARED, Operation, Program, program
 from aecore.training.replay import _Writer
-from aecore.training.trainer import threads
 
 
 def written(work) -> tuple[list[Operation], Program]:

@@ -15,12 +15,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 import aecore
-from aecore.training import trainer
-from aecore.session.classifier import fine_tune
+from aecore.model import device
 from aecore.model.config import RunConfig, with_settings
 from aecore.model.recipes import RECIPES
 from aecore.parts.loading import load_data
 from aecore.parts.objectives import Reconstruction
+from aecore.session.classifier import fine_tune
+from aecore.training import trainer
 from aecore.training.replay import MEMORY, WARM, Recorded
 from aecore.training.trainer import Trainer
 
@@ -170,7 +171,7 @@ def test_every_recipe_learns_the_same_on_the_processor_to_rounding(name, kept):
     small = 30 if name in ("sequence", "masked_autoencoder") else 200  # longer steps would keep too much memory
     config = short(name, batch_size=small)
     losses, weights, _ = plainly(config)
-    with trainer.threads(1):
+    with device.threads(1):
         found_losses, found, trainer = outcome(config)
     torch.testing.assert_close(torch.tensor(found_losses), torch.tensor(losses), rtol=1e-5, atol=0)
     torch.testing.assert_close(found, weights, rtol=0, atol=1e-4)

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from aecore.model.config import with_settings
 from aecore.foundation.errors import BadInput, DataUnavailable
 from aecore.foundation.files import read_arrays
+from aecore.model.config import with_settings
+from aecore.parts.contracts import Objective
+from aecore.parts.data import Data
 from aecore.parts.loading import load_data
-from aecore.parts.contracts import Data, Objective
 from aecore.pictures.sheets import HIDDEN
 from aecore.session.session import Session
-from aecore.store.store import RunFolder
-from aecore.training.trainer import Diverged, Progress, Stopped, Trainer, learning_rate, outlook, train
+from aecore.store.folder import RunFolder
+from aecore.training.run import outlook, train
+from aecore.training.trainer import Diverged, Progress, Stopped, Trainer, learning_rate
 
 
 def weights(store, run_id):

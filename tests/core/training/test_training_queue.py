@@ -18,15 +18,17 @@ import psutil
 import pytest
 
 from aecore.foundation import files
-from aecore.training import queue
-from aecore.store import store as store_module
-from aecore.model.config import RunConfig, with_settings
 from aecore.foundation.errors import BadInput, DataUnavailable, RunUnavailable
+from aecore.model.config import RunConfig, with_settings
 from aecore.model.recipes import recipe
-from aecore.parts.contracts import Data, Dataset, Progress
+from aecore.parts.data import Data, Dataset, Progress
+from aecore.parts.datasets.download import Download
 from aecore.session.session import Session
-from aecore.store.store import LOST, RunFolder, RunStore
-from aecore.training.trainer import train
+from aecore.store import store as store_module
+from aecore.store.folder import RunFolder
+from aecore.store.store import LOST, RunStore
+from aecore.training import queue
+from aecore.training.run import train
 
 REPO = Path(__file__).parents[3]
 ENV = {"PYTHONPATH": str(REPO)}
@@ -354,7 +356,7 @@ class _Far(Dataset):
 
 @pytest.mark.parametrize(("fails", "error"), [(False, ""), (True, "the network is away; try again")])
 def test_a_download_reports_and_ends(fails: bool, error: str) -> None:
-    download = queue.Download(_Far(fails=fails))
+    download = Download(_Far(fails=fails))
     download.start()
     until(lambda: not download.running)
     assert (download.error, download.fraction, download.words) == (error, 0.5, "Half of it")

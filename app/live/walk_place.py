@@ -8,14 +8,31 @@ from typing import Literal
 
 import numpy as np
 
+from aecore.parts.contracts import Sampler
+from aecore.parts.data import Pictures
+from aecore.parts.registry import members
 from aecore.session import directions
 from aecore.session.directions import Direction
-from aecore.parts.contracts import Sampler
-from aecore.parts.registry import members
-from aecore.session.session import Gallery, Pictures, Scale, Session
+from aecore.session.gallery import Gallery
+from aecore.session.scale import Scale
+from aecore.session.session import Session
 from app import cache
-from app.state import keys
-from app.state.keys import Kept
+from app.state import keys, url
+from app.state.place import (
+    ALONG,
+    DRAW,
+    HOW,
+    OTHER,
+    PICK,
+    SAMPLER,
+    Kept,
+    added_directions,
+    kept_places,
+    leave_place,
+    move_to,
+    move_unit,
+    moved_units,
+)
 
 DRAWN = 12
 """Random codes on one shelf."""
@@ -84,10 +101,10 @@ def base_of(session: Session, gallery: Gallery, origin: np.ndarray) -> np.ndarra
 def _moved(place: Place) -> Place:
     """The place with the URL's moves on top of its base, all within their ranges."""
     session = place.session
-    moved = {unit: place.scale(unit).clipped(at) for unit, at in keys.moved_units(session.code_dim).items()}
+    moved = {unit: place.scale(unit).clipped(at) for unit, at in moved_units(session.code_dim).items()}
     now = session.moved(place.base, moved)
     added: dict[str, float] = {}
-    for name, steps in keys.added_directions().items():
+    for name, steps in added_directions().items():
         direction = further_directions(session).get(name) or named_directions(session, place.gallery).get(name)
         if direction is not None:
             most = MOST_ROUNDS * (direction.most - direction.least)
@@ -97,10 +114,10 @@ def _moved(place: Place) -> Place:
 
 
 def _origin(session: Session, start: np.ndarray) -> np.ndarray:
-    if keys.number(keys.DRAW) is None:
+    if url.number(DRAW) is None:
         return start
     codes, _ = shelf(session, draw())
-    return codes[keys.whole(keys.PICK, DRAWN)]
+    return codes[url.whole(PICK, DRAWN)]
 
 
 # --- directions, by the names that the URL gives them: u3 is a unit, p1 a principal direction, a1 an attribute
@@ -128,7 +145,7 @@ def further_directions(session: Session) -> dict[str, Direction]:
 def named_directions(session: Session, gallery: Gallery) -> dict[str, Direction]:
     """Those from the start of a kept place to it, which the visitor named."""
     found: dict[str, Direction] = {}
-    for kept in keys.kept():
+    for kept in kept_places():
         if kept.name:
             direction = _named(session, gallery, kept)
             if direction is not None:
@@ -144,7 +161,7 @@ def _named(session: Session, gallery: Gallery, kept: Kept) -> Direction | None:
 
 def read_kept(session: Session, gallery: Gallery, kept: Kept) -> Place:
     """A kept place, read like a link's. Directions named by the visitor are none to build others from."""
-    with keys.instead(kept.parameters):
+    with url.instead(kept.parameters):
         return read(session, gallery)
 
 
@@ -161,17 +178,17 @@ def shelf(session: Session, draw: int) -> tuple[np.ndarray, np.ndarray]:
 
 def draw() -> int:
     """The seed of the random codes on the shelf."""
-    return min(max(int(keys.number(keys.DRAW) or 0), 0), LAST_SEED)
+    return min(max(int(url.number(DRAW) or 0), 0), LAST_SEED)
 
 
 def next_draw() -> int:
     """The seed of another shelf; the first one when none was taken from yet."""
-    return 0 if keys.number(keys.DRAW) is None else (draw() + 1) % (LAST_SEED + 1)
+    return 0 if url.number(DRAW) is None else (draw() + 1) % (LAST_SEED + 1)
 
 
 def along() -> float:
     """The share of the way to the other image."""
-    return min(max(keys.number(keys.ALONG) or 0.0, 0.0), 1.0)
+    return min(max(url.number(ALONG) or 0.0, 0.0), 1.0)
 
 
 def samplers() -> dict[str, type[Sampler]]:
@@ -179,21 +196,21 @@ def samplers() -> dict[str, type[Sampler]]:
 
 
 def sampler() -> str:
-    asked = keys.parameter(keys.SAMPLER)
+    asked = url.parameter(SAMPLER)
     return asked if asked in samplers() else DEFAULT_SAMPLER
 
 
 def how() -> How:
-    return "spherical" if keys.parameter(keys.HOW) == "spherical" else "linear"
+    return "spherical" if url.parameter(HOW) == "spherical" else "linear"
 
 
 def start_image(gallery: Gallery) -> int:
-    return keys.whole(keys.IMAGE, len(gallery.images))
+    return url.whole(keys.IMAGE, len(gallery.images))
 
 
 def other_image(gallery: Gallery) -> int:
     """The image to interpolate to; by default the last one, which is of another class where there are classes."""
-    return keys.whole(keys.OTHER, len(gallery.images), len(gallery.images) - 1)
+    return url.whole(OTHER, len(gallery.images), len(gallery.images) - 1)
 
 
 def other_code(session: Session, gallery: Gallery) -> np.ndarray:
@@ -213,19 +230,19 @@ def image_label(gallery: Gallery, image: int) -> str:
 
 
 def choose_image(image: int) -> None:
-    keys.leave_place()
-    keys.set_place_parameter(keys.IMAGE, str(image) if image else None)
+    leave_place()
+    url.set_place_parameter(keys.IMAGE, str(image) if image else None)
 
 
 def draw_random(draw: int, pick: int = 0) -> None:
-    keys.leave_place()
-    keys.set_place_parameter(keys.DRAW, str(draw))
-    keys.set_place_parameter(keys.PICK, str(pick) if pick else None)
+    leave_place()
+    url.set_place_parameter(DRAW, str(draw))
+    url.set_place_parameter(PICK, str(pick) if pick else None)
 
 
 def go_between(along: float) -> None:
-    keys.leave_place()
-    keys.set_place_parameter(keys.ALONG, f"{along:.2f}" if along > 0 else None)
+    leave_place()
+    url.set_place_parameter(ALONG, f"{along:.2f}" if along > 0 else None)
 
 
 def go_live(place: Place, moved: Mapping[str, float], added: Mapping[str, float], along: float) -> None:
@@ -234,7 +251,7 @@ def go_live(place: Place, moved: Mapping[str, float], added: Mapping[str, float]
     All else is put back; what does not exist is left out.
     """
     session = place.session
-    keys.set_place_parameter(keys.ALONG, f"{min(along, 1.0):.2f}" if along > 0 else None)
+    url.set_place_parameter(ALONG, f"{min(along, 1.0):.2f}" if along > 0 else None)
     here = dataclasses.replace(place, base=base_of(session, place.gallery, place.origin))
     texts: dict[str, str] = {}
     for name, value in moved.items():
@@ -245,7 +262,7 @@ def go_live(place: Place, moved: Mapping[str, float], added: Mapping[str, float]
         direction = further_directions(session).get(name) or named_directions(session, place.gallery).get(name)
         if direction is not None:
             texts[name] = _text(steps, scale_of(direction))
-    keys.move_to(texts)
+    move_to(texts)
 
 
 def _text(value: float, scale: Scale) -> str:
@@ -257,25 +274,25 @@ def _text(value: float, scale: Scale) -> str:
 def choose_other(other: int) -> None:
     """Keeps the position on the way; units moved on the old way are back."""
     position = along()
-    keys.set_place_parameter(keys.OTHER, str(other))
+    url.set_place_parameter(OTHER, str(other))
     go_between(position)
 
 
 def choose_how(how: str) -> None:
     position = along()
-    keys.set_place_parameter(keys.HOW, how if how == "spherical" else None)
+    url.set_place_parameter(HOW, how if how == "spherical" else None)
     go_between(position)
 
 
 def choose_sampler(kind: str) -> None:
     """Draws the same seed by another sampler, where one was drawn."""
-    keys.set_place_parameter(keys.SAMPLER, kind if kind != DEFAULT_SAMPLER else None)
-    if keys.number(keys.DRAW) is not None:
-        draw_random(draw(), keys.whole(keys.PICK, DRAWN))
+    url.set_place_parameter(SAMPLER, kind if kind != DEFAULT_SAMPLER else None)
+    if url.number(DRAW) is not None:
+        draw_random(draw(), url.whole(PICK, DRAWN))
 
 
 def move(place: Place, unit: int, value: float) -> None:
     """Puts a unit to `value`; one that is back where it was counts as not moved."""
     scale = place.scale(unit)
     back = scale.same(value, float(place.base[unit]))
-    keys.move_unit(unit, None if back else scale.text(scale.clipped(value)))
+    move_unit(unit, None if back else scale.text(scale.clipped(value)))
