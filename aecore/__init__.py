@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aecore.foundation.errors import AecoreError
+    from aecore.foundation.progress import ShouldStop
     from aecore.model.recipes import Recipe
     from aecore.session.session import Session
     from aecore.store.folder import RunInfo
-    from aecore.training.trainer import OnStep, ShouldStop
+    from aecore.training.trainer import OnStep
 
 __all__ = ["AecoreError", "Recipe", "RunInfo", "Session", "open", "recipes", "runs", "train"]
 __version__ = "0.1.0"

@@ -16,8 +16,8 @@ from aecore.maps.spec import AtlasSpec
 from aecore.model.config import parse
 from aecore.model.filters import Filters, Inference
 from aecore.parts.data import Data
-from aecore.parts.datasets.download import Download
 from aecore.parts.datasets.npz import as_data
+from aecore.parts.download import Download
 from aecore.parts.loading import load_data
 from aecore.pictures import sheets
 from aecore.pictures.uploads import Intake, read_files

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import crowd, preload
+from app import picture_first, preload
 
 HERE = Path(__file__).parent
 STYLES = ("style.css", "widgets/drawn_curve.css")
@@ -28,4 +28,4 @@ if page is not start:
 try:
     page.run()
 finally:
-    crowd.leave()
+    picture_first.leave()

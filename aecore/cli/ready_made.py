@@ -22,7 +22,7 @@ from aecore.session.session import Session
 from aecore.store.folder import RunFolder
 from aecore.store.store import RunStore
 from aecore.training.run import train
-from aecore.training.trainer import Progress
+from aecore.training.trainer import TrainingProgress
 
 CONV: dict[str, Any] = {"kind": "conv", "widths": [32, 64, 128]}
 
@@ -87,7 +87,7 @@ def make(entry: ReadyMade, into: Path) -> None:
     """
     config = with_settings(recipe(entry.recipe).config, {"threads": 1, **entry.settings})
 
-    def say(progress: Progress) -> None:
+    def say(progress: TrainingProgress) -> None:
         if progress.step == 0:
             print(
                 f"\r{entry.run_id}: epoch {progress.epoch}/{progress.epochs}, {progress.validation_sse:.3f}",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aecore.model.config import RunConfig
     from aecore.parts.data import Data
     from aecore.store.store import RunStore
-    from aecore.training.trainer import Progress
+    from aecore.training.trainer import TrainingProgress
 from aecore.cli.list import error_text, load_with_bar, run_values
 from aecore.cli.output import UsageError, find_run, open_store, say_json
 
@@ -132,7 +132,7 @@ class _StopOnSignal:
 
 
 @contextlib.contextmanager
-def _bar(config: "RunConfig") -> "Generator[Callable[[Progress], None]]":
+def _bar(config: "RunConfig") -> "Generator[Callable[[TrainingProgress], None]]":
     """A bar over the epochs with the error on held-out images and the time left; nothing where no person watches."""
     from tqdm import tqdm
 
@@ -140,7 +140,7 @@ def _bar(config: "RunConfig") -> "Generator[Callable[[Progress], None]]":
     layout = "{percentage:3.0f}%|{bar}| epoch {n:.0f}/{total}, {remaining} left{postfix}"
     with tqdm(total=total, bar_format=layout, leave=False, disable=None) as bar:
 
-        def on_step(progress: "Progress") -> None:
+        def on_step(progress: "TrainingProgress") -> None:
             bar.set_postfix_str(f"squared error per image {progress.validation_sse:.3g}", refresh=False)
             bar.update(progress.fraction * total - bar.n)
 

@@ -1,1 +1,1 @@
-"""x"""
+"""Foundations that know no autoencoder: errors, the home folder, files, metrics, geometry, progress."""

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from aecore.foundation.errors import BadInput
+from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps import cache, fit
 from aecore.maps.images import SMALL, Subset, from_codes, own_images, subset
 from aecore.maps.panel import Panel, Placed, make_panel
@@ -26,8 +27,8 @@ from aecore.maps.plan import (
     usual_count,
 )
 from aecore.maps.spec import AtlasSpec
-from aecore.parts.contracts import Coordinates, Stopper
-from aecore.parts.data import CodeArray, Pictures, Progress, Shape
+from aecore.parts.contracts import Coordinates
+from aecore.parts.data import CodeArray, Pictures, Shape
 from aecore.pictures import sheets
 from aecore.session.session import Session
 
@@ -179,8 +180,8 @@ class Atlas:
 def atlas(
     session: Session,
     spec: AtlasSpec | None = None,
-    progress: Progress | None = None,
-    should_stop: Stopper | None = None,
+    progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> Atlas:
     """The maps that `spec` names of the images of a run, taken from the disk where they are kept there.
 
@@ -198,8 +199,8 @@ def atlas_of(
     names: Sequence[str],
     spec: AtlasSpec,
     session: Session | None = None,
-    progress: Progress | None = None,
-    should_stop: Stopper | None = None,
+    progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
     classes: Sequence[str] = (),
 ) -> Atlas:
     """The maps that `spec` names of somebody's own images, all of them, with a name each; of their codes too where a
@@ -213,14 +214,16 @@ def atlas_of(
     return _worked_out(spec, plan_for(session, chosen, spec), progress, should_stop)
 
 
-def _worked_out(spec: AtlasSpec, found: AtlasPlan, progress: Progress | None, should_stop: Stopper | None) -> Atlas:
+def _worked_out(
+    spec: AtlasSpec, found: AtlasPlan, progress: OnProgress | None, should_stop: ShouldStop | None
+) -> Atlas:
     images = found.subset
     work = WorkProgress(progress, should_stop, sum(2 if plan.slow else 1 for plan in found.panels) + (not images.small))
     results = [fit_panel(images, plan, work) for plan in found.panels]
     if not images.small and images.own is not None:
-        with work.part("Codes and errors of all images") as told:
-            images.codes(images.own, lambda share: told(share / 2))
-            images.errors(lambda share: told((1 + share) / 2))
+        with work.part("Codes and errors of all images") as report:
+            images.codes(images.own, lambda share, step: report(share / 2, step))
+            images.errors(lambda share, step: report((1 + share) / 2, step))
     return _assembled(spec, found, results)
 
 

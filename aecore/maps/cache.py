@@ -18,9 +18,10 @@ from aecore.foundation.errors import RunUnavailable
 from aecore.foundation.files import mapped_array, prune, write_arrays
 from aecore.foundation.geometry import Points, Rows
 from aecore.foundation.home import assets, home
+from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps.fit import MapResult, fit_map, points_of
 from aecore.maps.quality import Decode
-from aecore.parts.contracts import Embedding, Reporter, Stopper
+from aecore.parts.contracts import Embedding
 
 FORMAT = 2
 """Number of the layout of a map file and of the meaning of its figures; others are computed anew."""
@@ -37,8 +38,8 @@ def cached_map(
     key_parts: Sequence[str] | None = None,
     folder: Path | None = None,
     decode: Decode | None = None,
-    progress: Reporter | None = None,
-    should_stop: Stopper | None = None,
+    progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> MapResult:
     """`fit_map`, looked up first in what ships with the program, then in `folder` (`cache/maps` in the home folder).
 

@@ -8,9 +8,10 @@ from jaxtyping import Num
 
 from aecore.foundation.errors import BadInput
 from aecore.foundation.geometry import Points, Rows
+from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps.align import alignment
 from aecore.maps.quality import Decode, inverse_error, quality_of, same_pixels
-from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
+from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,8 +30,8 @@ def fit_map(
     codes: Num[np.ndarray, "n k"] | Rows | None = None,
     labels: Num[np.ndarray, "n"] | None = None,
     decode: Decode | None = None,
-    progress: Reporter | None = None,
-    should_stop: Stopper | None = None,
+    progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> MapResult:
     """Fits `embedding` to the pixels `x`, or to the `codes` where it wants those, and measures it against the pixels.
 

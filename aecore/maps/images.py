@@ -14,6 +14,7 @@ from jaxtyping import Float32, Int64, Num
 from aecore.foundation import metrics
 from aecore.foundation.errors import BadInput, DataUnavailable, RunUnavailable
 from aecore.foundation.geometry import Rows, stratified
+from aecore.foundation.progress import OnProgress
 from aecore.maps import cache
 from aecore.parts.data import SPLITS, CodeArray, Data, Pictures, Shape
 from aecore.session.session import Session
@@ -22,9 +23,6 @@ from aecore.store.store import RunStore
 SMALL = 2000
 """With more images than these, codes, errors and distortions are computed once and kept on the disk."""
 PIECE = 1000
-
-Told = Callable[[float], None]
-"""Hears the share of the work that is done, and may raise `Stopped`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,13 +96,13 @@ class Subset:
         """The codes of all images, not before they are read."""
         return Rows(lambda at: np.asarray(self.codes(coder)[at]), len(self), coder.session.code_dim)
 
-    def codes(self, coder: Coder, told: Told | None = None) -> CodeArray:
+    def codes(self, coder: Coder, on_progress: OnProgress | None = None) -> CodeArray:
         """The codes of all images; of many from the disk, where they are kept."""
         if self._stored is not None and coder.session is self.session and coder.epoch is None:
             return self._stored
-        return self._kept("codes", (*self.key, coder.key), coder.encode, told)
+        return self._kept("codes", (*self.key, coder.key), coder.encode, on_progress)
 
-    def errors(self, told: Told | None = None) -> Float32[np.ndarray, "n"]:
+    def errors(self, on_progress: OnProgress | None = None) -> Float32[np.ndarray, "n"]:
         """The squared error per image of the run's reconstruction, see `metrics.sse`; kept as the codes are."""
 
         session = self.session
@@ -114,24 +112,24 @@ class Subset:
         def of(images: Pictures) -> Float32[np.ndarray, "m"]:
             return metrics.sse(images, session.reconstruct(images)).astype(np.float32)
 
-        return self._kept("errors", (*self.key, Coder(session).key), of, told)
+        return self._kept("errors", (*self.key, Coder(session).key), of, on_progress)
 
     def _kept(
-        self, what: str, key: tuple[str, ...], make: Callable[[Pictures], np.ndarray], told: Told | None
+        self, what: str, key: tuple[str, ...], make: Callable[[Pictures], np.ndarray], on_progress: OnProgress | None
     ) -> np.ndarray:
         name = "\n".join((what, *key))
         if name not in self._made:
             found = None if self.small else cache.kept_array(what, key, len(self))
-            self._made[name] = self._computed(make, told) if found is None else found
+            self._made[name] = self._computed(make, on_progress) if found is None else found
             if found is None and not self.small:
                 cache.keep_array(what, key, self._made[name])
         return self._made[name]
 
-    def _computed(self, make: Callable[[Pictures], np.ndarray], told: Told | None) -> np.ndarray:
+    def _computed(self, make: Callable[[Pictures], np.ndarray], on_progress: OnProgress | None) -> np.ndarray:
         parts: list[np.ndarray] = []
         for low in range(0, len(self), PIECE):
-            if told is not None:
-                told(low / len(self))
+            if on_progress is not None:
+                on_progress(low / len(self), "Computing for all images")
             parts.append(make(self.pictures(np.arange(low, min(low + PIECE, len(self))))))
         made = np.concatenate(parts)
         made.setflags(write=False)

@@ -9,12 +9,12 @@ from jaxtyping import Float32
 
 from aecore.foundation import geometry
 from aecore.foundation.errors import BadInput, Stopped
+from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps import cache, fit, shepard
-from aecore.maps.images import Coder, Subset, Told, coder, most, subset
+from aecore.maps.images import Coder, Subset, coder, most, subset
 from aecore.maps.quality import Decode
 from aecore.maps.spec import MOST_IMAGES, AtlasSpec, PanelSpec
-from aecore.parts.contracts import Embedding, Stopper
-from aecore.parts.data import Progress
+from aecore.parts.contracts import Embedding
 from aecore.session.session import Session
 
 USUAL_IMAGES = 1000
@@ -117,13 +117,13 @@ class PanelPlan:
     def kept(self, images: Subset) -> fit.MapResult | None:
         return cache.kept_map(self.key, self.embedding, self.codes(images) or images.rows)
 
-    def made(self, images: Subset, told: Told, should_stop: Stopper | None) -> fit.MapResult:
+    def made(self, images: Subset, on_progress: OnProgress, should_stop: ShouldStop | None) -> fit.MapResult:
         """The map, fitted and measured where it is not kept."""
         if self.coder is not None and self.kept(images) is None:
-            images.codes(self.coder, lambda share: told(share / 2))
+            images.codes(self.coder, lambda share, words: on_progress(share / 2, words))
         return cache.cached_map(
             self.embedding, images.rows, self.codes(images), images.labels, self.parts, decode=self.decode,
-            progress=lambda share: told((1 + share) / 2), should_stop=should_stop,
+            progress=lambda share, words: on_progress((1 + share) / 2, words), should_stop=should_stop,
         )  # fmt: skip
 
 
@@ -150,31 +150,31 @@ def plan_panel(session: Session | None, images: Subset, panel: PanelSpec) -> Pan
 class WorkProgress:
     """Tells the share of `steps` equal steps that is done, and asks at each whether to stop."""
 
-    def __init__(self, progress: Progress | None, should_stop: Stopper | None, steps: int) -> None:
+    def __init__(self, progress: OnProgress | None, should_stop: ShouldStop | None, steps: int) -> None:
         self.progress, self.should_stop, self.steps, self.done = progress, should_stop, steps, 0
 
     @contextlib.contextmanager
-    def part(self, words: str, size: int = 1) -> Generator[Told]:
-        """A part of `size` steps; gives what hears the share of it that is done."""
+    def part(self, words: str, size: int = 1) -> Generator[OnProgress]:
+        """Yield the progress callback of a part of `size` steps; the atlas reports `words` for the whole part."""
 
-        def told(share: float) -> None:
+        def report(share: float, _words: str = "") -> None:
             if self.should_stop is not None and self.should_stop():
                 raise Stopped("The maps were stopped before they were finished; ask again to get them.")
             if self.progress is not None:
                 self.progress(min(1.0, (self.done + size * share) / self.steps), words)
 
-        told(0.0)
-        yield told
+        report(0.0)
+        yield report
         self.done += size
-        told(0.0)
+        report(0.0)
 
 
 def fit_panel(
     images: Subset, plan: PanelPlan, work: WorkProgress
 ) -> tuple[fit.MapResult, Callable[[], Float32[np.ndarray, "n"]]]:
     """The map and what gives its points' distortions: at once for few images, for many from the disk."""
-    with work.part(plan.embedding.title, 2 if plan.slow else 1) as told:
-        result = plan.made(images, lambda share: told(3 / 4 * share), work.should_stop)
+    with work.part(plan.embedding.title, 2 if plan.slow else 1) as report:
+        result = plan.made(images, lambda share, words: report(3 / 4 * share, words), work.should_stop)
         coordinates = result.coordinates
 
         def distortion() -> Float32[np.ndarray, "n"]:
@@ -186,7 +186,7 @@ def fit_panel(
         name = (*images.key, plan.key)
         found = cache.kept_array("distortion", name, len(images))
         if found is None:
-            told(3 / 4)
+            report(3 / 4, plan.embedding.title)
             found = distortion()
             cache.keep_array("distortion", name, found)
         return result, lambda: found

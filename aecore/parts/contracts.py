@@ -21,6 +21,7 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 
 from aecore.foundation.geometry import Points
+from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.parts.data import Part, Shape
 
 Images = Float[Tensor, "b c h w"]
@@ -317,12 +318,6 @@ class Procedure(Part):
         return None
 
 
-Reporter = Callable[[float], None]
-"""Told the share of the work that is done, 0 to 1."""
-Stopper = Callable[[], bool]
-"""Asked now and then; true means: end as soon as you can."""
-
-
 class FittedEmbedding(abc.ABC):
     """Coordinates of the fitted points, and a way to place new ones."""
 
@@ -367,7 +362,9 @@ class Embedding(Part):
         return None
 
     @abc.abstractmethod
-    def fit(self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None) -> FittedEmbedding:
+    def fit(
+        self, x: Points, progress: OnProgress | None = None, should_stop: ShouldStop | None = None
+    ) -> FittedEmbedding:
         """Raises `BadInput` for what has no map, `Stopped` when `should_stop` said so."""
 
     @abc.abstractmethod

@@ -4,13 +4,15 @@ import abc
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float32, Int64, Num, UInt8
 from pydantic import BaseModel, ConfigDict
+
+from aecore.foundation.progress import OnProgress
 
 Shape = tuple[int, int, int]
 SplitName = Literal["train", "validation", "test"]
@@ -81,10 +83,6 @@ class Data:
         return digest.hexdigest()[:16]
 
 
-Progress = Callable[[float, str], None]
-"""Called with a fraction in [0, 1] and a few words."""
-
-
 class Dataset(Part):
     """Where pictures come from."""
 
@@ -95,7 +93,7 @@ class Dataset(Part):
     """True where a setting names a path on this machine: offered on the command line and in Python, never on a page."""
 
     @abc.abstractmethod
-    def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         """The data; raises `DataUnavailable` when it is not on this machine and `fetch` is False or fails."""
 
     def resolved(self, folder: Path) -> "Dataset":

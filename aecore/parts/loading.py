@@ -5,7 +5,8 @@ from collections import OrderedDict
 
 import numpy as np
 
-from aecore.parts.data import Data, Dataset, Progress
+from aecore.foundation.progress import OnProgress
+from aecore.parts.data import Data, Dataset
 
 MAX_BYTES = 300 * 2**20
 
@@ -28,7 +29,7 @@ class DataCache:
         self._held: OrderedDict[tuple[str, str], Data] = OrderedDict()
         self._loading: dict[tuple[str, str], threading.Lock] = {}
 
-    def load(self, dataset: Dataset, progress: Progress | None, fetch: bool) -> Data:
+    def load(self, dataset: Dataset, progress: OnProgress | None, fetch: bool) -> Data:
         key = _key(dataset)
         with self._lock:
             if (held := self._find(key)) is not None:
@@ -68,7 +69,7 @@ def _key(dataset: Dataset) -> tuple[str, str]:
 _CACHE = DataCache(MAX_BYTES)
 
 
-def load_data(dataset: Dataset, progress: Progress | None = None, fetch: bool = False) -> Data:
+def load_data(dataset: Dataset, progress: OnProgress | None = None, fetch: bool = False) -> Data:
     """`dataset.load(progress, fetch)`, kept for the next one who asks; its arrays are read-only.
 
     At most 300 MiB are kept in the process, the longest unused going first. Equal settings whose files have changed

@@ -1,1 +1,1 @@
-"""x"""
+"""Convert arrays to image files and back; check whatever visitors upload."""

@@ -1,1 +1,1 @@
-"""x"""
+"""A run opened for looking: codes, reconstructions, walks, distances, exports."""

@@ -80,7 +80,8 @@ def denoiser(session: Session, kind: str | None = None) -> Graph:
     In: images (n, C, H, W), field (n, F, H, W) as `field` draws it, level (). Out: corrupted and reconstruction
     (n, C, H, W), visible (n, 1, H, W) (1 where a pixel was given, 0 where it is hidden), and per image sse_before,
     sse_after, ssim_before, ssim_after (n,), of the corrupted images and of the reconstructions, as in
-    `foundation.metrics`; no SSIM for pictures with a side below 3 pixels. Raises as `decoder` does, and `BadInput` for an unknown kind.
+    `foundation.metrics`; no SSIM for pictures with a side below 3 pixels. Raises as `decoder` does,
+    and `BadInput` for an unknown kind.
     """
     return exported(session, "denoiser", kind)
 

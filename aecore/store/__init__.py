@@ -1,1 +1,1 @@
-"""x"""
+"""Runs on disk: list, create, finish, delete, export and import them."""

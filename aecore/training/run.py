@@ -13,6 +13,7 @@ import torch
 from jaxtyping import UInt8
 
 from aecore.foundation.errors import AecoreError
+from aecore.foundation.progress import ShouldStop
 from aecore.model.analysis import analyse
 from aecore.model.autoencoder import build
 from aecore.model.config import RunConfig
@@ -27,7 +28,6 @@ from aecore.training.trainer import (
     VALIDATION_LIMIT,
     Diverged,
     OnStep,
-    ShouldStop,
     Stopped,
     Trainer,
     as_seen,

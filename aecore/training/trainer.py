@@ -13,6 +13,7 @@ from jaxtyping import Int64, Num, UInt8
 from torch import Tensor, nn
 
 from aecore.foundation.errors import BadInput
+from aecore.foundation.progress import ShouldStop
 from aecore.model.autoencoder import Autoencoder, build
 from aecore.model.config import RunConfig, TrainingSettings
 from aecore.model.device import device, native_bfloat16
@@ -34,7 +35,7 @@ SMALL = 50_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """Where a training is; `loss` in nats per image, `validation_sse` squared error per image, times in seconds."""
 
     stage: str
@@ -56,8 +57,7 @@ class Progress:
         return self.seconds * (1 - self.fraction) / self.fraction if self.fraction > 0 else None
 
 
-OnStep = Callable[[Progress], None]
-ShouldStop = Callable[[], bool]
+OnStep = Callable[[TrainingProgress], None]
 
 
 class Stopped(Exception):
@@ -355,7 +355,9 @@ class Trainer:
     def _report(self, stage: str, step: int, steps: int) -> None:
         if self.on_step is not None:
             seconds = time.monotonic() - self.started
-            self.on_step(Progress(stage, self.epoch, self.total_epochs, step, steps, self.loss, self.sse, seconds))
+            self.on_step(
+                TrainingProgress(stage, self.epoch, self.total_epochs, step, steps, self.loss, self.sse, seconds)
+            )
 
     def _why(self, what: str, epoch: int | None = None) -> str:
         kept = f"the weights of epoch {self.best_epoch} are kept" if self.best else "there were no good weights yet"

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from aecore.pictures import sheets
-from app import crowd
+from app import picture_first
 
 
 def picture(
@@ -45,4 +45,4 @@ def picture_error(message: str) -> None:
 def send_now() -> None:
     """Lets the server's thread send what is drawn so far, so that a main picture need not wait for the rest."""
     time.sleep(0.001)  # gives up the interpreter's lock, which this thread would else hold until the page is done
-    crowd.after_the_others()
+    picture_first.after_the_others()

@@ -18,3 +18,14 @@ def told(page: AppTest, component: str) -> dict[str, Any]:
     """What the component of that name was given."""
     (element,) = [e for e in page.get("bidi_component") if e.proto.component_name == component]
     return json.loads(element.proto.json if element.proto.HasField("json") else element.proto.mixed.json)
+
+
+def words(page: AppTest) -> str:
+    """Everything that is said on a page."""
+    kinds = (page.markdown, page.caption, page.error, page.warning, page.success, page.title)
+    said = [element.value for kind in kinds for element in kind]
+    return "\n".join([*said, *(block.proto.body for block in page.get("html"))])
+
+
+def button(page: AppTest, label: str) -> Any:
+    return next(found for found in page.button if found.label == label)

@@ -14,7 +14,7 @@ from typing import Any
 import aecore
 from aecore.session.classifier import fine_tune
 from aecore.store.store import RunStore
-from aecore.training.trainer import Progress
+from aecore.training.trainer import TrainingProgress
 
 PRETRAINING: dict[str, Any] = {
     "dataset": "mnist", "backbone": {"kind": "mlp", "widths": [1000, 1000], "code_activation": "gelu"},
@@ -25,7 +25,7 @@ PRETRAINING: dict[str, Any] = {
 FINE_TUNING: dict[str, Any] = {"epochs": 10, "batch_size": 256, "learning_rate": 1e-3, "noise": 0.1, "shift": 1}
 
 
-def show(progress: Progress) -> None:
+def show(progress: TrainingProgress) -> None:
     if progress.step == 0:
         print(
             f"  {progress.stage}, epoch {progress.epoch}: loss {progress.loss:.2f}, {progress.seconds:.0f} s",

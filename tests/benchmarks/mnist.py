@@ -19,10 +19,10 @@ from aecore.foundation import metrics
 from aecore.parts.datasets import Mnist
 from aecore.parts.loading import load_data
 from aecore.pictures import sheets
-from aecore.training.trainer import Progress
+from aecore.training.trainer import TrainingProgress
 
 
-def show(progress: Progress) -> None:
+def show(progress: TrainingProgress) -> None:
     if progress.step == 0:
         print(
             f"  epoch {progress.epoch}: validation SSE {progress.validation_sse:.2f}, {progress.seconds:.0f} s",

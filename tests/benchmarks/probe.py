@@ -13,7 +13,7 @@ from typing import Literal
 
 import aecore
 from aecore.model.probe import STRENGTH
-from aecore.training.trainer import Progress
+from aecore.training.trainer import TrainingProgress
 
 SETTINGS = {
     "corruption": {"kind": "masking", "level": 0.4},
@@ -25,7 +25,7 @@ STRENGTHS = (0.01, STRENGTH, 1.0)
 BAR, AIM = 0.05, 0.08
 
 
-def show(progress: Progress) -> None:
+def show(progress: TrainingProgress) -> None:
     if progress.step == 0:
         words = f"epoch {progress.epoch}: validation SSE {progress.validation_sse:.2f}, {progress.seconds:.0f} s"
         print(f"  {words}", flush=True)

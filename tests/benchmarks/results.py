@@ -22,7 +22,7 @@ from aecore.model.autoencoder import build
 from aecore.parts.contracts import Batch
 from aecore.parts.data import SplitName
 from aecore.session.session import MAX_IMAGES
-from aecore.training.trainer import Progress
+from aecore.training.trainer import TrainingProgress
 
 DEEP: dict[str, Any] = {
     "backbone": {"kind": "mlp", "widths": [1000, 500, 250]}, "code_dim": 30, "epochs": 40, "batch_size": 256,
@@ -47,7 +47,7 @@ IMAGES, AT_ONCE = [10_000], 50
 """Test images of the likelihood, drawn with seed 1; it takes about 0.2 s an image."""
 
 
-def show(progress: Progress) -> None:
+def show(progress: TrainingProgress) -> None:
     if progress.step == 0 and (progress.epoch % 5 == 0 or progress.epoch < 3):
         print(
             f"  epoch {progress.epoch}: validation SSE {progress.validation_sse:.2f}, {progress.seconds:.0f} s",

@@ -32,7 +32,7 @@ from aecore.parts.contracts import Batch
 from aecore.parts.data import Data
 from aecore.parts.loading import load_data
 from aecore.training.replay import Recorded
-from aecore.training.trainer import SMALL, Progress, Trainer
+from aecore.training.trainer import SMALL, Trainer, TrainingProgress
 
 RATE = 1e-3
 SAME_STEPS = {"learning_rate": RATE, "schedule": "constant", "weight_decay": 0.0}
@@ -134,7 +134,7 @@ def turns(config: RunConfig, data: Data, every: int, between: Callable[[], None]
     seconds, count = list[float](), 0
     begun, theirs = 0.0, torch.get_num_threads()
 
-    def on_step(progress: Progress) -> None:
+    def on_step(progress: TrainingProgress) -> None:
         nonlocal begun, count
         count += 1
         if count % every == 0:

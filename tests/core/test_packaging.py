@@ -99,13 +99,13 @@ def test_the_wheel_holds_the_program_and_its_data_and_nothing_else(wheel):
     source = {name for name in files_of("app") if name.startswith("app/live/frontend/")}
     assert names == files_of("aecore") | files_of("app") - source | files_of("assets", "aecore/_assets")
     assert any(name.endswith(".wasm.gz") for name in names), "the runtime of the live pages comes with it"
-    assert {"app/.streamlit/config.toml", "app/style.css", "app/icon.png", "app/widgets/filmstrip.js"} <= names
+    assert {"app/.streamlit/config.toml", "app/style.css", "app/icon.png", "app/views/walk/filmstrip.js"} <= names
 
 
 def test_the_wheel_knows_its_command_licence_and_readme(wheel):
     with zipfile.ZipFile(wheel) as archive:
         about = {name.rsplit("/", 1)[-1]: name for name in archive.namelist() if ".dist-info/" in name}
-        assert "aecore = aecore.__main__:main" in archive.read(about["entry_points.txt"]).decode()
+        assert "aecore = aecore.cli.parser:main" in archive.read(about["entry_points.txt"]).decode()
         assert (ROOT / "LICENSE").read_bytes() == archive.read(about["LICENSE"])
         assert (ROOT / "README.md").read_text(encoding="utf-8") in archive.read(about["METADATA"]).decode()
 

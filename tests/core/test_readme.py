@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aecore.__main__ import _parser, main
+from aecore.cli.parser import _parser, main
 from aecore.model.recipes import RECIPES
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,7 @@
 """The house keeps its plan: arrows point one way, no front end and no pickle in the core, nothing found by accident."""
 
 import ast
+import importlib
 import os
 import pkgutil
 import subprocess
@@ -18,21 +19,31 @@ from aecore.parts.registry import members
 ROOT = Path(aecore.__file__).parent
 APP = ROOT.parent / "app"
 MODULES = sorted(m.name for m in pkgutil.walk_packages([str(ROOT)], "aecore.") if not m.name.endswith("__main__"))
+NAMES = {*MODULES, *(m.name for m in pkgutil.walk_packages([str(ROOT.parent / "app")], "app."))}
 FILES = sorted([*ROOT.rglob("*.py"), *APP.rglob("*.py")])
 REGISTRIES = {**dict(PACKAGES.values()), "embeddings": Embedding, "samplers": Sampler}
-FOUNDATION = {
-    "parts",
-    "registry",
-    "errors",
-    "home",
-    "files",
-    "networks",
-    "metrics",
-    "optimiser",
-    "points",
-    "sparse_coding",
-}
-"""What parts may import besides helpers of their own package (whose names begin with an underscore)."""
+ROOMS: dict[str, set[str]] = {"foundation": set()}
+for _room in ("pictures", "parts", "model", "store"):
+    ROOMS[_room] = set(ROOMS) - {_room}
+ROOMS |= {room: set(ROOMS) for room in ("training", "session")}
+ROOMS["maps"] = ROOMS["session"] | {"session"}
+ROOMS["cli"] = ROOMS["maps"] | {"maps", "training"}
+ROOMS["estimator"] = ROOMS["training"] | {"training"}
+ROOMS["__init__"] = ROOMS["session"] | {"session", "training"}
+ROOMS["__main__"] = {"cli"}
+"""{room of `aecore`: the rooms it may import}; training and session never see each other."""
+
+APP_ROOMS: dict[str, set[str]] = {"cache": set(), "picture_first": set(), "state": {"cache"}, "preload": {"cache"}}
+APP_ROOMS["live"] = {"cache", "state"}
+APP_ROOMS["widgets"] = {"cache", "state", "picture_first", "live"}
+APP_ROOMS["views"] = {*APP_ROOMS}
+APP_ROOMS["routes"] = {"cache", "live"}
+APP_ROOMS["main"] = {"picture_first", "preload"}
+APP_ROOMS["asgi"] = {"cache", "preload", "routes"}
+"""{room of `app`: the rooms it may import}; `main` runs the pages by their path."""
+
+PART_HELPERS = {"contracts", "data", "registry", "networks", "optimiser", "sparse_coding"}
+"""What a part may import of its own room besides helpers of its own package (whose names begin with an underscore)."""
 
 
 def name_of(path: Path) -> str:
@@ -49,7 +60,7 @@ def imports(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: relative import"
             assert node.module is not None
             whole = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name for name in whole if name in MODULES} or {node.module}
+            found |= {name for name in whole if name in NAMES} or {node.module}
     return found
 
 
@@ -80,22 +91,45 @@ def test_no_file_of_the_core_names_the_front_end(path):
     assert not {name for name in imports(path) if name.split(".")[0] in ("streamlit", "plotly", "app")}
 
 
+def room_of(path: Path, root: Path) -> str:
+    return path.relative_to(root).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize(("root", "rooms"), [(ROOT, ROOMS), (APP, APP_ROOMS)], ids=["aecore", "app"])
+def test_every_room_is_in_the_plan(root, rooms):
+    assert {room_of(path, root) for path in root.rglob("*.py") if path != APP / "__init__.py"} == set(rooms)
+
+
+@pytest.mark.parametrize(("package", "room"), [*(("aecore", r) for r in ROOMS), *(("app", r) for r in APP_ROOMS)])
+def test_a_room_imports_only_the_rooms_below_it(package, room):
+    root, allowed = (ROOT, ROOMS[room]) if package == "aecore" else (APP, APP_ROOMS[room])
+    for path in root.rglob("*.py"):
+        if room_of(path, root) == room:
+            inside = {name.split(".")[1] for name in imports(path) if name.startswith(f"{package}.")}
+            wrong = inside - allowed - {room}
+            assert not wrong, f"{path.relative_to(root.parent)}: {room} must not import {sorted(wrong)}"
+
+
+def test_pages_never_import_pages():
+    for path in (APP / "views").glob("*/*.py"):
+        others = {name.split(".")[2] for name in imports(path) if name.startswith("app.views.")} - {path.parent.name}
+        assert not others, f"{path.relative_to(APP.parent)} imports the page {sorted(others)}"
+
+
 @pytest.mark.parametrize("package", REGISTRIES)
-def test_parts_import_only_what_lies_below_them(package):
-    for path in (ROOT / package).glob("[!_]*.py"):
-        own = {f"aecore.{package}.{p.stem}" for p in (ROOT / package).glob("_[!_]*.py")}
-        allowed = {f"aecore.{name}" for name in FOUNDATION} | own
-        inside = {name for name in imports(path) if name.split(".")[0] == "aecore"}
-        assert inside <= allowed | {"aecore"}, f"{path.name} imports {sorted(inside - allowed)}"
+def test_parts_import_only_the_contracts_and_their_own_helpers(package):
+    folder = ROOT / "parts" / package
+    own = {f"aecore.parts.{package}.{path.stem}" for path in folder.glob("_[!_]*.py")}
+    allowed = {f"aecore.parts.{name}" for name in PART_HELPERS} | own
+    for path in folder.glob("[!_]*.py"):
+        inside = {name for name in imports(path) if name.startswith("aecore.parts")}
+        assert inside <= allowed, f"{path.name} imports {sorted(inside - allowed)}"
 
 
-ORDER = ["errors", "home", "files", "parts", "registry", "config", "model", "kinds", "store", "training", "session"]
-
-
-@pytest.mark.parametrize("name", ORDER)
-def test_arrows_point_one_way(name):
-    above = {f"aecore.{other}" for other in ORDER[ORDER.index(name) + 1 :]}
-    assert not imports(ROOT / f"{name}.py") & above
+def test_the_public_functions_are_not_hidden_by_a_room():
+    for name in MODULES:
+        importlib.import_module(name)
+    assert all(callable(getattr(aecore, name)) for name in aecore.__all__)
 
 
 def test_no_ring_of_imports_in_the_core():
@@ -118,7 +152,7 @@ def test_no_ring_of_imports_in_the_core():
 
 @pytest.mark.parametrize(("package", "base"), REGISTRIES.items())
 def test_every_file_of_a_package_is_registered(package, base):
-    files = {path.stem for path in (ROOT / package).glob("[!_]*.py")}
+    files = {path.stem for path in (ROOT / "parts" / package).glob("[!_]*.py")}
     found = {cls.__module__.rsplit(".", 1)[1] for cls in members(package, base).values()}
     assert found == files
 
@@ -131,7 +165,8 @@ def test_every_part_of_the_program_is_in_a_registry():
     ours = {
         cls
         for cls in below(Part)
-        if cls.__module__.startswith("aecore.") and cls.__module__ != "aecore.parts.contracts"
+        if cls.__module__.startswith("aecore.")
+        and cls.__module__ not in ("aecore.parts.contracts", "aecore.parts.data")
     }
     ours = {cls for cls in ours if not cls.__module__.rsplit(".", 1)[1].startswith("_")}
     assert ours == {cls for package, base in REGISTRIES.items() for cls in members(package, base).values()}

@@ -12,7 +12,7 @@ import numpy as np
 from aecore.foundation.errors import BadInput, DataUnavailable
 from aecore.foundation.files import write_atomic
 from aecore.foundation.home import home
-from aecore.parts.data import Progress
+from aecore.foundation.progress import OnProgress
 from aecore.pictures.arrays import Arrays, npz_bytes, read_npz
 
 Fetched = dict[str, np.ndarray]
@@ -33,7 +33,7 @@ def file_token(path: Path) -> str:
 
 
 def obtain(
-    path: Path, title: str, variable: str, progress: Progress | None, get: Callable[[Progress], Fetched] | None
+    path: Path, title: str, variable: str, progress: OnProgress | None, get: Callable[[OnProgress], Fetched] | None
 ) -> Arrays:
     """The file at `path`, first fetched with `get` and saved there when it is absent.
 
@@ -55,7 +55,7 @@ def obtain(
         raise BadInput(f"{path.name}, the local copy of {title}, cannot be used. {error}") from error
 
 
-def _fetch(path: Path, title: str, get: Callable[[Progress], Fetched], progress: Progress) -> None:
+def _fetch(path: Path, title: str, get: Callable[[OnProgress], Fetched], progress: OnProgress) -> None:
     try:
         arrays = get(progress)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def _fetch(path: Path, title: str, get: Callable[[Progress], Fetched], progress:
     progress(1.0, f"{title} is saved")
 
 
-def from_openml(name: str, title: str, progress: Progress) -> Fetched:
+def from_openml(name: str, title: str, progress: OnProgress) -> Fetched:
     """70,000 pictures of 28 × 28 from OpenML, the first 60,000 for training, in the layout of Keras.
 
     scikit-learn keeps the answer as compressed ARFF text in `AECORE_HOME/downloads`: no pickle is written or read.
@@ -95,7 +95,7 @@ def from_openml(name: str, title: str, progress: Progress) -> Fetched:
     }
 
 
-def download(url: str, sha256: str, title: str, progress: Progress, most: int = 64 * 2**20) -> bytes:
+def download(url: str, sha256: str, title: str, progress: OnProgress, most: int = 64 * 2**20) -> bytes:
     """The bytes behind `url`; ValueError when their hash is not `sha256`, OSError without network."""
     request = urllib.request.Request(url, headers={"User-Agent": "aecore"})
     received = bytearray()

@@ -3,7 +3,8 @@
 from typing import ClassVar, Literal
 
 from aecore.foundation.errors import DataUnavailable
-from aecore.parts.data import Data, Dataset, Progress
+from aecore.foundation.progress import OnProgress
+from aecore.parts.data import Data, Dataset
 
 
 class Given(Dataset):
@@ -18,5 +19,5 @@ class Given(Dataset):
         """Pictures lie in [0, 1], features anywhere."""
         return (0.0, 1.0) if self.pictures else None
 
-    def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         raise DataUnavailable("These arrays were given in Python and are not kept; give them to fit again.")

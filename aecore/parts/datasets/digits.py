@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from aecore.foundation.errors import DataUnavailable
-from aecore.parts.data import Data, Dataset, Progress
+from aecore.foundation.progress import OnProgress
+from aecore.parts.data import Data, Dataset
 from aecore.parts.datasets._split import divide_by_share
 
 
@@ -22,7 +23,7 @@ class Digits(Dataset):
     kind: Literal["digits"] = "digits"
     title: ClassVar[str] = "Digits, 8 × 8"
 
-    def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         # The file that sklearn.datasets.load_digits reads: importing that takes over a second, reading this 50 ms.
         package = importlib.util.find_spec("sklearn")
         if package is None or package.origin is None:

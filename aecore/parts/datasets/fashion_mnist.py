@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from aecore.foundation.errors import BadInput
-from aecore.parts.data import Data, Dataset, Progress
+from aecore.foundation.progress import OnProgress
+from aecore.parts.data import Data, Dataset
 from aecore.parts.datasets._downloads import file_token, from_openml, local_file, obtain
 from aecore.parts.datasets._split import TEST, divide
 
@@ -27,7 +28,7 @@ class FashionMnist(Dataset):
     title: ClassVar[str] = "Fashion-MNIST"
     on_demand: ClassVar[bool] = True
 
-    def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         path = local_file(self.kind, VARIABLE)
         arrays = obtain(
             path,

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from aecore.foundation.errors import BadInput, DataUnavailable
-from aecore.parts.data import Data, Dataset, Progress
+from aecore.foundation.progress import OnProgress
+from aecore.parts.data import Data, Dataset
 from aecore.parts.datasets._split import divide_by_share
 from aecore.pictures.arrays import printable
 from aecore.pictures.reading import SUFFIXES, open_picture, render
@@ -42,7 +43,7 @@ class Folder(Dataset):
         default=False, title="Colour", description="Keep the colours, or grey", json_schema_extra={"unit": ""}
     )
 
-    def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         if not self.path.is_dir():
             raise DataUnavailable(
                 f"There is no folder {self.path}; the pictures are needed, so put it back or name another."

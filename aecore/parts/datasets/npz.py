@@ -8,7 +8,8 @@ from jaxtyping import Int64, UInt8
 from pydantic import Field
 
 from aecore.foundation.errors import BadInput, DataUnavailable
-from aecore.parts.data import Data, Dataset, Progress
+from aecore.foundation.progress import OnProgress
+from aecore.parts.data import Data, Dataset
 from aecore.parts.datasets._split import TEST, divide, divide_by_share
 from aecore.pictures.arrays import Arrays, npz_bytes, read_npz
 
@@ -34,7 +35,7 @@ class Npz(Dataset):
         json_schema_extra={"unit": ""},
     )
 
-    def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         if not self.path.is_file():
             raise DataUnavailable(
                 f"There is no file {self.path}; the pictures are needed, so put them back or name another file."

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from aecore.foundation.errors import BadInput
-from aecore.parts.data import Data, Dataset, Progress
+from aecore.foundation.progress import OnProgress
+from aecore.parts.data import Data, Dataset
 from aecore.parts.datasets._downloads import Fetched, download, file_token, local_file, obtain
 from aecore.parts.datasets._split import divide
 
@@ -29,7 +30,7 @@ class Olivetti(Dataset):
     title: ClassVar[str] = "Olivetti faces"
     on_demand: ClassVar[bool] = True
 
-    def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         path = local_file(self.kind, VARIABLE)
         arrays = obtain(path, self.title, VARIABLE, progress, _get if fetch else None)
         if arrays.images.shape != (400, 1, 64, 64) or arrays.labels is None:
@@ -53,7 +54,7 @@ class Olivetti(Dataset):
         return local_file(self.kind, VARIABLE).is_file()
 
 
-def _get(progress: Progress) -> Fetched:
+def _get(progress: OnProgress) -> Fetched:
     from scipy.io import loadmat
 
     content: Any = loadmat(io.BytesIO(download(URL, SHA256, Olivetti.title, progress)))

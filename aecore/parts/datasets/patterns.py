@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 from pydantic import Field
 
-from aecore.parts.data import Data, Dataset, Progress
+from aecore.foundation.progress import OnProgress
+from aecore.parts.data import Data, Dataset
 from aecore.parts.datasets._split import divide_by_share
 
 SIDE = 32
@@ -168,7 +169,7 @@ class Patterns(Dataset):
         json_schema_extra={"unit": ""},
     )
 
-    def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         n, rng = self.count, np.random.default_rng(self.seed)
         labels = rng.permutation(np.arange(n, dtype=np.int64) % len(WEAVES))
         hue = rng.uniform(0, 360, n)

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import Field
 
-from aecore.parts.data import Data, Dataset, Progress
+from aecore.foundation.progress import OnProgress
+from aecore.parts.data import Data, Dataset
 from aecore.parts.datasets._split import divide_by_share
 
 SIDE = 32
@@ -98,7 +99,7 @@ class Shapes(Dataset):
         json_schema_extra={"unit": ""},
     )
 
-    def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         rng = np.random.default_rng(self.seed)
         labels = rng.permutation(np.arange(self.count, dtype=np.int64) % len(OUTLINES))
         scale, turn, x, y = (rng.uniform(low, high, self.count) for low, high in ((5, 9), (0, 1), (10, 22), (10, 22)))

@@ -8,7 +8,8 @@ from jaxtyping import Float, Float64
 from aecore.foundation import geometry
 from aecore.foundation.errors import BadInput
 from aecore.foundation.geometry import Points
-from aecore.parts.contracts import Coordinates, FittedEmbedding, Reporter, Stopper
+from aecore.foundation.progress import OnProgress, ShouldStop
+from aecore.parts.contracts import Coordinates, FittedEmbedding
 from aecore.parts.embeddings._classical import leading, measured, squared_times
 from aecore.parts.embeddings._compile import shared
 from aecore.parts.embeddings._distances import DistanceEmbedding, Space
@@ -30,7 +31,7 @@ class ClassicalMds(DistanceEmbedding):
     most_points: ClassVar[int] = 12_000
 
     def fit(
-        self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None
+        self, x: Points, progress: OnProgress | None = None, should_stop: ShouldStop | None = None
     ) -> "FittedClassicalMds":
         """Raises `BadInput` for an empty table, NaN, infinity, a table that holds no distances, or more than
         `most_points` points; `Stopped`."""

@@ -8,7 +8,8 @@ from pydantic import Field as Setting
 from aecore.foundation import geometry
 from aecore.foundation.errors import BadInput
 from aecore.foundation.geometry import Points
-from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
+from aecore.foundation.progress import OnProgress, ShouldStop
+from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding
 from aecore.parts.embeddings._watch import Watch
 
 
@@ -61,7 +62,9 @@ class CodeMap(Embedding):
     def uses_codes(self) -> bool:
         return True
 
-    def fit(self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None) -> FittedCodeMap:
+    def fit(
+        self, x: Points, progress: OnProgress | None = None, should_stop: ShouldStop | None = None
+    ) -> FittedCodeMap:
         """Raises `BadInput` for an empty table, NaN or infinity, or units that the codes lack; `Stopped`."""
         watch = Watch(progress, should_stop)
         watch(0.0)

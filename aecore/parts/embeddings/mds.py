@@ -8,7 +8,8 @@ from pydantic import Field as Setting
 
 from aecore.foundation import geometry, metrics
 from aecore.foundation.geometry import Points
-from aecore.parts.contracts import Coordinates, FittedEmbedding, Reporter, Stopper
+from aecore.foundation.progress import OnProgress, ShouldStop
+from aecore.parts.contracts import Coordinates, FittedEmbedding
 from aecore.parts.embeddings._classical import MEASURED, measured
 from aecore.parts.embeddings._compile import Run, shared
 from aecore.parts.embeddings._distances import MOST_GEODESIC, DistanceEmbedding, Space
@@ -56,7 +57,7 @@ class Mds(DistanceEmbedding):
     )
     seed: int = Setting(0, ge=0, title="Seed", description="Of the choice of landmarks.")
 
-    def fit(self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None) -> "FittedMds":
+    def fit(self, x: Points, progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> "FittedMds":
         """Raises `BadInput` for an empty table, NaN, infinity, or a table that holds no distances; `Stopped`."""
         watch = Watch(progress, should_stop)
         watch(0.0)

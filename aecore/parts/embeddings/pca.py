@@ -6,7 +6,8 @@ from jaxtyping import Float, Num
 
 from aecore.foundation import geometry
 from aecore.foundation.geometry import Points
-from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding, Reporter, Stopper
+from aecore.foundation.progress import OnProgress, ShouldStop
+from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding
 from aecore.parts.embeddings._watch import Watch
 
 
@@ -48,7 +49,7 @@ class Pca(Embedding):
     title: ClassVar[str] = "PCA"
     kind: Literal["pca"] = "pca"
 
-    def fit(self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None) -> FittedPca:
+    def fit(self, x: Points, progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> FittedPca:
         """Raises `BadInput` for an empty table, NaN or infinity; `Stopped`."""
         watch = Watch(progress, should_stop)
         watch(0.0)

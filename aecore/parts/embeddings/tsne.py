@@ -6,7 +6,7 @@ from pydantic import Field as Setting
 from aecore.foundation import geometry
 from aecore.foundation.errors import BadInput
 from aecore.foundation.geometry import Points
-from aecore.parts.contracts import Reporter, Stopper
+from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.parts.embeddings._distances import DistanceEmbedding
 from aecore.parts.embeddings._neighbours import FittedByNeighbours, distances_of, exact, places, restored
 from aecore.parts.embeddings._watch import Watch
@@ -36,7 +36,7 @@ class Tsne(DistanceEmbedding):
     seed: int = Setting(0, ge=0, title="Seed", description="Of the tie-breaking noise at the start.")
 
     def fit(
-        self, x: Points, progress: Reporter | None = None, should_stop: Stopper | None = None
+        self, x: Points, progress: OnProgress | None = None, should_stop: ShouldStop | None = None
     ) -> FittedByNeighbours:
         """Raises `BadInput` for an empty table, NaN, infinity, a table that holds no distances, or more than
         `most_points` points; `Stopped`."""

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from aecore.foundation.errors import AecoreError
 from aecore.session.gallery import Gallery
 from aecore.session.session import Session
-from app import cache, crowd
+from app import cache, picture_first
 from app.live import denoise as live
 from app.live.denoise import Scene, View
 from app.state import keys, uploads, url
@@ -226,7 +226,7 @@ def hint(session: Session) -> None:
 
 
 def page() -> None:
-    crowd.enter()
+    picture_first.enter()
     session = header_with_run(
         "Denoise",
         "Noise is put on each image, and the autoencoder draws what it believes was there.",

@@ -66,7 +66,7 @@ def _send(session: Session, atlas: Atlas, chosen: list[int], page: str, label: s
         uploads.keep_uploads([*sent, *(old for old in uploads.uploads() if not old.name.startswith(SENT))])
         uploads.show_own_images()
         st.switch_page(
-            f"views/{page}.py",
+            f"views/{page}/page.py",
             query_params={runs.RUN: session.run_id, **({keys.IMAGE: "0"} if page == "walk" else {})},
         )
 

@@ -32,7 +32,7 @@ def manage(run_id: str) -> None:
         with st.container(horizontal=True):
             for title, name, icon in PAGES:
                 if st.button(title, icon=f":material/{icon}:", key=f"_runs_to_{name}"):
-                    st.switch_page(f"views/{name}.py", query_params={runs.RUN: run_id})
+                    st.switch_page(f"views/{name}/page.py", query_params={runs.RUN: run_id})
         _exports(info)
     if info.builtin:
         st.caption(f":material/lock: {READY_MADE}")

@@ -8,8 +8,8 @@ import streamlit as st
 from aecore.foundation.errors import AecoreError, BadInput, BadSettings
 from aecore.model.config import PACKAGES, RunConfig, TrainingSettings, parse
 from aecore.model.recipes import RECIPES, Recipe, suggested_epochs
+from aecore.parts import download
 from aecore.parts.data import Data, Dataset, Part
-from aecore.parts.datasets import download
 from aecore.parts.datasets.npz import save_npz
 from aecore.parts.loading import load_data
 from aecore.parts.registry import members

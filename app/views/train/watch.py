@@ -10,7 +10,7 @@ from aecore.foundation.errors import AecoreError
 from aecore.model.recipes import RECIPES
 from aecore.pictures import sheets
 from aecore.store.folder import LIVE, RunFolder, RunInfo
-from aecore.training.trainer import Progress
+from aecore.training.trainer import TrainingProgress
 from app import cache
 from app.state import runs, training
 from app.widgets.curves import train_curves
@@ -91,7 +91,7 @@ def _progress(info: RunInfo) -> None:
     if info.state == "queued":
         st.progress(0.0, text=place_in_queue(info.run_id))
         return
-    now = Progress("", status.epoch, status.epochs, 0, 1, math.nan, math.nan, status.seconds)
+    now = TrainingProgress("", status.epoch, status.epochs, 0, 1, math.nan, math.nan, status.seconds)
     left = now.seconds_left
     if RunFolder(info.folder).stop_asked():
         words = "stopping, and keeping the best weights"
@@ -174,7 +174,7 @@ def _onwards(info: RunInfo) -> None:
     with st.container(horizontal=True, key="train_onwards"):
         for title, name, icon in pages:
             if st.button(title, icon=f":material/{icon}:", type="primary", key=f"_train_to_{name}"):
-                st.switch_page(f"views/{name}.py", query_params={runs.RUN: info.run_id})
+                st.switch_page(f"views/{name}/page.py", query_params={runs.RUN: info.run_id})
 
 
 def _another() -> None:

@@ -9,7 +9,7 @@ from aecore.foundation.errors import AecoreError
 from aecore.pictures import sheets
 from aecore.session.gallery import Gallery
 from aecore.session.session import Session
-from app import cache, crowd
+from app import cache, picture_first
 from app.live import walk as live_walk
 from app.live import walk_messages, walk_place
 from app.live.walk_place import Place
@@ -37,7 +37,7 @@ LIVE = {"units": live_walk.units, "plane": live_walk.pad}
 
 
 def main() -> None:
-    crowd.enter()
+    picture_first.enter()
     session = header_with_run(
         "Walk",
         "A code is a place, and every place decodes to a picture.",

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from reading import button, words
 from streamlit.testing.v1 import AppTest
-from test_train import button, words
 
 from aecore.foundation.errors import BadInput
 from aecore.session import render

@@ -5,12 +5,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
+from reading import button, words
 
 from aecore.foundation.errors import DataUnavailable
 from aecore.model.config import PACKAGES, TrainingSettings
@@ -28,17 +27,6 @@ from app.widgets.curves import POINTS, thinned
 from app.widgets.settings_form import own_fields
 
 REPO = Path(__file__).parents[3]
-
-
-def words(page: AppTest) -> str:
-    """Everything that is said on a page."""
-    kinds = (page.markdown, page.caption, page.error, page.warning, page.success, page.title)
-    said = [element.value for kind in kinds for element in kind]
-    return "\n".join([*said, *(block.proto.body for block in page.get("html"))])
-
-
-def button(page: AppTest, label: str) -> Any:
-    return next(found for found in page.button if found.label == label)
 
 
 def picture(kind: int) -> bytes:

@@ -80,7 +80,7 @@ def test_a_picked_filter_raises_its_unit_and_puts_it_back(
     monkeypatch.setattr(filters, "tiles", lambda *args, **more: taken.update(pick=args[4], labels=args[2], **more))
     monkeypatch.setattr(filters.st, "segmented_control", lambda *args, **more: "draws")
     monkeypatch.setattr(filters.st, "html", lambda text: None)
-    monkeypatch.setattr(place, "move", lambda place, unit, value: moves.append((unit, value)))
+    monkeypatch.setattr(walk_place, "move", lambda place, unit, value: moves.append((unit, value)))
     gallery = session.gallery(4)
     code = session.encode(gallery.images[:1])[0]
     unit = int(session.filters().order[3])
@@ -90,8 +90,8 @@ def test_a_picked_filter_raises_its_unit_and_puts_it_back(
     assert taken["labels"][3].startswith(f"unit {unit}: ")
     assert taken["chosen"] is None
     taken["pick"](3)
-    assert moves == [(unit, walk_place.scale(unit).high)]
-    high = walk_place.scale(unit).high
+    assert moves == [(unit, place.scale(unit).high)]
+    high = place.scale(unit).high
     there = session.moved(code, {unit: high})
     filters.filters(walk_place.Place(session, gallery, 0, code, code, code, {unit: high}, {}, there))
     assert taken["chosen"] == 3

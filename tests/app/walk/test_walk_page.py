@@ -141,7 +141,7 @@ def test_random_codes_stay_in_their_bounds(
     page = open_page("walk", run=run_ids["variational"], mode="Random", **hostile)
     assert not page.exception
     assert "A random code" in about(page)
-    assert 0 <= page.number_input(key="_walk_seed").value <= place.LAST_SEED
+    assert 0 <= page.number_input(key="_walk_seed").value <= walk_place.LAST_SEED
 
 
 def test_units_beyond_their_range_are_clipped(open_page: OpenPage, run_ids: dict[str, str]) -> None:
@@ -273,7 +273,7 @@ def gallery(session: Session) -> Gallery:
 def test_a_unit_moves_and_comes_back(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
     place = walk_place.read(session, gallery)
     assert np.array_equal(place.now, place.start)
-    scale = walk_place.scale(2)
+    scale = place.scale(2)
     walk_place.move(place, 2, scale.high)
     there = walk_place.read(session, gallery)
     assert there.moved == {2: pytest.approx(scale.high)}
@@ -287,11 +287,11 @@ def test_a_unit_moves_and_comes_back(visit: dict[str, str], session: Session, ga
 
 def test_a_move_is_not_lost_to_a_url_that_comes_late(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
     place = walk_place.read(session, gallery)
-    walk_place.move(place, 1, walk_place.scale(1).high)
+    walk_place.move(place, 1, place.scale(1).high)
     url.write_place()
     visit.clear()  # the next move was sent before the browser knew the new address
     url.begin_place()
-    walk_place.move(place, 2, walk_place.scale(2).low)
+    walk_place.move(place, 2, place.scale(2).low)
     assert set(walk_place.read(session, gallery).moved) == {1, 2}
     url.write_place()
     assert set(visit) == {"u1", "u2"}
@@ -355,7 +355,7 @@ def test_going_somewhere_in_the_browser_is_the_same_place_here(
     place = walk_place.read(session, gallery)
     walk_place.go_live(place, {"2": 0.5, "77": 1.0, "x": 1.0}, {"p1": 0.251, "p99": 1.0, "u3": 1.0}, 0.0)
     url.write_place()
-    assert visit == {"u2": walk_place.scale(2).text(0.5), "p1": "0.251"}
+    assert visit == {"u2": place.scale(2).text(0.5), "p1": "0.251"}
     walk_place.go_live(place, {}, {}, 0.456)
     url.write_place()
     assert visit == {"at": "0.46"}

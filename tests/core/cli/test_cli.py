@@ -16,8 +16,8 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from aecore.__main__ import main
 from aecore.cli import serve
+from aecore.cli.parser import main
 from aecore.foundation import metrics
 from aecore.pictures.uploads import MAX_IMAGES
 from aecore.session.session import Session
@@ -482,7 +482,7 @@ def test_the_front_end_is_found_beside_the_package(monkeypatch: pytest.MonkeyPat
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "asgi.py").write_text("raise SystemExit('decoy')")
     monkeypatch.chdir(tmp_path)
-    assert serve.entry() == Path(serve.__file__).parent.parent / "app" / "asgi.py"
+    assert serve.entry() == Path(serve.__file__).parents[2] / "app" / "asgi.py"
 
 
 SERVER = """

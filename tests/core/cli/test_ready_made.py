@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aecore.cli import ready_made
-from aecore.maps import fit
+from aecore.maps import cache as map_cache
 from aecore.maps.atlas import atlas
 from aecore.session.session import Session
 from aecore.store.store import RunStore
@@ -49,7 +49,7 @@ def test_shipped_runs_have_their_figures(entry, tmp_path):
 
 @pytest.mark.parametrize("entry", DIGITS, ids=lambda entry: entry.run_id)
 def test_maps_of_shipped_runs_are_found(entry, tmp_path, monkeypatch):
-    monkeypatch.setattr(fit, "fit_map", lambda *_: pytest.fail("a map that should ship is fitted anew"))
+    monkeypatch.setattr(map_cache, "fit_map", lambda *_: pytest.fail("a map that should ship is fitted anew"))
     assert len(atlas(Session(RunStore(tmp_path, ASSETS / "runs"), entry.run_id))) == 1000
 
 

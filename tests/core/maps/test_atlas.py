@@ -10,8 +10,8 @@ import pytest
 import aecore
 from aecore.foundation import geometry, metrics
 from aecore.foundation.errors import BadInput, DataUnavailable, Stopped
-from aecore.maps import atlas as atlases
-from aecore.maps import fit, shepard
+from aecore.maps import cache as map_cache
+from aecore.maps import plan, shepard
 from aecore.maps.atlas import Atlas, atlas, precompute
 from aecore.maps.colours import Colouring, colouring, colourings, palette
 from aecore.maps.panel import EDGE
@@ -143,7 +143,7 @@ def test_maps_made_before_are_found_again(session: Session, monkeypatch: pytest.
     def never(*arguments: object) -> None:
         raise AssertionError("a kept map was fitted anew")
 
-    monkeypatch.setattr(fit, "fit_map", never)
+    monkeypatch.setattr(map_cache, "fit_map", never)
     again = atlas(session, AtlasSpec(n=90))
     for one, other in zip(first.panels, again.panels, strict=True):
         np.testing.assert_array_equal(one.places, other.places)
@@ -153,11 +153,11 @@ def test_maps_made_before_are_found_again(session: Session, monkeypatch: pytest.
 def test_precomputed_maps_are_what_the_atlas_asks_for(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(atlases, "USUAL_IMAGES", 60)
+    monkeypatch.setattr(plan, "USUAL_IMAGES", 60)
     precompute(session, tmp_path / "maps")
     assert len(list((tmp_path / "maps").iterdir())) == 3
-    monkeypatch.setattr(fit, "assets", lambda: tmp_path)
-    monkeypatch.setattr(fit, "fit_map", None)
+    monkeypatch.setattr(map_cache, "assets", lambda: tmp_path)
+    monkeypatch.setattr(map_cache, "fit_map", None)
     assert len(atlas(session)) == 60
 
 
@@ -328,5 +328,5 @@ def test_a_ready_made_run_finds_its_dataset_and_its_maps(tmp_path, monkeypatch, 
     def forbidden(*args, **kwargs):
         raise AssertionError(f"a map of {run_id} is not among those that ship")
 
-    monkeypatch.setattr(fit, "fit_map", forbidden)
+    monkeypatch.setattr(map_cache, "fit_map", forbidden)
     assert len(atlas(session).panels) == 3

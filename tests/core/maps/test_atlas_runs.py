@@ -8,7 +8,8 @@ import pytest
 
 from aecore.foundation.errors import BadInput
 from aecore.foundation.files import write_arrays
-from aecore.maps import cache, fit, images
+from aecore.maps import cache, images
+from aecore.maps import cache as map_cache
 from aecore.maps.atlas import Atlas, atlas
 from aecore.maps.plan import kept, most_images, quick
 from aecore.maps.spec import AtlasSpec, PanelSpec
@@ -23,7 +24,7 @@ def spec(n: int | None, *panels: str, seed: int = 0) -> AtlasSpec:
 
 
 def folder() -> Path:
-    return fit.home() / "cache" / "maps"
+    return map_cache.home() / "cache" / "maps"
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_of_many_images_nothing_is_computed_twice(
         raise AssertionError("opening computes, or reads an image")
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "fit_map", never)
+        patch.setattr(map_cache, "fit_map", never)
         patch.setattr(Session, "encode", never)
         patch.setattr(Session, "reconstruct", never)
         patch.setattr("aecore.maps.shepard.distortion", never)
@@ -95,7 +96,7 @@ def test_arrays_of_other_sizes_and_kinds_are_not_taken(large: AtlasSpec) -> None
 
 
 def test_what_is_kept_is_bounded(opened: Open, large: AtlasSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "CACHE_BYTES", 20_000)
+    monkeypatch.setattr(map_cache, "CACHE_BYTES", 20_000)
     for n in (100, 110, 120):
         atlas(opened("digits-variational"), spec(n, "pca", "code"))
     assert sum(path.stat().st_size for path in folder().iterdir()) <= 20_000

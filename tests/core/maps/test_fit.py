@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from aecore.foundation import geometry, metrics
 from aecore.foundation.errors import BadInput, Stopped
 from aecore.maps import align, cache, fit
+from aecore.maps import cache as map_cache
 from aecore.maps.quality import MOST_CURVED, MOST_MEASURED, curves, readings
 from aecore.parts.contracts import Embedding
 from aecore.parts.embeddings import CodeMap, Mds, Pca, Umap
@@ -31,7 +32,7 @@ def digits():
 def places(tmp_path, monkeypatch):
     """(shipped, own): the two folders in which maps are looked up."""
     monkeypatch.setenv("AECORE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(fit, "assets", lambda: tmp_path / "assets")
+    monkeypatch.setattr(map_cache, "assets", lambda: tmp_path / "assets")
     return tmp_path / "assets" / "maps", tmp_path / "home" / "cache" / "maps"
 
 
@@ -82,7 +83,7 @@ def test_a_map_that_is_stopped_is_not_kept(digits, places):
         cache.cached_map(Mds(), digits[0], should_stop=lambda: True)
     assert not places[1].exists()
     heard = []
-    cache.cached_map(Mds(), digits[0], progress=heard.append)
+    cache.cached_map(Mds(), digits[0], progress=lambda share, words: heard.append(share))
     assert heard == sorted(heard)
 
 
@@ -148,7 +149,7 @@ def test_a_kept_map_comes_back_whole(kind, digits, places, monkeypatch):
     codes, new = x[:, 10:13], x[5:9, 10:13]
     embedding = make("embeddings", Embedding, kind)
     first = cache.cached_map(embedding, x, codes, labels)
-    monkeypatch.setattr(fit, "fit_map", lambda *_: pytest.fail("fitted again"))
+    monkeypatch.setattr(map_cache, "fit_map", lambda *_: pytest.fail("fitted again"))
     again = cache.cached_map(embedding, x, codes, labels)
     assert (again.quality, again.seconds) == (first.quality, first.seconds)
     np.testing.assert_array_equal(again.coordinates, first.coordinates)
@@ -227,7 +228,7 @@ def test_a_full_disk_costs_only_the_keeping(digits, places, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fit.Path, "write_bytes", full)
+    monkeypatch.setattr(map_cache.Path, "write_bytes", full)
     x, _ = digits
     assert len(cache.cached_map(Pca(), x).coordinates) == 120
     assert list(places[1].iterdir()) == []
@@ -241,7 +242,7 @@ def test_the_cache_is_bounded_and_the_longest_unused_goes_first(digits, places, 
         os.utime(places[1] / name, (n, n))
     size = sum(path.stat().st_size for path in places[1].iterdir())
     cache.cached_map(Pca(), x[:60])
-    monkeypatch.setattr(fit, "CACHE_BYTES", size + 400)
+    monkeypatch.setattr(map_cache, "CACHE_BYTES", size + 400)
     cache.cached_map(Pca(), x[:90])
     kept = {path.name for path in places[1].iterdir()}
     assert kept == {cache.map_key(Pca(), x[:n]) + ".safetensors" for n in (60, 80, 90)}

@@ -80,7 +80,7 @@ def test_a_child_makes_what_is_then_only_read(
     assert (job.state, job.error, job.fraction) == ("finished", "", 1.0)
     assert jobs.find(run_id, wanted) is job
     assert kept(session, wanted)
-    monkeypatch.setattr("aecore.maps.fit.fit_map", None)
+    monkeypatch.setattr("aecore.maps.cache.fit_map", None)
     assert len(atlas(session, wanted)) == 77
     assert jobs.ask(run_id, wanted) is not job, "files may be gone by then"
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from aecore.foundation.errors import BadInput, DataUnavailable
-from aecore.parts.data import SPLITS, Data, Dataset, Progress
+from aecore.parts.data import SPLITS, Data, Dataset, TrainingProgress
 from aecore.parts.datasets import (
     Digits,
     FashionMnist,
@@ -543,7 +543,7 @@ class Counted(Dataset):
     kind: str = "counted"
     number: int = 0
 
-    def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: TrainingProgress | None = None, fetch: bool = False) -> Data:
         LOADS.append(self.number)
         GATE.wait(5)
         if self.number < 0:

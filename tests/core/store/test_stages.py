@@ -21,7 +21,7 @@ from aecore.store.stages import stages
 from aecore.store.store import LOST, RESUME_LIMIT, RESUMES, RunStore
 from aecore.training import queue
 from aecore.training.run import train
-from aecore.training.trainer import Progress, Stopped, Trainer
+from aecore.training.trainer import Stopped, Trainer, TrainingProgress
 
 REPO = Path(__file__).parents[3]
 ENV = {"PYTHONPATH": str(REPO)}
@@ -48,7 +48,7 @@ def test_each_stage_learns_its_own_layer_and_its_mirror_image(configure, activat
     before: dict[str, torch.Tensor] = {}
     changed: dict[str, set[str]] = {}
 
-    def look(progress: Progress) -> None:
+    def look(progress: TrainingProgress) -> None:
         now = {name: value.clone() for name, value in trainer.model.state_dict().items()}
         if progress.stage in changed:  # the first look at a stage has nothing of it to compare with
             changed[progress.stage] |= {name for name in now if not torch.equal(now[name], before[name])}
@@ -203,9 +203,9 @@ def test_what_recirculation_cannot_train_is_refused(configure, fields, words):
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from aecore import jobs
+from aecore.training import queue
 from aecore.store.store import RunStore
-from aecore.training.trainer import train
+from aecore.training.run import train
 
 root, run_id, stage, epoch = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 store = RunStore(Path(root), Path(root) / "none")
@@ -214,7 +214,7 @@ def kill(progress):
     if (progress.stage, progress.epoch) == (stage, epoch) and progress.step == 5:
         os.kill(os.getpid(), signal.SIGKILL)
 
-jobs.claim(store, run_id)
+queue.claim(store, run_id)
 train(store.info(run_id).config, store, kill, run_id=run_id)
 """
 

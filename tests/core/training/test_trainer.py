@@ -18,7 +18,7 @@ from aecore.pictures.sheets import HIDDEN
 from aecore.session.session import Session
 from aecore.store.folder import RunFolder
 from aecore.training.run import outlook, train
-from aecore.training.trainer import Diverged, Progress, Stopped, Trainer, learning_rate
+from aecore.training.trainer import Diverged, Stopped, Trainer, TrainingProgress, learning_rate
 
 
 def weights(store, run_id):
@@ -117,7 +117,7 @@ def test_training_sees_every_training_image_once_an_epoch_and_no_other(configure
 
 
 def test_progress_rises_to_1_and_carries_the_figures(configure):
-    seen: list[Progress] = []
+    seen: list[TrainingProgress] = []
     config = configure(training={"epochs": 3, "batch_size": 200})
     Trainer(config, digits(config), on_step=seen.append).run()
     fractions = [progress.fraction for progress in seen]

@@ -21,8 +21,8 @@ from aecore.foundation import files
 from aecore.foundation.errors import BadInput, DataUnavailable, RunUnavailable
 from aecore.model.config import RunConfig, with_settings
 from aecore.model.recipes import recipe
-from aecore.parts.data import Data, Dataset, Progress
-from aecore.parts.datasets.download import Download
+from aecore.parts.data import Data, Dataset, TrainingProgress
+from aecore.parts.download import Download
 from aecore.session.session import Session
 from aecore.store import store as store_module
 from aecore.store.folder import RunFolder
@@ -345,7 +345,7 @@ class _Far(Dataset):
     title: ClassVar[str] = "Far"
     fails: bool = False
 
-    def load(self, progress: Progress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: TrainingProgress | None = None, fetch: bool = False) -> Data:
         assert fetch
         assert progress is not None
         progress(0.5, "Half of it")

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from app import crowd
+from app import picture_first
 
 
 @pytest.fixture
@@ -13,10 +13,10 @@ def other():
     entered, go_on = threading.Event(), threading.Event()
 
     def draw() -> None:
-        crowd.enter()
+        picture_first.enter()
         entered.set()
         go_on.wait(60)
-        crowd.leave()
+        picture_first.leave()
 
     thread = threading.Thread(target=draw)
     thread.start()
@@ -27,17 +27,17 @@ def other():
 
 
 def test_who_is_alone_waits_for_nobody():
-    crowd.enter()
-    assert crowd.after_the_others(0)
-    assert crowd.after_the_others(0), "the second picture of a page is none to wait for"
+    picture_first.enter()
+    assert picture_first.after_the_others(0)
+    assert picture_first.after_the_others(0), "the second picture of a page is none to wait for"
 
 
 def test_the_rest_waits_for_the_other_s_picture(other):
     done = threading.Event()
 
     def draw() -> None:
-        crowd.enter()
-        crowd.after_the_others(60)
+        picture_first.enter()
+        picture_first.after_the_others(60)
         done.set()
 
     thread = threading.Thread(target=draw)
@@ -49,15 +49,15 @@ def test_the_rest_waits_for_the_other_s_picture(other):
 
 
 def test_patience_ends(other):
-    crowd.enter()
-    assert not crowd.after_the_others(0.01)
+    picture_first.enter()
+    assert not picture_first.after_the_others(0.01)
 
 
 def test_a_redrawn_fragment_waits_for_nobody(other):
-    assert crowd.after_the_others(0)
+    assert picture_first.after_the_others(0)
 
 
 def test_a_page_without_its_picture_is_no_ghost(open_page):
     open_page("walk", run="no-such-run")
-    crowd.enter()
-    assert crowd.after_the_others(0)
+    picture_first.enter()
+    assert picture_first.after_the_others(0)
