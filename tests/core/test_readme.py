@@ -29,17 +29,18 @@ def command_lines() -> list[list[str]]:
     return [words[1:] for words in found]
 
 
-def layout() -> list[Path]:
-    """The files and folders that the layout tree names, from the checkout's root."""
+def layout() -> dict[str, list[str]]:
+    """{top folder: the entries that the layout tree names in it}."""
     (tree,) = blocks("")
-    folder, found = Path(), []
+    found: dict[str, list[str]] = {}
+    folder = ""
     for line in tree.splitlines():
-        names = re.findall(r"\w+(?:\.py\b|/)", line)
+        name = line.split()[0]
         if not line.startswith(" "):
-            folder = Path(names[0])
-            found += [folder, *(folder / name for name in names[1:])]
-        else:
-            found += [folder / name for name in names]
+            folder = name
+            found[folder] = []
+        elif line.startswith("  ") and line[2] != " ":
+            found[folder].append(name)
     return found
 
 
@@ -92,7 +93,7 @@ def test_every_kind_is_named():
 
 def test_every_page_is_named():
     named = re.findall(r"^\| \*\*(\w+)\*\* \|", README, flags=re.MULTILINE)
-    views = {path.stem for path in (ROOT / "app" / "views").glob("[!_]*.py")}
+    views = {path.parent.name for path in (ROOT / "app" / "views").glob("*/page.py")}
     assert {name.lower() for name in named} == views
 
 
@@ -101,6 +102,16 @@ def test_every_picture_and_link_leads_somewhere(target):
     assert target.startswith("https://") or (ROOT / target).is_file()
 
 
-@pytest.mark.parametrize("path", layout(), ids=str)
-def test_the_layout_names_what_is_there(path):
-    assert (ROOT / path).exists()
+@pytest.mark.parametrize(("folder", "names"), layout().items())
+def test_the_layout_names_what_is_there(folder, names):
+    assert (ROOT / folder).is_dir()
+    assert [name for name in names if not (ROOT / folder / name).exists()] == []
+
+
+def test_the_layout_names_every_room_of_the_core():
+    rooms = {path.name + "/" for path in (ROOT / "aecore").iterdir() if (path / "__init__.py").is_file()}
+    assert rooms <= set(layout()["aecore/"])
+
+
+def test_the_readme_fits_three_screens():
+    assert README.count("\n") <= 150
