@@ -38,10 +38,10 @@ def command(name: str, *examples: str) -> Callable[[Function], click.Command]:
 class Number(click.ParamType[float, Any]):
     """A number from `low` to `high`, both included; a whole number where `low` is an `int`. NaN is refused."""
 
-    def __init__(self, low: float, high: float, name: str = "number") -> None:
+    def __init__(self, low: int | float, high: int | float, name: str = "number") -> None:
         self._low, self._high, self.name = low, high, name
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
         with contextlib.suppress(ValueError):
             number = type(self._low)(value)
             if self._low <= number <= self._high:

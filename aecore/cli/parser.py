@@ -95,11 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _wrong_usage(error: click.UsageError) -> int:
-    hint = ""
     if error.ctx is not None:
         print(error.ctx.get_usage(), file=sys.stderr)
-        hint = f" (see {error.ctx.command_path} --help)"
-    print(f"aecore: {_one_line(error.format_message()).removesuffix('.')}{hint}", file=sys.stderr)
+    name = "aecore" if error.ctx is None else error.ctx.command_path
+    print(f"aecore: {_one_line(error.format_message()).removesuffix('.')} (see {name} --help)", file=sys.stderr)
     return 2
 
 
