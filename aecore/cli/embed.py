@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from aecore.pictures.uploads import Intake
     from aecore.session.session import Session
 
+MAX_IMAGES = 70_000
+"""As in `aecore.maps.spec`, which is not imported here: it would load numpy before `--help` is printed."""
 QUALITIES = (
     "map", "stress_1", "trustworthiness", "continuity", "knn_accuracy", "explained_variance", "reconstruction_sse"
 )  # fmt: skip
+"""Columns of the file of quality figures, by their names in `aecore.maps`."""
 
 
 @command(
@@ -51,7 +54,7 @@ QUALITIES = (
 @click.option("--run", metavar="RUN", shell_complete=complete_run, help="the run that encodes your own pictures")
 @click.option(
     "--n",
-    type=Number(2, 70_000),
+    type=Number(2, MAX_IMAGES),
     help="at most so many images: of a run, test images first, stratified by class (default: 1,000); of your own, the "
     "first ones (default: 70,000)",
 )
@@ -73,26 +76,26 @@ def embed(source: str, methods: tuple[str, ...], run: str | None, n: int | None,
             f"{source!r} is neither a folder nor an .npz file, so it names the run; leave --run out", param_hint="--run"
         )
     spec = _atlas_spec(methods, n)
-    made = _own_atlas(Path(source), spec, run) if own else _run_atlas(source, spec)
-    _write_coordinates(out, made, made.origins if own else ())
-    _write_quality(out, made, Path(source).name)
+    maps = _own_atlas(Path(source), spec, run) if own else _run_atlas(source, spec)
+    _write_coordinates(out, maps, maps.origins if own else ())
+    _write_quality(out, maps, Path(source).name)
 
 
-def _write_quality(out: str, made: "Atlas", title: str) -> None:
+def _write_quality(out: str, maps: "Atlas", title: str) -> None:
     """Write the maps' quality and their picture beside the file `out`, and print the quality."""
     from aecore.maps.poster import poster
     from aecore.pictures.sheets import png
 
     quality_file, picture_file = (str(Path(out).with_suffix(suffix)) for suffix in (".quality.csv", ".png"))
-    rows = [_quality_row(panel) for panel in made.panels]
+    rows = [_quality_row(panel) for panel in maps.panels]
     write_file(quality_file, "".join(",".join(row) + "\n" for row in [QUALITIES, *rows]).encode())
-    colours = "class" if made.labels is not None else "none"
-    write_file(picture_file, png(poster(made, colours, title, len(made) <= 2000)))
+    colours = "class" if maps.labels is not None else "none"
+    write_file(picture_file, png(poster(maps, colours, title, len(maps) <= 2000)))
     print_table(
-        ("MAP", "STRESS-1", "TRUST", "CONTINUITY", "NEIGHBOURS AGREE", "VARIANCE", "SQUARED ERROR"),
+        ("MAP", "STRESS-1", "TRUST", "CONTINUITY", "SAME-CLASS NEIGHBOURS", "VARIANCE", "SQUARED ERROR"),
         [[row[0], *(f"{float(value):.3f}" if value else "" for value in row[1:])] for row in rows],
     )
-    print(f"\n{out}, {quality_file}, {picture_file}: {made.note}")
+    print(f"\n{out}, {quality_file}, {picture_file}: {maps.note}")
 
 
 def _quality_row(panel: "Panel") -> list[str]:
@@ -112,10 +115,9 @@ def _run_atlas(wanted: str, spec: "AtlasSpec") -> "Atlas":
 def _own_atlas(source: Path, spec: "AtlasSpec", run: str | None) -> "Atlas":
     """Compute the maps of the pictures in a folder or npz file, with a progress bar."""
     from aecore.maps.atlas import atlas_of
-    from aecore.maps.spec import MOST_IMAGES
 
     session = open_session(run) if run else None
-    pictures = _pictures(source, session, spec.n or MOST_IMAGES)
+    pictures = _pictures(source, session, spec.n or MAX_IMAGES)
     images = pictures.images.astype("float32") / 255
     with progress_bar() as on_progress:
         return atlas_of(images, pictures.names, spec, session, on_progress, classes=pictures.classes)
@@ -152,13 +154,13 @@ def _pictures(source: Path, session: "Session | None", limit: int) -> "Intake":
     return intake
 
 
-def _write_coordinates(out: str, made: "Atlas", names: Sequence[str]) -> None:
+def _write_coordinates(out: str, maps: "Atlas", names: Sequence[str]) -> None:
     """Write the coordinates; `names` of pictures replace the index, and then class names the labels."""
     if Path(out).suffix.lower() == ".npy":
-        return write_file(out, made.npy())
-    heads = made.axes if len(made.panels) > 1 else ["x", "y", "z"][: made.coordinates.shape[1]]
-    labels = made.labels if made.labels is None or not names else [made.class_of(i) for i in range(len(made))]
-    write_file(out, _csv(made.indices, labels, made.coordinates, heads, names))
+        return write_file(out, maps.npy())
+    heads = maps.axes if len(maps.panels) > 1 else ["x", "y", "z"][: maps.coordinates.shape[1]]
+    labels = maps.labels if maps.labels is None or not names else [maps.class_of(i) for i in range(len(maps))]
+    write_file(out, _csv(maps.indices, labels, maps.coordinates, heads, names))
 
 
 def _write_units(run: str, n: int, out: str) -> None:

@@ -90,9 +90,9 @@ def export(run: str, out: str, part: str | None, noise: str | None, with_images:
 def _export_model(run: str, out: str, part: str, noise: str | None) -> None:
     from aecore.session.onnx_cache import content, signature
 
-    made = content(open_session(run), part, noise)
-    write_file(out, made)
-    print(f"{out}: the {part}, {len(made) / 1e6:.2f} MB: {signature(made)}")
+    model = content(open_session(run), part, noise)
+    write_file(out, model)
+    print(f"{out}: the {part}, {len(model) / 1e6:.2f} MB: {signature(model)}")
 
 
 def _export_run(run: str, out: str, with_images: bool) -> None:

@@ -12,7 +12,9 @@ from click.shell_completion import CompletionItem
 
 Function = Callable[..., Any]
 FILE = click.Path(readable=False)
-"""A path that the shell completes; whether it can be read is found out by the command, which fails with exit code 1."""
+"""A path that the shell completes. click does not check that it can be read: a file that cannot is a failure (exit code
+1), not wrong usage (2).
+"""
 
 
 def command(name: str, *examples: str) -> Callable[[Function], click.Command]:
@@ -110,7 +112,6 @@ HOME = click.Option(
     ["--home"],
     metavar="DIR",
     type=click.Path(file_okay=False, readable=False),
-    is_eager=True,  # so that what the shell completes is found in this folder
     expose_value=False,
     callback=_set_home,
     help="folder of runs and downloads (AECORE_HOME)",

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from aecore.cli.embed import MAX_IMAGES as MAX_MAPPED
 from aecore.foundation import metrics
+from aecore.foundation.errors import BadInput
+from aecore.maps.spec import AtlasSpec
 from aecore.pictures.uploads import MAX_IMAGES
 
 
@@ -107,3 +110,9 @@ def test_embed_takes_more_pictures_of_ones_own_than_a_visitor_may_send(home, com
 def test_methods_that_do_not_exist_or_go_together_are_wrong_usage(home, command, options, named):
     assert named in command.wrong_usage("embed", "tiny", "-o", "e.csv", *options)
     assert not list(Path.cwd().iterdir())
+
+
+def test_the_most_images_are_those_that_maps_accept():
+    assert AtlasSpec(n=MAX_MAPPED).n == MAX_MAPPED
+    with pytest.raises(BadInput):
+        AtlasSpec(n=MAX_MAPPED + 1)

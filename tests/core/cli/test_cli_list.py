@@ -3,6 +3,8 @@
 import json
 import shutil
 
+from aecore.store.figures import FIGURES
+
 
 def test_lists_and_shows_what_was_trained(home, command):
     (row,) = [row for row in command.json("list") if not row["builtin"]]
@@ -16,9 +18,9 @@ def test_lists_and_shows_what_was_trained(home, command):
     assert row["run_id"] in command("list")
     text = command("show", "tiny")
     assert 'corruption.kind             "masking"' in text
-    assert "  Linear probe " in text
-    assert "  Reconstructs noise: R²  " in text
-    assert "test_sse" not in text, "figures go by their names for people"
+    labels = {figure.name: figure.label for figure in FIGURES}
+    assert all(f"  {labels[name]} " in text for name in ("test_sse", "probe_accuracy", "noise_r2"))
+    assert "test_sse" not in text, "figures go by their labels for people"
 
 
 def test_directions_are_listed_with_what_they_change(home, command):
