@@ -1,9 +1,9 @@
 """Train autoencoders and explore their latent space.
 
-`aecore.train(…)`, `aecore.open(…)`, `aecore.runs()` and `aecore.recipes()` are the public functions.
+The public functions are `aecore.train(…)`, `aecore.open(…)`, `aecore.runs()` and `aecore.recipes()`.
 
 Only the standard library is imported here: torch takes a second or two to load, and `aecore app` and `--help` do not
-need it. The functions import the core when they are called, the classes when they are first used (PEP 562).
+need it. The functions import what they need when they are called, the classes are imported on first use (PEP 562).
 """
 
 import importlib
@@ -26,6 +26,7 @@ _CLASSES = {
     "RunInfo": "aecore.store.folder",
     "Session": "aecore.session.session",
 }
+"""{public class: the module that defines it}"""
 
 
 def __getattr__(name: str) -> object:
@@ -44,8 +45,12 @@ def train(
 ) -> "Session":
     """Train a recipe and open the run: `train("denoising", dataset="digits", epochs=20, corruption__level=0.5)`.
 
-    `settings` are fields of the run's JSON; see `aecore.model.config.with_settings`. Raises `BadSettings` for settings
-    that cannot work, and `AecoreError` when training failed (the run is then in the store, with the reason).
+    `settings` are fields of the run's JSON, with `__` for the dot; see `aecore.model.config.with_settings`. `name` is
+    what the run is called. `on_step` is called after every step with the progress; training ends early, and keeps the
+    best weights so far, once `should_stop` returns True.
+
+    Raises `BadSettings` for settings that cannot work, and `AecoreError` when training fails; the run is then kept,
+    with the reason.
     """
     from aecore.foundation.errors import AecoreError
     from aecore.model.config import with_settings
@@ -64,7 +69,7 @@ def train(
 
 
 def open(run_id: str) -> "Session":
-    """Open the run of that id, own or ready-made. Raises `RunUnavailable` when it does not exist or is damaged."""
+    """Open a run of your own or a ready-made one by its id. Raises `RunUnavailable` when it is missing or damaged."""
     from aecore.session.session import Session
     from aecore.store.store import RunStore
 
@@ -72,14 +77,14 @@ def open(run_id: str) -> "Session":
 
 
 def runs() -> "list[RunInfo]":
-    """List every run, newest first, ready-made ones last; damaged folders are listed with the reason."""
+    """List every run, newest first and ready-made ones last; damaged runs are listed too, with the reason."""
     from aecore.store.store import RunStore
 
     return RunStore().runs()
 
 
 def recipes() -> "dict[str, Recipe]":
-    """Return every kind of autoencoder the program teaches, by name."""
+    """Return the recipe of every kind of autoencoder, by its name."""
     from aecore.model.recipes import RECIPES
 
     return dict(RECIPES)

@@ -1,129 +1,188 @@
-"""Commands that draw: reconstruct, walk, likelihood."""
+"""Commands that look into a run: reconstruct, walk, likelihood."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from aecore.cli.options import FILE, Number, command, json_option, out_option, run_argument
+from aecore.cli.output import open_session, plain, print_json, write_file
 from aecore.foundation.errors import AecoreError, BadInput
 
 if TYPE_CHECKING:
     import numpy as np
 
     from aecore.session.session import Session
-from aecore.cli.output import (
-    FRAME_MILLISECONDS,
-    LOOP_STEPS,
-    PICTURE_SIDE,
-    STRIP_STEPS,
-    STRIPS,
-    UsageError,
-    open_session,
-    out,
-    say_json,
-    write,
+
+IMAGE_SIDE = 96
+"""Pixels that the longer side of one image should about fill in a written picture; enlarged by whole numbers."""
+MAX_UNITS = 8
+"""Units that `walk` draws unless one is named: the most effective ones."""
+FILMSTRIP_STEPS = 11
+LOOP_FRAMES = 24
+FRAME_MILLISECONDS = 60
+
+
+@command(
+    "reconstruct",
+    "aecore reconstruct denoising cat.png -o out.png",
+    "aecore reconstruct denoising --level 0.4 -o out.png",
 )
-
-
-def reconstruct(options: argparse.Namespace) -> None:
+@run_argument
+@click.argument(
+    "files", metavar="[IMAGE]...", nargs=-1, type=FILE, help="picture files, zip or npz (default: test images)"
+)
+@click.option("--n", type=Number(1, 10_000), default=8, show_default=True, help="how many test images")
+@click.option("--level", type=Number(0.0, 10.0, "level"), help="corrupt them first, this much")
+@click.option("--noise", metavar="KIND", help="corrupt them first, in this way (default: as in training)")
+@click.option("--seed", type=int, default=0, show_default=True, help="seed of the noise; equal seeds repeat it")
+@out_option(".png")
+def reconstruct(
+    run: str, files: tuple[str, ...], n: int, level: float | None, noise: str | None, seed: int, out: str
+) -> None:
+    """Draw images beside their reconstructions. What is lost is not in the code."""
     from aecore.foundation import metrics
     from aecore.pictures import sheets
 
-    out(options.out, ".png")
-    session = open_session(options.run)
-    images = _images(session, options.images, options.n)
-    if options.level or options.noise:
-        denoised = session.denoise(images, options.noise, options.level, options.seed)
+    session = open_session(run)
+    images = _images(session, files, n)
+    if level or noise:
+        denoised = session.denoise(images, noise, level, seed)
         columns = {"original": images, "corrupted": denoised.shown, "reconstruction": denoised.reconstruction}
     else:
         columns = {"original": images, "reconstruction": session.reconstruct(images)}
-    drawn = sheets.labelled_columns(list(columns.values()), list(columns), _factor(session))
-    write(options.out, sheets.png(drawn))
+    drawn = sheets.labelled_columns(list(columns.values()), list(columns), _enlargement(session))
+    write_file(out, sheets.png(drawn))
     error = metrics.sse(images, columns["reconstruction"]).mean()
-    print(f"{options.out}: {len(images)} images, squared error per image {error:.4g}")
+    print(f"{out}: {len(images)} images, squared error per image {error:.4g}")
 
 
-def walk(options: argparse.Namespace) -> None:
-    suffix = out(options.out, ".png", ".gif")
-    session = open_session(options.run)
-    code = session.encode(_one_image(session, options))[0]
-    ranked = [int(unit) for unit in session.units_by_effect()]
-    if options.unit is not None and options.unit not in ranked:
-        raise UsageError(f"argument --unit: this code has units 0 to {session.code_dim - 1}, not {options.unit}")
-    units = ranked[:STRIPS] if options.unit is None else [options.unit]
-    content = _filmstrips(session, code, units) if suffix == ".png" else _loop(session, code, units)
-    write(options.out, content)
-    print(f"{options.out}: unit{'s' if len(units) > 1 else ''} {', '.join(map(str, units))}, most effective first")
+@command(
+    "walk", "aecore walk variational -o walk.gif", "aecore walk variational --image seven.png --unit 3 -o unit3.png"
+)
+@run_argument
+@click.option("--image", metavar="FILE", type=FILE, help="start from this picture (default: a test image)")
+@click.option("--index", metavar="N", type=int, help="start from the dataset's image N")
+@click.option("--unit", metavar="K", type=int, help="only this unit (default: the eight most effective)")
+@out_option(".png", ".gif")
+def walk(run: str, image: str | None, index: int | None, unit: int | None, out: str) -> None:
+    """Move one unit of the code at a time and draw what changes. This shows what the unit means."""
+    if image is not None and index is not None:
+        raise click.UsageError("--image and --index both say where to start; give one of them")
+    session = open_session(run)
+    code = session.encode(_start_image(session, image, index))[0]
+    ranked = [int(number) for number in session.units_by_effect()]
+    if unit is not None and unit not in ranked:
+        raise click.BadParameter(f"this code has units 0 to {session.code_dim - 1}, not {unit}", param_hint="--unit")
+    units = ranked[:MAX_UNITS] if unit is None else [unit]
+    draw = _filmstrips if Path(out).suffix.lower() == ".png" else _loop
+    write_file(out, draw(session, code, units))
+    print(f"{out}: unit{'s' if len(units) > 1 else ''} {', '.join(map(str, units))}, most effective first")
 
 
 def _filmstrips(session: "Session", code: "np.ndarray", units: list[int]) -> bytes:
-    """A row for each unit, over its empirical range."""
+    """Draw one row of decoded images for each unit, over the unit's empirical range, as PNG."""
     from aecore.pictures import sheets
 
-    rows = [session.walk(code, unit, STRIP_STEPS)[1] for unit in units]
-    return sheets.png(sheets.enlarge(sheets.sheet(rows, background=sheets.WHITE), _factor(session)))
+    rows = [session.walk(code, unit, FILMSTRIP_STEPS)[1] for unit in units]
+    return sheets.png(sheets.enlarge(sheets.sheet(rows, background=sheets.WHITE), _enlargement(session)))
 
 
 def _loop(session: "Session", code: "np.ndarray", units: list[int]) -> bytes:
-    """There and back, every unit at once in a tile of its own; eased, so that it does not bump at the ends."""
+    """Draw a GIF with one tile for each unit, which goes through its range and back on a cosine, without a jerk."""
     import numpy as np
 
     from aecore.pictures import sheets
 
-    phase = (1 - np.cos(2 * np.pi * np.arange(LOOP_STEPS) / LOOP_STEPS)) / 2
+    phase = (1 - np.cos(2 * np.pi * np.arange(LOOP_FRAMES) / LOOP_FRAMES)) / 2
     ranges = [session.unit_range(unit) for unit in units]
     walks = [session.walk(code, u, values=a + (b - a) * phase)[1] for u, (a, b) in zip(units, ranges, strict=True)]
     columns = min(len(units), 4)
     frames = [sheets.grid(np.stack(tiles), columns, background=sheets.WHITE) for tiles in zip(*walks, strict=True)]
-    return sheets.gif(frames, FRAME_MILLISECONDS, _factor(session))
+    return sheets.gif(frames, FRAME_MILLISECONDS, _enlargement(session))
 
 
-def likelihood(options: argparse.Namespace) -> None:
-    """The mean over test images; the bound grows with K, so figures compare only at equal K and on equal images."""
+@command(
+    "likelihood",
+    "aecore likelihood variational --samples 100",
+    "aecore likelihood variational --samples 5000 --binarise --json",
+)
+@run_argument
+@click.option(
+    "--samples",
+    metavar="K",
+    type=Number(1, 10_000),
+    default=100,
+    show_default=True,
+    help="importance samples per image; the bound rises with K, so compare figures of equal K",
+)
+@click.option(
+    "--n",
+    type=Number(1, 10_000),
+    default=1000,
+    show_default=True,
+    help="at most so many images, stratified by class; compare figures of equal images",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="seed of the samples, and of --binarise")
+@click.option(
+    "--binarise",
+    is_flag=True,
+    help="set each pixel to 1 with its grey level as probability: a Bernoulli likelihood is a distribution over such "
+    "images",
+)
+@json_option
+def likelihood(run: str, samples: int, n: int, seed: int, binarise: bool, as_json: bool) -> None:
+    """Estimate log p(x) of test images. It says how well a variational model has learned the data, in nats."""
     from aecore.model.generative import binarised
 
-    session = open_session(options.run)
-    gallery = session.gallery(options.n)
+    session = open_session(run)
+    gallery = session.gallery(n)
     if gallery.decoded:
-        raise AecoreError(f"log p(x) is a statement about real images, and they are not here: {gallery.note}")
-    images = binarised(gallery.images, options.seed) if options.binarise else gallery.images
-    found = session.log_likelihood(images, options.samples, options.seed)
-    mean, error = float(found.mean()), float(found.std() / len(found) ** 0.5)
-    if options.json:
-        return say_json(
+        raise AecoreError(f"log p(x) needs real images, and they are not on this machine: {gallery.note}")
+    images = binarised(gallery.images, seed) if binarise else gallery.images
+    values = session.log_likelihood(images, samples, seed)
+    mean, error = float(values.mean()), float(values.std() / len(values) ** 0.5)
+    if as_json:
+        return print_json(
             {"run_id": session.run_id, "log_likelihood": mean, "standard_error": error, "unit": "nats per image",
-             "samples": options.samples, "images": len(images), "seed": options.seed, "binarised": options.binarise}
+             "samples": samples, "images": len(images), "seed": seed, "binarised": binarise}
         )  # fmt: skip
-    print(f"log p(x) ≥ {mean:.2f} ± {error:.2f} nats per image (K = {options.samples}; {gallery.note})")
+    print(f"log p(x) ≥ {mean:.2f} ± {error:.2f} nats per image (K = {samples}; {gallery.note})")
 
 
 def _images(session: "Session", files: Sequence[str], n: int) -> "np.ndarray":
-    """The named picture files in the model's size, or `n` test images; what is left out is said."""
+    """Return the pictures in `files`, fitted to the model's size, or `n` test images: float32 (n, C, H, W) in [0, 1].
+
+    Prints which files were left out and why. Raises `BadInput` when no picture is left.
+    """
     from aecore.pictures.uploads import read_files
 
     if not files:
         return session.gallery(n).images
     channels, height, width = session.shape
     if channels not in (1, 3):
-        raise BadInput(f"this model sees {channels} channels, which no picture file has")
-    taken = read_files([(name, Path(name).read_bytes()) for name in files], (height, width), channels)
-    if not len(taken.images):
-        raise BadInput("; ".join(f"{name}: {reason}" for name, reason in taken.refused[:3]) or "there is no picture")
-    for name, reason in taken.refused:
-        print(f"left out: {name}: {reason}")
-    return taken.images.astype("float32") / 255
+        raise BadInput(f"this model's images have {channels} channels, which no picture file has; leave IMAGE out")
+    intake = read_files([(name, Path(name).read_bytes()) for name in files], (height, width), channels)
+    if not len(intake.images):
+        raise BadInput("; ".join(f"{name}: {reason}" for name, reason in intake.refused[:3]) or "there is no picture")
+    for name, reason in intake.refused:
+        print(f"left out: {plain(name)}: {plain(reason)}")
+    return intake.images.astype("float32") / 255
 
 
-def _one_image(session: "Session", options: argparse.Namespace) -> "np.ndarray":
-    """The image where a walk starts: a file, an image of the dataset by its index, or the first test image shown."""
+def _start_image(session: "Session", file: str | None, index: int | None) -> "np.ndarray":
+    """Return the image from which a walk starts, (1, C, H, W): a file's, the dataset's at `index`, or a test image."""
     import numpy as np
 
-    if options.image is not None or options.index is None:
-        return _images(session, [options.image] if options.image else [], 1)[:1]
-    if not 0 <= options.index < len(session.data):
-        raise UsageError(f"argument --index: the dataset has images 0 to {len(session.data) - 1}, not {options.index}")
-    return session.data.floats(np.array([options.index]))
+    if index is None:
+        return _images(session, [file] if file else [], 1)[:1]
+    if not 0 <= index < len(session.data):
+        raise click.BadParameter(
+            f"the dataset has images 0 to {len(session.data) - 1}, not {index}", param_hint="--index"
+        )
+    return session.data.floats(np.array([index]))
 
 
-def _factor(session: "Session") -> int:
-    return max(1, PICTURE_SIDE // max(session.shape[1:]))
+def _enlargement(session: "Session") -> int:
+    return max(1, IMAGE_SIDE // max(session.shape[1:]))

@@ -1,12 +1,16 @@
-"""The command `embed`: maps of images as numbers, figures and a picture."""
+"""The command `embed`: maps of images as coordinates, quality figures and a picture."""
 
-import argparse
+import csv
 import dataclasses
 import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from aecore.cli.options import Number, command, complete_run, complete_run_or_file, out_option
+from aecore.cli.output import open_session, plain, print_table, progress_bar, write_file
 from aecore.foundation.errors import BadInput
 
 if TYPE_CHECKING:
@@ -14,127 +18,166 @@ if TYPE_CHECKING:
 
     from aecore.maps.atlas import Atlas
     from aecore.maps.panel import Panel
+    from aecore.maps.spec import AtlasSpec
     from aecore.pictures.uploads import Intake
     from aecore.session.session import Session
-from aecore.cli.output import UsageError, open_session, out, plain, say_table, write
 
-
-def embed(options: argparse.Namespace) -> None:
-    """Beside the coordinates in OUT: how good each map is in OUT's .quality.csv, and all of them drawn in its .png."""
-    out(options.out, ".csv", ".npy")
-    methods = list(dict.fromkeys(options.method or ["code" if options.run or not _is_path(options.source) else "pca"]))
-    if "units" in methods:
-        return _embed_units(options, methods)
-    from aecore.maps.poster import poster
-    from aecore.pictures.sheets import png
-
-    made = _atlas(options, methods)
-    _write_coordinates(options.out, made, made.origins if _is_path(options.source) else ())
-    rows = [_quality_row(panel) for panel in made.panels]
-    table = "".join(",".join(row) + "\n" for row in [list(QUALITIES), *rows])
-    write(_beside(options.out, ".quality.csv"), table.encode())
-    colours = "class" if made.labels is not None else "none"
-    write(_beside(options.out, ".png"), png(poster(made, colours, Path(options.source).name, len(made) <= 2000)))
-    say_table(
-        ("MAP", "STRESS-1", "TRUST", "CONTINUITY", "NEIGHBOURS AGREE", "VARIANCE", "SQUARED ERROR"),
-        [[row[0], *(f"{float(value):.3f}" if value else "" for value in row[1:])] for row in rows],
-    )
-    print(f"\n{options.out}, {_beside(options.out, '.quality.csv')}, {_beside(options.out, '.png')}: {made.note}")
-
-
+MAX_IMAGES = 70_000
+"""As in `aecore.maps.spec`, which is not imported here: it would load numpy before `--help` is printed."""
 QUALITIES = (
     "map", "stress_1", "trustworthiness", "continuity", "knn_accuracy", "explained_variance", "reconstruction_sse"
 )  # fmt: skip
+"""Columns of the file of quality figures, by their names in `aecore.maps`."""
+
+
+@command(
+    "embed",
+    "aecore embed deep --method pca --method mds --method code -o map.csv",
+    "aecore embed deep --method 'mds(distance=cosine)' --method code@variational -o map.csv",
+    "aecore embed pictures --method pca --method code --run deep -o map.csv",
+    "aecore embed deep --method units --n 2000 -o codes.npy",
+)
+@click.argument(
+    "source",
+    metavar="RUN|FOLDER|FILE.npz",
+    shell_complete=complete_run_or_file,
+    help="a run, for its images; or pictures of your own, with classes from subfolders' names or an npz file's labels",
+)
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    help="pca, mds, code, classical_mds, mds_nonmetric, tsne, umap, with settings as in 'mds(distance=cosine)', up to "
+    "four times; code@RUN: another run's code, code~EPOCH: the code at an earlier epoch; or units: the whole code "
+    "(default: code; for pictures without a run, pca)",
+)
+@click.option("--run", metavar="RUN", shell_complete=complete_run, help="the run that encodes your own pictures")
+@click.option(
+    "--n",
+    type=Number(2, MAX_IMAGES),
+    help="at most so many images: of a run, test images first, stratified by class (default: 1,000); of your own, the "
+    "first ones (default: 70,000)",
+)
+@out_option(".csv", ".npy")
+def embed(source: str, methods: tuple[str, ...], run: str | None, n: int | None, out: str) -> None:
+    """Write maps of images as coordinates, with their quality and a picture. Any plotting program can draw or compare
+    them. Beside FILE, the maps' quality is written with the suffix .quality.csv, and their picture with .png.
+    """
+    own = source.lower().endswith(".npz") or Path(source).is_dir()
+    methods = tuple(dict.fromkeys(methods or ["code" if run or not own else "pca"]))
+    if "units" in methods:
+        if len(methods) > 1 or run or own:
+            raise click.BadParameter(
+                "units writes the whole code of a run's test images; give it alone", param_hint="--method"
+            )
+        return _write_units(source, n or 1000, out)
+    if run and not own:
+        raise click.BadParameter(
+            f"{source!r} is neither a folder nor an .npz file, so it names the run; leave --run out", param_hint="--run"
+        )
+    spec = _atlas_spec(methods, n)
+    maps = _own_atlas(Path(source), spec, run) if own else _run_atlas(source, spec)
+    _write_coordinates(out, maps, maps.origins if own else ())
+    _write_quality(out, maps, Path(source).name)
+
+
+def _write_quality(out: str, maps: "Atlas", title: str) -> None:
+    """Write the maps' quality and their picture beside the file `out`, and print the quality."""
+    from aecore.maps.poster import poster
+    from aecore.pictures.sheets import png
+
+    quality_file, picture_file = (str(Path(out).with_suffix(suffix)) for suffix in (".quality.csv", ".png"))
+    rows = [_quality_row(panel) for panel in maps.panels]
+    write_file(quality_file, "".join(",".join(row) + "\n" for row in [QUALITIES, *rows]).encode())
+    colours = "class" if maps.labels is not None else "none"
+    write_file(picture_file, png(poster(maps, colours, title, len(maps) <= 2000)))
+    print_table(
+        ("MAP", "STRESS-1", "TRUST", "CONTINUITY", "SAME-CLASS NEIGHBOURS", "VARIANCE", "SQUARED ERROR"),
+        [[row[0], *(f"{float(value):.3f}" if value else "" for value in row[1:])] for row in rows],
+    )
+    print(f"\n{out}, {quality_file}, {picture_file}: {maps.note}")
 
 
 def _quality_row(panel: "Panel") -> list[str]:
-    """The figures in full; empty where the method or the images have none."""
+    """Return the figures of a map with nine digits; a figure that does not apply to it is empty."""
     values = [panel.quality.get(name) for name in QUALITIES[1:]]
     return [panel.spec.text, *("" if value is None else f"{value:.9g}" for value in values)]
 
 
-def _beside(path: str, suffix: str) -> str:
-    return str(Path(path).with_suffix(suffix))
+def _run_atlas(wanted: str, spec: "AtlasSpec") -> "Atlas":
+    """Compute the maps of a run's images, with a progress bar."""
+    from aecore.maps.atlas import atlas
+
+    with progress_bar() as on_progress:
+        return atlas(open_session(wanted), spec, on_progress)
 
 
-def _is_path(source: str) -> bool:
-    return source.lower().endswith(".npz") or Path(source).is_dir()
+def _own_atlas(source: Path, spec: "AtlasSpec", run: str | None) -> "Atlas":
+    """Compute the maps of the pictures in a folder or npz file, with a progress bar."""
+    from aecore.maps.atlas import atlas_of
+
+    session = open_session(run) if run else None
+    pictures = _pictures(source, session, spec.n or MAX_IMAGES)
+    images = pictures.images.astype("float32") / 255
+    with progress_bar() as on_progress:
+        return atlas_of(images, pictures.names, spec, session, on_progress, classes=pictures.classes)
 
 
-def _atlas(options: argparse.Namespace, methods: Sequence[str]) -> "Atlas":
-    """The maps of a run's images, or of the pictures in a folder or npz file, with a bar while they are made."""
-    from tqdm import tqdm
-
-    from aecore.maps.atlas import atlas, atlas_of
-    from aecore.maps.spec import MOST_IMAGES, AtlasSpec, PanelSpec
+def _atlas_spec(methods: Sequence[str], n: int | None) -> "AtlasSpec":
+    from aecore.maps.spec import AtlasSpec, PanelSpec
 
     try:
-        spec = AtlasSpec(tuple(PanelSpec.parse(text) for text in methods), options.n)
+        return AtlasSpec(tuple(PanelSpec.parse(text) for text in methods), n)
     except BadInput as error:
-        raise UsageError(f"argument --method: {error}; and units for the whole code") from None
-    if options.run and not _is_path(options.source):
-        raise UsageError(
-            f"argument --run: {options.source!r} is neither a folder nor an .npz file, so it names the run"
-        )
-    with tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}|", leave=False, disable=None) as bar:
-
-        def told(share: float, words: str) -> None:
-            bar.set_description_str(words, refresh=False)
-            bar.update(share - bar.n)
-
-        if not _is_path(options.source):
-            return atlas(open_session(options.source), spec, told)
-        session = open_session(options.run) if options.run else None
-        taken = _pictures(Path(options.source), session, options.n or MOST_IMAGES)
-        images = taken.images.astype("float32") / 255
-        return atlas_of(images, taken.names, spec, session, told, classes=taken.classes)
+        raise click.BadParameter(f"{error}; and units for the whole code", param_hint="--method") from None
 
 
-def _pictures(source: Path, session: "Session | None", most: int) -> "Intake":
-    """The first pictures of a folder or of an npz file, in the size of a run or of the first of them; what is left out
-    is said. In grey where none has colours.
+def _pictures(source: Path, session: "Session | None", limit: int) -> "Intake":
+    """Read the first `limit` pictures of a folder or npz file, in the size of the run or else of the first picture; in
+    grey where the run is grey or no picture has colours. Prints which were left out and why.
+
+    Raises `BadInput` when fewer than two pictures can be read.
     """
     from aecore.pictures.uploads import read_own
 
     _, height, width = session.shape if session is not None else (0, 0, 0)
     channels = 3 if session is None else session.shape[0]
     if channels not in (1, 3):
-        raise BadInput(f"this model sees {channels} channels, which no picture file has")
-    size = None if session is None else (height, width)
-    taken = read_own(source, size, channels, most)
-    for name, reason in taken.refused:
+        raise BadInput(f"this model's images have {channels} channels, which no picture file has; leave --run out")
+    intake = read_own(source, None if session is None else (height, width), channels, limit)
+    for name, reason in intake.refused:
         print(f"left out: {plain(name)}: {plain(reason)}")
-    if len(taken.images) < 2:
-        raise BadInput(f"{source} holds {len(taken.images)} pictures that can be read; a map needs at least two")
-    if session is None and (taken.images == taken.images[:, :1]).all():
-        taken = dataclasses.replace(taken, images=taken.images[:, :1])
-    return taken
+    if len(intake.images) < 2:
+        raise BadInput(f"{source} holds {len(intake.images)} pictures that can be read; a map needs at least two")
+    if session is None and (intake.images == intake.images[:, :1]).all():
+        return dataclasses.replace(intake, images=intake.images[:, :1])
+    return intake
 
 
-def _write_coordinates(out: str, made: "Atlas", names: Sequence[str]) -> None:
+def _write_coordinates(out: str, maps: "Atlas", names: Sequence[str]) -> None:
+    """Write the coordinates; `names` of pictures replace the index, and then class names the labels."""
     if Path(out).suffix.lower() == ".npy":
-        return write(out, made.npy())
-    heads = made.axes if len(made.panels) > 1 else ["x", "y", "z"][: made.coordinates.shape[1]]
-    labels = made.labels if made.labels is None or not names else [made.class_of(i) for i in range(len(made))]
-    write(out, _csv(made.indices, labels, made.coordinates, heads, names))
+        return write_file(out, maps.npy())
+    heads = maps.axes if len(maps.panels) > 1 else ["x", "y", "z"][: maps.coordinates.shape[1]]
+    labels = maps.labels if maps.labels is None or not names else [maps.class_of(i) for i in range(len(maps))]
+    write_file(out, _csv(maps.indices, labels, maps.coordinates, heads, names))
 
 
-def _embed_units(options: argparse.Namespace, methods: Sequence[str]) -> None:
-    """The whole code, which is no map: only its numbers are written."""
-    if len(methods) > 1 or options.run or _is_path(options.source):
-        raise UsageError("argument --method: units writes the whole code of a run's test images; give it alone")
-    session = open_session(options.source)
-    gallery = session.gallery(options.n or 1000)
+def _write_units(run: str, n: int, out: str) -> None:
+    """Write the whole code of a run's test images, float32 (n, K). This is no map: it has no quality and no picture."""
+    session = open_session(run)
+    gallery = session.gallery(n)
     codes = session.encode(gallery.images)
-    if Path(options.out).suffix.lower() == ".npy":
+    if Path(out).suffix.lower() == ".npy":
         import numpy as np
 
-        out = io.BytesIO()
-        np.save(out, codes, allow_pickle=False)
-        write(options.out, out.getvalue())
+        file = io.BytesIO()
+        np.save(file, codes, allow_pickle=False)
+        write_file(out, file.getvalue())
     else:
-        write(options.out, _csv(gallery.indices, gallery.labels, codes, [f"h{k}" for k in range(codes.shape[1])], []))
-    print(f"{options.out}: {len(codes)} images × {codes.shape[1]} numbers (units); {gallery.note}")
+        heads = [f"h{k}" for k in range(codes.shape[1])]
+        write_file(out, _csv(gallery.indices, gallery.labels, codes, heads, []))
+    print(f"{out}: {len(codes)} images × {codes.shape[1]} numbers (units); {gallery.note}")
 
 
 def _csv(
@@ -144,13 +187,11 @@ def _csv(
     heads: Sequence[str],
     names: Sequence[str],
 ) -> bytes:
-    """A line for each image: its place in the dataset, or its name, its class where there is one, and its numbers."""
-    import csv
-
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    """Return one line for each image: its index or its name, its class where there are classes, and its numbers."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name" if names else "index", *(["label"] if labels is not None else []), *heads])
     for i, row in enumerate(numbers):
         label = [] if labels is None else [labels[i]]
         writer.writerow([names[i] if names else int(indices[i]), *label, *(f"{number:.9g}" for number in row)])
-    return out.getvalue().encode()
+    return text.getvalue().encode()

@@ -1,6 +1,5 @@
-"""Commands that list: list, show, directions, recipes, datasets, fetch."""
+"""Commands that list: list, show, directions, recipes, datasets, and fetch."""
 
-import argparse
 import contextlib
 import dataclasses
 import inspect
@@ -10,6 +9,10 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import click
+
+from aecore.cli.options import command, json_option, run_argument
+from aecore.cli.output import find_run, open_session, open_store, plain, print_json, print_table, progress_bar
 from aecore.foundation.errors import AecoreError
 
 if TYPE_CHECKING:
@@ -19,21 +22,15 @@ if TYPE_CHECKING:
     from aecore.store.folder import RunInfo
     from aecore.store.stages import Stage
     from aecore.store.store import RunStore
-from aecore.cli.output import (
-    DIRECTIONS,
-    STRIPS,
-    UsageError,
-    find_run,
-    open_session,
-    open_store,
-    plain,
-    say_json,
-    say_table,
-)
+
+MAX_UNITS = 8
+"""Units that `show` prints, the most effective ones."""
+MAX_DIRECTIONS = 16
+"""Directions of each sort that `directions` prints as text."""
 
 
 def run_values(info: "RunInfo") -> dict[str, Any]:
-    """What `--json` says of a run; fields are added, never renamed."""
+    """Return the fields that `--json` prints of a run. Programs read them: fields may be added, never renamed."""
     config = info.config
     return {
         "run_id": info.run_id,
@@ -53,54 +50,79 @@ def run_values(info: "RunInfo") -> dict[str, Any]:
 
 
 def error_text(info: "RunInfo") -> str:
+    """Return the squared error per test image, or an empty text where there is none."""
     figure = info.status.metrics.get("test_sse")
     return "" if figure is None else f"{figure:.3g}"
 
 
-def list_runs(options: argparse.Namespace) -> None:
+@command("list", "aecore list --json")
+@json_option
+def list_runs(as_json: bool) -> None:
+    """List every run, newest first. Damaged runs are listed too, with the reason."""
     runs = open_store().runs()
-    if options.json:
-        return say_json([run_values(info) for info in runs])
+    if as_json:
+        return print_json([run_values(info) for info in runs])
     rows = [
-        (info.run_id, "ready-made" if info.builtin else info.state, *_kind(info), error_text(info), _remark(info))
+        (info.run_id, "ready-made" if info.builtin else info.state, *_composition(info), error_text(info), _note(info))
         for info in runs
     ]
-    say_table(("RUN", "STATE", "RECIPE", "DATASET", "CODE", "ERROR", ""), rows)
+    print_table(("RUN", "STATE", "RECIPE", "DATASET", "CODE", "ERROR", ""), rows)
     print("\nERROR is the squared error per test image." if rows else "No runs yet: aecore train denoising")
 
 
-def _kind(info: "RunInfo") -> tuple[str, str, str]:
+def _composition(info: "RunInfo") -> tuple[str, str, str]:
+    """Return recipe, dataset and code size; empty where a damaged run's settings cannot be read."""
     config = info.config
     return ("", "", "") if config is None else (config.recipe, config.dataset.kind, str(config.code_dim))
 
 
-def _remark(info: "RunInfo") -> str:
+def _note(info: "RunInfo") -> str:
+    """Return why the run failed, stopped or is damaged, else the name it was given."""
     return info.reason or (info.name if info.name != info.run_id else "")
 
 
-def show(options: argparse.Namespace) -> None:
+@command("show", "aecore show denoising --json")
+@run_argument
+@json_option
+def show(run: str, as_json: bool) -> None:
+    """Show one run. Its settings are what train --set can change, its units what walk draws."""
     store = open_store()
-    info = store.info(find_run(store, options.run))
-    if options.json:
+    info = store.info(find_run(store, run))
+    if as_json:
         config = info.config.model_dump(mode="json") if info.config else None
         status = info.status.model_dump(mode="json")
-        return say_json({**run_values(info), "status": status, "config": config, "units": _units(store, info),
-                          "stages": [dataclasses.asdict(stage) for stage in _stages(info)]})  # fmt: skip
+        return print_json({**run_values(info), "status": status, "config": config, "units": _units(store, info),
+                           "stages": [dataclasses.asdict(stage) for stage in _stages(info)]})  # fmt: skip
     print(f"{plain(info.name)}  ({info.state}{', ready-made' if info.builtin else ''})")
-    for label, value in _described(info):
+    for label, value in _facts(info):
         print(f"  {label:<24}{plain(value)}")
-    _say_figures(info)
+    _print_figures(info)
     if info.config is not None:
         print("\nSettings (the names are those of `--set`):")
         for name, value in _dotted(info.config.model_dump(mode="json")):
             print(f"  {name:<28}{json.dumps(value, ensure_ascii=False)}")
-    for unit in _units(store, info)[:STRIPS]:
+    for unit in _units(store, info)[:MAX_UNITS]:
         gap = "" if unit["rank"] else "\n"
         print(f"{gap}  unit {unit['unit']:<4} changes a pixel by {unit['effect']:.4f} on average")
 
 
-def _say_figures(info: "RunInfo") -> None:
-    """Every figure with its meaning, and whatever else was measured under its own name."""
+def _facts(info: "RunInfo") -> Iterator[tuple[str, str]]:
+    """Yield label and value of what is known of a run besides its settings and figures."""
+    status = info.status
+    yield "run", info.run_id
+    if info.reason:
+        yield "reason", info.reason
+    if status.created:
+        with contextlib.suppress(ValueError, OverflowError, OSError):  # a damaged run: a time outside the calendar
+            yield "made", time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created))
+    yield "epochs", f"{status.epoch} of {status.epochs}"
+    if status.shape is not None:
+        yield "pictures", "{} × {} × {} (channels, height, width)".format(*status.shape)
+    yield "folder", str(info.folder)
+
+
+def _print_figures(info: "RunInfo") -> None:
+    """Print every figure with its definition, then the metrics that no figure declares, by their own names."""
     from aecore.store.figures import FIGURES, figures
 
     declared = {name for figure in FIGURES for name in (figure.name, (figure.beside or ("", ""))[1])}
@@ -113,8 +135,17 @@ def _say_figures(info: "RunInfo") -> None:
         print(f"  {plain(name):<24}{text}")
 
 
+def _dotted(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the settings by their dotted names, such as `objective.beta`."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", v) for inner, v in cast(dict[str, Any], value).items())
+        else:
+            yield name, value
+
+
 def _units(store: "RunStore", info: "RunInfo") -> list[dict[str, Any]]:
-    """The code's units, most effective first: mean change of a pixel per standard deviation of the unit."""
+    """Return the units of the code, most effective first; effect: mean change of a pixel per standard deviation."""
     from aecore.session.session import Session
 
     if not info.explorable:
@@ -124,47 +155,8 @@ def _units(store: "RunStore", info: "RunInfo") -> list[dict[str, Any]]:
     return [{"rank": rank, "unit": unit, "effect": float(session.effects[unit])} for rank, unit in enumerate(order)]
 
 
-def directions(options: argparse.Namespace) -> None:
-    from aecore.session.directions import attributes, principal, units
-
-    session = open_session(options.run)
-    found = [units(session), principal(session), attributes(session)]
-    if options.json:
-        return say_json([_direction_values(direction) for some in found for direction in some])
-    shown = [direction for some in found for direction in some[:DIRECTIONS]]
-    say_table(
-        ("DIRECTION", "EFFECT", "DATA", "MORE OF IT"),
-        [(d.name, f"{d.effect:.4f}", f"{d.low:.2f} to {d.high:.2f}", d.words or ("dead" if d.dead else ""))
-         for d in shown],
-    )  # fmt: skip
-    left = sum(map(len, found)) - len(shown)
-    print("\nEFFECT is the mean change of a pixel per standard deviation; DATA holds 96 % of the training codes."
-          + (f" {left} weaker ones: --json." if left else ""))  # fmt: skip
-
-
-def _direction_values(direction: "Direction") -> dict[str, Any]:
-    """What `--json` says of a direction; a unit's vector is 1 at the unit and left out."""
-    values = dataclasses.asdict(direction)
-    vector = values.pop("vector")
-    return values if direction.kind == "unit" else {**values, "vector": vector.tolist()}
-
-
-def _described(info: "RunInfo") -> Iterator[tuple[str, str]]:
-    status = info.status
-    yield "run", info.run_id
-    if info.reason:
-        yield "reason", info.reason
-    if status.created:
-        with contextlib.suppress(ValueError, OverflowError, OSError):  # no time that a calendar knows
-            yield "made", time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created))
-    yield "epochs", f"{status.epoch} of {status.epochs}"
-    if status.shape is not None:
-        yield "pictures", "{} × {} × {} (channels, height, width)".format(*status.shape)
-    yield "folder", str(info.folder)
-
-
 def _stages(info: "RunInfo") -> "list[Stage]":
-    """Those of a training of several."""
+    """Return the stages of a training that has several; otherwise an empty list."""
     from aecore.store.folder import RunFolder
     from aecore.store.stages import stages
 
@@ -172,19 +164,43 @@ def _stages(info: "RunInfo") -> "list[Stage]":
     return found if len(found) > 1 else []
 
 
-def _dotted(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from ((f"{name}.{inner}", v) for inner, v in cast(dict[str, Any], value).items())
-        else:
-            yield name, value
+@command("directions", "aecore directions shapes-variational")
+@run_argument
+@json_option
+def directions(run: str, as_json: bool) -> None:
+    """List the directions in which a code can be moved. Where the effect on the picture is clear, words describe it."""
+    from aecore.session.directions import attributes, principal, units
+
+    session = open_session(run)
+    sorts = [units(session), principal(session), attributes(session)]
+    if as_json:
+        return print_json([_direction_values(direction) for sort in sorts for direction in sort])
+    shown = [direction for sort in sorts for direction in sort[:MAX_DIRECTIONS]]
+    print_table(
+        ("DIRECTION", "EFFECT", "DATA", "MORE OF IT"),
+        [(d.name, f"{d.effect:.4f}", f"{d.low:.2f} to {d.high:.2f}", d.words or ("dead" if d.dead else ""))
+         for d in shown],
+    )  # fmt: skip
+    left_out = sum(map(len, sorts)) - len(shown)
+    print("\nEFFECT is the mean change of a pixel per standard deviation; DATA holds 96 % of the training codes."
+          + (f" {left_out} weaker ones: --json." if left_out else ""))  # fmt: skip
 
 
-def recipes(options: argparse.Namespace) -> None:
+def _direction_values(direction: "Direction") -> dict[str, Any]:
+    """Return the fields that `--json` prints of a direction. A unit has no `vector`: it would be 1 at the unit."""
+    values = dataclasses.asdict(direction)
+    vector = values.pop("vector")
+    return values if direction.kind == "unit" else {**values, "vector": vector.tolist()}
+
+
+@command("recipes", "aecore recipes")
+@json_option
+def recipes(as_json: bool) -> None:
+    """List the kinds of autoencoder. Each shows one idea, with formula and paper."""
     from aecore.model.recipes import RECIPES
 
-    if options.json:
-        return say_json([_recipe_values(recipe) for recipe in RECIPES.values()])
+    if as_json:
+        return print_json([_recipe_values(recipe) for recipe in RECIPES.values()])
     for recipe in RECIPES.values():
         print(f"{recipe.name}: {recipe.teaches}\n    {recipe.formula}\n    {recipe.source}\n")
 
@@ -194,10 +210,13 @@ def _recipe_values(recipe: "Recipe") -> dict[str, Any]:
             "source": recipe.source, "config": recipe.config.model_dump(mode="json")}  # fmt: skip
 
 
-def datasets(options: argparse.Namespace) -> None:
+@command("datasets", "aecore datasets")
+@json_option
+def datasets(as_json: bool) -> None:
+    """List the datasets. Their sources and licences matter before you publish a picture."""
     values = [_dataset_values(dataset) for dataset in _all_datasets().values()]
-    if options.json:
-        return say_json(values)
+    if as_json:
+        return print_json(values)
     for value in values:
         print(f"{value['kind']}: {value['summary']} ({value['where']})")
         for name in ("source", "licence"):
@@ -213,7 +232,9 @@ def _all_datasets() -> "dict[str, Dataset]":
 
 
 def _dataset_values(dataset: "Dataset") -> dict[str, Any]:
-    """Licence and exact source are part of the data; where those are not here, the source is the documentation's."""
+    """Return the fields that `--json` prints of a dataset. Exact source and licence are read from the data; where the
+    data are not on this machine, the source is the one its documentation names.
+    """
     from aecore.parts.loading import load_data
 
     text = inspect.getdoc(type(dataset)) or ""
@@ -232,25 +253,20 @@ def _dataset_values(dataset: "Dataset") -> dict[str, Any]:
             "licence": licence}  # fmt: skip
 
 
-def fetch(options: argparse.Namespace) -> None:
-    fetchable = {kind: dataset for kind, dataset in _all_datasets().items() if dataset.on_demand}
-    if options.kind not in fetchable:
-        known = ", ".join(fetchable)
-        raise UsageError(f"argument KIND: {options.kind!r} is not fetched from anywhere; these are: {known}")
-    data = load_with_bar(fetchable[options.kind])
+@command("fetch", "aecore fetch mnist")
+@click.argument("kind", metavar="KIND", help="see aecore datasets")
+def fetch(kind: str) -> None:
+    """Download a dataset once. Afterwards nothing needs the network for it."""
+    fetchable = {name: dataset for name, dataset in _all_datasets().items() if dataset.on_demand}
+    if kind not in fetchable:
+        raise click.BadParameter(f"{kind!r} cannot be downloaded; these can: {', '.join(fetchable)}", param_hint="KIND")
+    data = load_with_bar(fetchable[kind])
     print(f"{data.name}: {len(data):,} pictures are here. Source: {data.source}. Licence: {data.licence}")
 
 
 def load_with_bar(dataset: "Dataset") -> "Data":
-    """The data, with a bar while they are fetched or read."""
-    from tqdm import tqdm
-
+    """Download the data where needed and read them, with a progress bar."""
     from aecore.parts.loading import load_data
 
-    with tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}|", leave=False, disable=None) as bar:
-
-        def on_progress(fraction: float, words: str) -> None:
-            bar.set_description_str(words, refresh=False)
-            bar.update(fraction - bar.n)
-
+    with progress_bar() as on_progress:
         return load_data(dataset, on_progress, fetch=True)

@@ -1,75 +1,116 @@
-"""Commands that keep order: delete, restore, rename, export, import; and app."""
+"""Commands that manage runs: delete, restore, rename, export, import."""
 
-import argparse
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    pass
-from aecore.cli.output import UsageError, find_run, open_session, open_store, out, say_json, write
+import click
+
+from aecore.cli.options import (
+    FILE,
+    RUN_HELP,
+    OutputFile,
+    command,
+    complete_deleted_run,
+    complete_own_run,
+    json_option,
+    own_run_argument,
+    run_argument,
+)
+from aecore.cli.output import find_run, open_session, open_store, print_json, write_file
 
 
-def delete(options: argparse.Namespace) -> None:
+@command("delete", "aecore delete denoising-digits-20260101-1a2b3c")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_own_run, help=RUN_HELP)
+def delete(runs: tuple[str, ...]) -> None:
+    """Move runs to the trash. The last ten can be restored."""
     store = open_store()
-    for run_id in [find_run(store, wanted) for wanted in options.runs]:
+    for run_id in [find_run(store, wanted) for wanted in runs]:
         store.delete(run_id)
         print(f"Deleted {run_id}; to undo: aecore restore {run_id}")
 
 
-def restore(options: argparse.Namespace) -> None:
+@command("restore", "aecore restore denoising-digits-20260101-1a2b3c")
+@click.argument("run", metavar="[RUN]", required=False, shell_complete=complete_deleted_run, help="its whole id")
+@json_option
+def restore(run: str | None, as_json: bool) -> None:
+    """Restore a deleted run. Without RUN, list the runs that can be restored."""
     store = open_store()
-    if options.run:
-        store.restore(options.run)
-        return print(f"{options.run} is back")
-    if options.json:
-        return say_json(store.trash())
+    if run:
+        store.restore(run)
+        return print(f"{run} is restored")
+    if as_json:
+        return print_json(store.trash())
     print("\n".join(store.trash()) or "The trash is empty.")
 
 
-def rename(options: argparse.Namespace) -> None:
+@command("rename", "aecore rename denoising-digits-20260101-1a2b3c 'forty per cent noise'")
+@own_run_argument
+@click.argument("name", metavar="NAME", help="the new name, 1 to 80 characters")
+def rename(run: str, name: str) -> None:
+    """Give a run a name people remember. Its id stays the same, so links keep working."""
     store = open_store()
-    run_id = find_run(store, options.run)
-    store.rename(run_id, options.name)
+    run_id = find_run(store, run)
+    store.rename(run_id, name)
     print(f"{run_id} is now called {store.info(run_id).name}")
 
 
-def export(options: argparse.Namespace) -> None:
-    (_export_model if out(options.out, ".zip", ".onnx") == ".onnx" else _export_run)(options)
+@command(
+    "export",
+    "aecore export denoising run.zip",
+    "aecore export variational decoder.onnx",
+    "aecore export denoising repair.onnx --part denoiser --noise salt_and_pepper",
+)
+@run_argument
+@click.argument(
+    "out", metavar="OUT", type=OutputFile(".zip", ".onnx"), help="file to write: .zip for the run, .onnx for its model"
+)
+@click.option(
+    "--part",
+    type=click.Choice(("decoder", "encoder", "denoiser")),
+    help="what the model in an .onnx file does (default: decoder)",
+)
+@click.option("--noise", metavar="KIND", help="a denoiser's corruption (default: as in training)")
+@click.option("--with-images", is_flag=True, help="include your own pictures that the run was trained on")
+def export(run: str, out: str, part: str | None, noise: str | None, with_images: bool) -> None:
+    """Write a run to a zip file, or its model to an ONNX file. A zip opens on any machine with aecore import, a model
+    in every program that runs ONNX.
+    """
+    if Path(out).suffix.lower() == ".onnx":
+        if with_images:
+            raise click.UsageError(
+                "--with-images: an .onnx file holds no pictures; write to a .zip file to include them"
+            )
+        if noise and part != "denoiser":
+            raise click.UsageError("--noise: only a denoiser corrupts pictures; add --part denoiser")
+        return _export_model(run, out, part or "decoder", noise)
+    if part or noise:
+        raise click.UsageError("--part/--noise: a .zip holds the whole run; for its model write to an .onnx file")
+    _export_run(run, out, with_images)
 
 
-def _export_model(options: argparse.Namespace) -> None:
+def _export_model(run: str, out: str, part: str, noise: str | None) -> None:
     from aecore.session.onnx_cache import content, signature
 
-    if options.with_images:
-        raise UsageError("argument --with-images: an .onnx file holds no pictures; they travel in a .zip")
-    if options.noise and options.part != "denoiser":
-        raise UsageError("argument --noise: only a denoiser corrupts; add --part denoiser")
-    part = options.part or "decoder"
-    made = content(open_session(options.run), part, options.noise)
-    write(options.out, made)
-    print(f"{options.out}: the {part}, {len(made) / 1e6:.2f} MB: {signature(made)}")
+    model = content(open_session(run), part, noise)
+    write_file(out, model)
+    print(f"{out}: the {part}, {len(model) / 1e6:.2f} MB: {signature(model)}")
 
 
-def _export_run(options: argparse.Namespace) -> None:
+def _export_run(run: str, out: str, with_images: bool) -> None:
     from aecore.store.archive import IMAGES, export_zip
 
-    if options.part or options.noise:
-        raise UsageError("argument --part/--noise: a .zip holds the whole run; for its model write to an .onnx file")
     store = open_store()
-    run_id = find_run(store, options.run)
-    write(options.out, export_zip(store, run_id, options.with_images))
-    kept_back = (store.folder(run_id) / IMAGES).is_file() and not options.with_images
-    print(f"{options.out}: {run_id}{' without its pictures (--with-images adds them)' if kept_back else ''}")
+    run_id = find_run(store, run)
+    write_file(out, export_zip(store, run_id, with_images))
+    left_out = (store.folder(run_id) / IMAGES).is_file() and not with_images
+    print(f"{out}: {run_id}{' without its pictures (--with-images includes them)' if left_out else ''}")
 
 
-def import_run(options: argparse.Namespace) -> None:
+@command("import", "aecore import run.zip")
+@click.argument("file", metavar="FILE.zip", type=FILE, help="a zip file that aecore export wrote")
+def import_run(file: str) -> None:
+    """Add a run that was exported elsewhere. Its files are all checked before it is kept."""
     from aecore.store.archive import MAX_BYTES, import_zip
 
-    with open(options.file, "rb") as file:
-        data = file.read(MAX_BYTES + 1)  # what is longer is refused, and need not be read
+    with open(file, "rb") as zipped:
+        data = zipped.read(MAX_BYTES + 1)  # one byte more than is accepted: a larger file is refused without reading it
     print(f"Imported as {import_zip(open_store(), data)}")
-
-
-def app(options: argparse.Namespace) -> None:
-    from aecore.cli.serve import launch
-
-    launch(options.port, options.host, not options.no_browser)

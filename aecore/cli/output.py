@@ -1,30 +1,16 @@
-"""What each command of `aecore` does; `aecore.__main__` holds the words and flags that lead here.
+"""What every command needs: find the run that is meant, print tables and JSON, write files, show progress."""
 
-Only the standard library is imported at the top: help, wrong usage and `aecore app` must not wait for torch.
-"""
-
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aecore.foundation.errors import AecoreError
 
 if TYPE_CHECKING:
+    from aecore.foundation.progress import OnProgress
     from aecore.session.session import Session
     from aecore.store.store import RunStore
-
-PICTURE_SIDE = 96
-"""Pixels that one image should about fill in a written picture; enlargement is by whole numbers."""
-STRIP_STEPS = 11
-STRIPS = 8
-LOOP_STEPS = 24
-DIRECTIONS = 16
-"""Directions of each sort that are listed for people."""
-FRAME_MILLISECONDS = 60
-
-
-class UsageError(Exception):
-    """The command cannot be understood; the message names the field and the remedy."""
 
 
 def open_store() -> "RunStore":
@@ -34,7 +20,10 @@ def open_store() -> "RunStore":
 
 
 def find_run(store: "RunStore", wanted: str) -> str:
-    """A run by its id, by its name, or by the beginning of its id where only one begins so. Raises `AecoreError`."""
+    """Return the id of the run with the id `wanted`, else with that name, else whose id alone begins with it.
+
+    Raises `AecoreError` when several runs match, and `RunUnavailable` when none does.
+    """
     runs = store.runs()
     for matches in (
         [info.run_id for info in runs if info.run_id == wanted],
@@ -45,48 +34,56 @@ def find_run(store: "RunStore", wanted: str) -> str:
             raise AecoreError(f"{wanted!r} could be {', '.join(matches[:5])}; write more of the id")
         if matches:
             return matches[0]
-    store.folder(wanted)  # raises, in the store's own words
+    store.folder(wanted)  # raises `RunUnavailable`
     return wanted
 
 
 def open_session(wanted: str) -> "Session":
+    """Open the run that `wanted` means; see `find_run`. Raises `RunUnavailable` when it is damaged."""
     from aecore.session.session import Session
 
     store = open_store()
     return Session(store, find_run(store, wanted))
 
 
-def say_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     from pydantic_core import to_json
 
-    print(to_json(value, indent=2, inf_nan_mode="null").decode())  # a damaged run may say NaN, which no JSON can
+    # Figures of a damaged run may be NaN, which JSON does not have.
+    print(to_json(value, indent=2, inf_nan_mode="null").decode())
 
 
 def plain(text: str) -> str:
-    """Without control characters: what a run from elsewhere says must not steer the terminal."""
+    """Replace control characters by spaces: text from a run or a file must not steer the terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def say_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     rows = [[plain(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
     for row in (heads, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def out(path: str, *suffixes: str) -> str:
-    suffix = Path(path).suffix.lower()
-    if suffix not in suffixes:
-        raise UsageError(
-            f"argument -o/--out: {path!r} must end in {' or '.join(suffixes)}, which also names the format"
-        )
-    return suffix
-
-
-def write(path: str, content: bytes) -> None:
+def write_file(path: str, content: bytes) -> None:
+    """Write the file whole or not at all. Raises `AecoreError` when its folder does not exist."""
     from aecore.foundation.files import write_atomic
 
     target = Path(path)
     if not target.absolute().parent.is_dir():
         raise AecoreError(f"{path} cannot be written: there is no folder {target.absolute().parent}; make it first")
     write_atomic(target, content)
+
+
+@contextlib.contextmanager
+def progress_bar() -> "Generator[OnProgress]":
+    """Yield a function that moves a bar on stderr; without a terminal nothing is printed."""
+    from tqdm import tqdm
+
+    with tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}|", leave=False, disable=None) as bar:
+
+        def on_progress(fraction: float, step: str) -> None:
+            bar.set_description_str(step, refresh=False)
+            bar.update(fraction - bar.n)
+
+        yield on_progress

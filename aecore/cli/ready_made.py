@@ -1,10 +1,11 @@
-"""Makes the ready-made runs: `python -m aecore.cli.ready_made [NAME …] [--measure] [--into assets]`. Repeatable: same
-machine, same bits. With `--measure` what is there is only measured anew, so that old runs get new figures.
+"""Make the runs that ship with the program: `python -m aecore.cli.ready_made [RUN_ID …] [--measure] [--into assets]`.
 
-The two MNIST runs need MNIST at hand (`AECORE_MNIST=…/mnist.npz`); only weights, codes and figures are kept of them.
+The result is repeatable: the same machine makes the same bits. `--measure` only computes the figures of existing runs
+again, so that old runs get figures that were added later.
+
+The two MNIST runs need a copy of MNIST (`AECORE_MNIST=…/mnist.npz`); they keep only weights, codes and figures of it.
 """
 
-import argparse
 import dataclasses
 import os
 import shutil
@@ -13,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
 from aecore.foundation.errors import DataUnavailable
@@ -25,11 +27,13 @@ from aecore.training.run import train
 from aecore.training.trainer import TrainingProgress
 
 CONV: dict[str, Any] = {"kind": "conv", "widths": [32, 64, 128]}
+MAX_WEIGHTS_BYTES = 400_000
+"""Larger weights are stored in half precision and without snapshots, so that all runs together stay under 20 MB."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ReadyMade:
-    """One run that comes with the program: its id, the name people see, a recipe and what differs from it."""
+    """One run that ships with the program: its id and name, its recipe, and the settings that differ from it."""
 
     run_id: str
     name: str
@@ -81,93 +85,91 @@ READY_MADE = [
 ]  # fmt: skip
 
 
-def make(entry: ReadyMade, into: Path) -> None:
-    """Trains one entry in a home of its own and moves the finished run, without times and process ids, to
-    `into`/runs.
-    """
+def make(entry: ReadyMade, assets: Path) -> None:
+    """Train one entry in a temporary home and move the run, without its times and process id, to `assets`/runs."""
     config = with_settings(recipe(entry.recipe).config, {"threads": 1, **entry.settings})
 
-    def say(progress: TrainingProgress) -> None:
+    def print_epoch(progress: TrainingProgress) -> None:
         if progress.step == 0:
-            print(
-                f"\r{entry.run_id}: epoch {progress.epoch}/{progress.epochs}, {progress.validation_sse:.3f}",
-                end="",
-                file=sys.stderr,
-            )
+            epoch = f"epoch {progress.epoch}/{progress.epochs}, {progress.validation_sse:.3f}"
+            print(f"\r{entry.run_id}: {epoch}", end="", file=sys.stderr)
 
     with tempfile.TemporaryDirectory() as home:
-        store = RunStore(Path(home), into / "none")
-        run_id = train(config, store, say, name=entry.name)
+        store = RunStore(Path(home), assets / "none")
+        run_id = train(config, store, print_epoch, name=entry.name)
         folder = RunFolder(store.folder(run_id))
         if folder.status().state != "finished":
-            raise SystemExit(f"{entry.run_id}: {folder.status().reason}")
+            raise click.ClickException(f"{entry.run_id}: {folder.status().reason}")
         (folder.path / "preview.safetensors").unlink()
-        if (folder.path / "weights.safetensors").stat().st_size > 400_000:
-            # All runs together stay under 20 MB. Half precision changes a pixel by less than one grey level in 256.
+        if (folder.path / "weights.safetensors").stat().st_size > MAX_WEIGHTS_BYTES:
+            # Half precision changes a pixel by less than one grey level in 256.
             shutil.rmtree(folder.path / "snapshots", ignore_errors=True)
             half = {name: array.astype("float16") for name, array in folder.arrays("weights.safetensors").items()}
             folder.write_arrays("weights.safetensors", half)
-        folder.update(created=float(READY_MADE.index(entry)), started=None, ended=None)
-        target = into / "runs" / entry.run_id
+        folder.update(created=_place(entry), started=None, ended=None)
+        target = assets / "runs" / entry.run_id
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(folder.path, target)
-    session = Session(RunStore(Path("none"), into / "runs"), entry.run_id)
-    print(f"\r{entry.run_id}: {session.status.seconds:.0f} s, {session.status.metrics}", file=sys.stderr)
+    status = _open(entry, assets).status
+    print(f"\r{entry.run_id}: {status.seconds:.0f} s, {status.metrics}", file=sys.stderr)
 
 
-def measure(entry: ReadyMade, into: Path) -> None:
-    """Brings the figures of a run that is there up to date, and its place in the list; says so where it cannot.
+def measure(entry: ReadyMade, assets: Path) -> None:
+    """Compute the figures of an existing run again, and set its place in the list. Without its data, change nothing.
 
-    Weights, codes and what was measured of these stay, because the maps that ship with the program are known by them.
+    Weights, codes and the arrays measured before are kept: the shipped maps are found by their hashes.
     """
-    session = Session(RunStore(into / "none", into / "runs"), entry.run_id)
+    session = _open(entry, assets)
     folder = RunFolder(session.folder)
     try:
         arrays, figures = session.measure()
     except DataUnavailable as error:
-        print(f"{entry.run_id}: left as it is, {error}", file=sys.stderr)
+        print(f"{entry.run_id}: left unchanged, {error}", file=sys.stderr)
         return
     kept = folder.arrays("analysis.safetensors")
     if not np.array_equal(kept["indices"], arrays["indices"]):
-        raise SystemExit(f"{entry.run_id}: codes of other images would be kept now; make this run again")
+        raise click.ClickException(f"{entry.run_id}: the stored codes are those of other images; make this run again")
     folder.write_arrays("analysis.safetensors", {**arrays, **kept})
-    place = float(READY_MADE.index(entry))
-    folder.update(metrics={**session.status.metrics, **figures}, created=place, config_hash=session.config.hash)
+    metrics = {**session.status.metrics, **figures}
+    folder.update(metrics=metrics, created=_place(entry), config_hash=session.config.hash)
     print(f"{entry.run_id}: {figures}", file=sys.stderr)
 
 
-def make_maps(entries: list[ReadyMade], into: Path) -> None:
-    """The maps that the entries lack; where they are all runs, with their data, maps that none asks for go."""
+def make_maps(entries: list[ReadyMade], assets: Path) -> None:
+    """Compute the entries' missing maps; where the entries are all runs and have their data, delete unused maps."""
     from aecore.maps.atlas import precompute
 
-    asked: set[str] = set()
+    used: set[str] = set()
     complete = len(entries) == len(READY_MADE)
     for entry in entries:
-        session = Session(RunStore(into / "none", into / "runs"), entry.run_id)
-        asked |= precompute(session, into / "maps")
+        session = _open(entry, assets)
+        used |= precompute(session, assets / "maps")
         complete &= session.config.dataset.available()
-    for file in (into / "maps").iterdir() if complete else ():
-        if file.name not in asked:
+    for file in (assets / "maps").iterdir() if complete else ():
+        if file.name not in used:
             file.unlink()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="run ids; all by default")
-    parser.add_argument("--into", type=Path, default=Path(__file__).parents[2] / "assets")
-    parser.add_argument("--measure", action="store_true", help="measure runs that are there anew, without training")
-    options = parser.parse_args()
-    wanted = [entry for entry in READY_MADE if not options.names or entry.run_id in options.names]
-    unknown = set(options.names) - {entry.run_id for entry in READY_MADE}
-    if unknown:
-        parser.error(
-            f"no ready-made run {', '.join(sorted(unknown))}; there are: {', '.join(e.run_id for e in READY_MADE)}"
-        )
+def _open(entry: ReadyMade, assets: Path) -> Session:
+    return Session(RunStore(assets / "none", assets / "runs"), entry.run_id)
+
+
+def _place(entry: ReadyMade) -> float:
+    """Return the run's `created` time, by which ready-made runs are listed: its place in `READY_MADE`."""
+    return float(READY_MADE.index(entry))
+
+
+@click.command(help=f"\b\n{__doc__}")
+@click.argument("names", metavar="[RUN_ID]...", nargs=-1, type=click.Choice([entry.run_id for entry in READY_MADE]))
+@click.option("--into", type=click.Path(path_type=Path), default=Path(__file__).parents[2] / "assets")
+@click.option("--measure", "only_measure", is_flag=True, help="compute the figures of existing runs again; train none")
+def main(names: tuple[str, ...], into: Path, only_measure: bool) -> None:
+    entries = [entry for entry in READY_MADE if not names or entry.run_id in names]
     os.environ["OMP_NUM_THREADS"] = "1"
-    for entry in wanted:
-        (measure if options.measure else make)(entry, options.into.absolute())
-    make_maps(wanted, options.into.absolute())
+    for entry in entries:
+        (measure if only_measure else make)(entry, into.absolute())
+    make_maps(entries, into.absolute())
 
 
 if __name__ == "__main__":

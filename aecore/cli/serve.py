@@ -1,4 +1,4 @@
-"""Starts the front end as a server process of its own and looks after it; the front end is never imported here."""
+"""The command `app`: start the front end as a server process of its own, and end it. This process never imports it."""
 
 import contextlib
 import ctypes
@@ -15,18 +15,59 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+import click
+
+from aecore.cli.options import Number, command
 from aecore.foundation.errors import AecoreError
 
 PORT = 8501
 PORTS_TRIED = 50
 READY_SECONDS = 120.0
-TICK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-_PR_SET_PDEATHSIG = 1
+"""{address that listens on every interface: the address at which this machine then reaches the server}"""
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
-class _Asked(Exception):
-    """SIGTERM, or its like, asked this process to end."""
+class _Terminated(Exception):
+    """Raised in the main thread when SIGTERM arrives."""
+
+
+@command("app", "aecore app --port 8600 --no-browser")
+@click.option("--port", type=Number(1, 65535, "port"), help="exactly this port (default: the first free one from 8501)")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="address to serve at; 0.0.0.0 for the whole network",
+)
+@click.option("--no-browser", is_flag=True, help="only print the address")
+def app(port: int | None, host: str, no_browser: bool) -> None:
+    """Open the program in a browser. A latent space is understood by moving through it."""
+    serve(port, host, not no_browser)
+
+
+def serve(port: int | None = None, host: str = "127.0.0.1", browser: bool = True) -> None:
+    """Serve the app until Ctrl-C or SIGTERM, then end the server. Prints the address once the server answers.
+
+    Without `port`, takes the first free one from 8501 on. Raises `AecoreError` when the given port is taken, `host` is
+    not an address of this machine, the front end is not installed, or the server ends by itself.
+    """
+    script = entry()
+    if not script.is_file():
+        raise AecoreError(f"the front end is not installed: {script} is missing; install the program again")
+    chosen = free_port(host, port)
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    server = subprocess.Popen(_server_command(script, chosen, host), preexec_fn=_die_with_parent())
+    try:
+        _wait_until_ready(server, host, chosen)
+        _announce(host, chosen, browser)
+        code = server.wait()
+        raise AecoreError(f"the server ended by itself (exit code {code}); its last lines above say why")
+    except (KeyboardInterrupt, _Terminated):
+        print("The server has ended.", flush=True)
+    finally:
+        _end(server)
 
 
 def entry() -> Path:
@@ -34,31 +75,11 @@ def entry() -> Path:
     return Path(__file__).parents[2] / "app" / "asgi.py"
 
 
-def launch(port: int | None = None, host: str = "127.0.0.1", browser: bool = True) -> None:
-    """Serves the app until Ctrl-C or SIGTERM, then ends the server too; prints its address once it answers.
-
-    Without a `port`, the first free one from 8501 on. Raises `AecoreError` when the named port is taken, the host is
-    not one of this machine, the front end is not installed, or the server ends by itself.
-    """
-    script = entry()
-    if not script.is_file():
-        raise AecoreError(f"the front end is not installed: {script} is missing; install the program again")
-    chosen = free_port(host, port)
-    signal.signal(signal.SIGTERM, _on_signal)
-    child = subprocess.Popen(_command(script, chosen, host), preexec_fn=_end_with_parent())
-    try:
-        _await_ready(child, host, chosen)
-        _announce(host, chosen, browser)
-        code = child.wait()
-        raise AecoreError(f"the server ended by itself (exit code {code}); its last lines above say why")
-    except (KeyboardInterrupt, _Asked):
-        print("The server has ended.", flush=True)
-    finally:
-        _end(child)
-
-
 def free_port(host: str, port: int | None) -> int:
-    """`port` if it can be listened on at `host`, else the first from 8501 on that can; see `launch`."""
+    """Return `port` if a server can listen on it at `host`; without `port`, the first such port from 8501 on.
+
+    Raises `AecoreError` when there is none.
+    """
     for candidate in range(PORT, PORT + PORTS_TRIED) if port is None else (port,):
         if _is_free(host, candidate):
             if port is None and candidate != PORT:
@@ -70,7 +91,7 @@ def free_port(host: str, port: int | None) -> int:
 
 
 def _is_free(host: str, port: int) -> bool:
-    """Whether a server could listen there; also False where the system reserves the port."""
+    """Return whether a server could listen there: False where the port is taken, or reserved by the system."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -86,38 +107,41 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
-def _command(script: Path, port: int, host: str) -> list[str]:
+def _server_command(script: Path, port: int, host: str) -> list[str]:
     # -P: a streamlit.py or app.py in the working folder must not be found first.
-    options = {
+    settings = {
         "server.port": port, "server.address": host, "server.headless": "true", "browser.gatherUsageStats": "false",
         "logger.hideWelcomeMessage": "true",
     }  # fmt: skip
-    flags = [f"--{name}={value}" for name, value in options.items()]
+    flags = [f"--{name}={value}" for name, value in settings.items()]
     return [sys.executable, "-P", "-m", "streamlit", "run", str(script), *flags]
 
 
-def _end_with_parent() -> Callable[[], None] | None:
-    """Linux: the server gets SIGTERM also when this process is killed without a chance to say so."""
+def _die_with_parent() -> Callable[[], None] | None:
+    """Return a function for the child to call between fork and exec. On Linux the server then gets SIGTERM even when
+    this process is killed and cannot end it; elsewhere None.
+    """
     if sys.platform != "linux":
         return None
-    libc = ctypes.CDLL(None)  # loaded here, because between fork and exec as little as possible should happen
+    libc = ctypes.CDLL(None)  # loaded here, because as little as possible should happen between fork and exec
     return lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _on_signal(number: int, frame: FrameType | None) -> None:
-    raise _Asked
+def _raise_terminated(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
 
 
-def _await_ready(child: "subprocess.Popen[bytes]", host: str, port: int) -> None:
+def _wait_until_ready(server: "subprocess.Popen[bytes]", host: str, port: int) -> None:
+    """Wait until the server answers. Raises `AecoreError` when it ends first, or does not answer in time."""
     limit = time.monotonic() + READY_SECONDS
     while not _healthy(WILDCARDS.get(host, host), port):
-        if child.poll() is not None:
-            code = child.returncode
+        if server.poll() is not None:
+            code = server.returncode
             raise AecoreError(f"the server could not start (exit code {code}); its last lines above say why")
         if time.monotonic() > limit:
             waited = f"{READY_SECONDS:.0f} seconds"
             raise AecoreError(f"the server did not answer within {waited}; the machine may be busy, try again")
-        time.sleep(TICK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _healthy(host: str, port: int) -> bool:
@@ -132,19 +156,20 @@ def _healthy(host: str, port: int) -> bool:
 
 
 def _announce(host: str, port: int, browser: bool) -> None:
-    shown = WILDCARDS.get(host, host)
-    url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    """Print the address of the app and open it in the browser."""
+    local = WILDCARDS.get(host, host)
+    url = f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
     others = f" (for others in this network: http://{socket.gethostname()}:{port})" if host in WILDCARDS else ""
     print(f"The app is ready at {url}{others} (Ctrl-C ends it)", flush=True)
     if browser and not webbrowser.open(url):
         print("No browser could be opened from here; copy the address into one.", flush=True)
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    """Asks the server to end and sees to it, also when the impatient press Ctrl-C again."""
-    with contextlib.suppress(KeyboardInterrupt, _Asked, subprocess.TimeoutExpired):
-        child.terminate()
-        child.wait(timeout=10)
-    if child.poll() is None:
-        child.kill()
-        child.wait()
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    """End the server: SIGTERM first, SIGKILL after ten seconds or on a second Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt, _Terminated, subprocess.TimeoutExpired):
+        server.terminate()
+        server.wait(timeout=10)
+    if server.poll() is None:
+        server.kill()
+        server.wait()
