@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   apart, base64, between, composed, difference, Direction, distance, floats, set, solved, type Told, unset, type Where,
-} from "../src/codes";
+} from "../src/walk/codes";
 
 const code = (...values: number[]): Float32Array => new Float32Array(values);
 const MEAN = code(1, 2, 3);
@@ -109,8 +109,8 @@ test("the nearest codes, their distance and its place among the usual ones", () 
 interface Case {
   mean: string;
   z: string;
-  directions: { told: Told; reading: number; to: number; moved: string }[];
-  ways: { t: number; spherical: boolean; a: string; b: string; code: string }[];
+  directions: { data: Told; reading: number; to: number; moved: string }[];
+  paths: { t: number; spherical: boolean; a: string; b: string; code: string }[];
   sample: { codes: string; scale: string; typical: string };
   distance: { value: number; percentile: number; nearest: number[] };
   difference: { a: string; b: string; channels: number; full: number; rgb: number[] };
@@ -119,12 +119,12 @@ interface Case {
 test("all of it is what the server computes", { skip: !process.env.AECORE_PARITY }, () => {
   const found = JSON.parse(readFileSync(process.env.AECORE_PARITY ?? "", "utf8")) as Case;
   const [mean, z] = [floats(found.mean), floats(found.z)];
-  for (const { told: line_, reading, to, moved } of found.directions) {
+  for (const { data: line_, reading, to, moved } of found.directions) {
     const direction = new Direction(line_, mean);
     close([direction.reading(z)], [reading], 1e-4);
     close(direction.moved(z, to), floats(moved), 1e-4);
   }
-  for (const { t, spherical, a, b, code: there } of found.ways) close(between(floats(a), floats(b), t, spherical), floats(there));
+  for (const { t, spherical, a, b, code: there } of found.paths) close(between(floats(a), floats(b), t, spherical), floats(there));
   const sample = { codes: floats(found.sample.codes), scale: floats(found.sample.scale), typical: floats(found.sample.typical) };
   const measured = distance(z, sample, sample.codes.length / z.length, 8);
   close([measured.value, measured.percentile], [found.distance.value, found.distance.percentile], 1e-4);

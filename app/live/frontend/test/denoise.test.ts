@@ -6,7 +6,7 @@ import { again, steps } from "../src/denoise/loop";
 import { Paper } from "../src/denoise/paper";
 import { corner, draw, hit, layout, rowsGiven } from "../src/denoise/sheet";
 import { between, FAINTEST, scattered, Strokes } from "../src/denoise/strokes";
-import { type Told, unpacked } from "../src/denoise/told";
+import { type Told, unpacked } from "../src/denoise/message";
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
 

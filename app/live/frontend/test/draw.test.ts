@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { stroke } from "../src/draw";
+import { stroke } from "../src/walk/draw";
 
 test("a stroke covers what lies under the brush, softly at its edge, and nothing else", () => {
   const picture = new Float32Array(8 * 8);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { FrameLoop, rgba } from "../src/engine";
+import { FrameLoop, rgba } from "../src/model/engine";
 
 let frames: (() => void)[] = [];
 Object.assign(globalThis, { requestAnimationFrame: (run: () => void) => frames.push(run), window: globalThis });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keyed } from "../src/dom";
-import { fitted, middles } from "../src/film";
+import { fitted, middles } from "../src/walk/film";
 
 const RANGE = { least: -2, most: 3, step: 0.05 };
 const press = (key: string, value = 0, shiftKey = false): number | undefined =>

@@ -1,6 +1,6 @@
 // The figures on the page: of every image under it, of all of them in a table, and a sentence.
 import { brief, type Described, figure, reading, removed, type Scores, text } from "./figures";
-import type { Told } from "./told";
+import type { Told } from "./message";
 
 export class Board {
   private cells: HTMLElement[] = []; // per figure: those of the images

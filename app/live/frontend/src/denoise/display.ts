@@ -3,8 +3,8 @@ import { Board, write } from "./board";
 import type { Scores } from "./figures";
 import { after, before, type Out } from "./loop";
 import { draw, type Layout, layout, rowsGiven } from "./sheet";
-import type { Kind, Told } from "./told";
-import type { Tensor } from "../engine";
+import type { Kind, Told } from "./message";
+import type { Tensor } from "../model/engine";
 
 // What one draw was made from, and what came of it, an `out` a run.
 export interface Drawn {

@@ -1,5 +1,5 @@
 // A reconstruction fed back: the model draws again what it drew before, step by step.
-import type { Model, Tensor } from "../engine";
+import type { Model, Tensor } from "../model/engine";
 import type { Scores } from "./figures";
 
 export type Out = Record<string, Tensor>;

@@ -1,5 +1,5 @@
 // The graphs that a view needs, loaded when it first needs them and let go when many others came after.
-import { loadModel, type Model } from "../engine";
+import { loadModel, type Model } from "../model/engine";
 
 const MOST = 6;
 

@@ -1,5 +1,5 @@
 // The controls of the view: kind, level and seed. Every move is told at once, and again when the hand lets go.
-import type { Kind, Told, View } from "./told";
+import type { Kind, Told, View } from "./message";
 
 const SEEDS = 100; // The seed's slider spans the hundred that the seed lies in.
 const CALM_MS = 300; // Without a turn of the wheel, the hand has let go.

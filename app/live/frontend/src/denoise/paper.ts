@@ -1,7 +1,7 @@
 // What the model is given: the images, empty ones to draw on, and what is painted on them.
-import type { Tensor } from "../engine";
+import type { Tensor } from "../model/engine";
 import { type Brush, Strokes } from "./strokes";
-import { type Told, unpacked } from "./told";
+import { type Told, unpacked } from "./message";
 
 const MOST_EMPTY = 4;
 

@@ -1,6 +1,6 @@
 // The picture: images side by side in lines, each line holding the same rows (original, corrupted, reconstruction), one
 // pixel apart. The same layout as the server's sheet, pixel for pixel, so that one can take the other's place unseen.
-import type { Tensor } from "../engine";
+import type { Tensor } from "../model/engine";
 
 export interface Layout {
   images: number;

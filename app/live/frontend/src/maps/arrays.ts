@@ -1,6 +1,6 @@
 // What a message's addresses hold, as arrays; numbers have their lowest byte first, as every browser's machine has them.
 import type { Shelf } from "./shelf";
-import type { Told } from "./told";
+import type { Told } from "./message";
 
 export interface Arrays {
   colour: Uint8Array;

@@ -1,5 +1,5 @@
 // The maps of one page: what is shown, what is pointed at and selected, and the only messages that the server hears.
-import { FrameLoop } from "../engine";
+import { FrameLoop } from "../model/engine";
 import { element, settled } from "../dom";
 import { addresses, type Arrays, read } from "./arrays";
 import { Between, type Load } from "./between";
@@ -14,7 +14,7 @@ import { Pointer } from "./pointer";
 import { packed } from "./raster";
 import { OneSheet, Pictures } from "./sheets";
 import { located, Shelf } from "./shelf";
-import type { Tell, Told } from "./told";
+import type { Tell, Told } from "./message";
 import { type Tool, Tools } from "./tools";
 import { Travel } from "./travel";
 import { CLOSEST, moved, onMap, revealing, scale, type Spot, type View, WHOLE, zoomed } from "./view";

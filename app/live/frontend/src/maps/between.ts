@@ -1,7 +1,7 @@
 // What a place between the points stands for: a picture of the pixels' own plane, or one that the run's decoder draws.
-import { LiveError, type Model, type Tensor } from "../engine";
+import { LiveError, type Model, type Tensor } from "../model/engine";
 import type { Shelf } from "./shelf";
-import type { Back, PanelTold } from "./told";
+import type { Back, PanelTold } from "./message";
 import type { Spot } from "./view";
 
 export type Load = (decoder: string, base: string) => Promise<Model>;

@@ -1,7 +1,7 @@
 // What the colours mean: each class can be hidden by its mark, and selected by its name.
 import { element } from "../dom";
 import type { Chosen } from "./chosen";
-import type { Told } from "./told";
+import type { Told } from "./message";
 
 export interface Heard {
   toggle(name: string): void;

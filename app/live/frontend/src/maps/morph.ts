@@ -1,6 +1,6 @@
 // The points travel from one map to another: which ones, how far, and playing it.
 import { element } from "../dom";
-import type { PanelTold } from "./told";
+import type { PanelTold } from "./message";
 
 const SECONDS = 2;
 

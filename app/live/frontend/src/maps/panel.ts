@@ -5,7 +5,7 @@ import { HIDDEN, SELECTED } from "./pick";
 import type { OneSheet, Pictures } from "./sheets";
 import { type Dots, drawDots, drawTile, type Plane, stamps, type Where } from "./raster";
 import { Room } from "./thumbs";
-import type { Figure, PanelTold, Shape } from "./told";
+import type { Figure, PanelTold, Shape } from "./message";
 import { EDGE, onScreen, scale, type Spot, type View, WHOLE } from "./view";
 
 export interface Scene {

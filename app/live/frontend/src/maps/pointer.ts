@@ -1,11 +1,11 @@
 // What is under the pointer or the keyboard's cursor: the point, marked in every map, and its tip.
-import { FrameLoop } from "../engine";
+import { FrameLoop } from "../model/engine";
 import type { Arrays } from "./arrays";
 import type { Between } from "./between";
 import type { Panel, Scene } from "./panel";
 import { nearest } from "./pick";
 import { Tip } from "./tip";
-import type { Told } from "./told";
+import type { Told } from "./message";
 import { onMap, scale, type Spot } from "./view";
 
 const REACH = 12; // pixels within which a point is meant

@@ -1,6 +1,6 @@
 // Dots and pictures written straight into pixels: in a browser without a graphics card, three maps of twenty thousand points
 // follow the hand so, and there is no context to lose. Pixels are 32 bits, red lowest. Pure.
-import type { Shape } from "./told";
+import type { Shape } from "./message";
 
 export interface Plane {
   pixels: Uint32Array;

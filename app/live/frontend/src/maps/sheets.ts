@@ -1,7 +1,7 @@
 // The points' pictures: from one sheet of all, or from blocks that are fetched as they are looked at, few at a time.
 import type { Tile } from "./raster";
 import { bytes, located } from "./shelf";
-import type { ImagesTold, Told } from "./told";
+import type { ImagesTold, Told } from "./message";
 
 const AT_ONCE = 4;
 const WAITING = 48; // blocks that may wait; what was asked for first is forgotten first

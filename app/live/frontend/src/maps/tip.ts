@@ -1,6 +1,6 @@
 // What is under the pointer, beside it: the image of the point, and the picture that stands for the place between the points.
 // Its size depends on the map alone, so it does not jump from point to point; it changes sides only where it would be cut off.
-import { type Tensor, rgba } from "../engine";
+import { type Tensor, rgba } from "../model/engine";
 import { element } from "../dom";
 import { drawTile, type Tile } from "./raster";
 

@@ -1,9 +1,9 @@
 // Maps of the same images side by side: point at one and it is marked in all; draw round a group and all show it.
 import css from "./maps.css";
-import { styled, type Root } from "./dom";
-import { loadModel } from "./engine";
-import { Atlas } from "./maps/atlas";
-import type { Tell, Told } from "./maps/told";
+import { styled, type Root } from "../dom";
+import { loadModel } from "../model/engine";
+import { Atlas } from "./atlas";
+import type { Tell, Told } from "./message";
 
 interface Component extends Tell {
   data: Told;

@@ -1,6 +1,6 @@
 // The sliders of the code: its units, most effective first and the rest folded, its principal directions, its attributes.
 import type { Direction } from "./codes";
-import { element } from "./dom";
+import { element } from "../dom";
 import { Film } from "./film";
 import { Filmer, type Row } from "./films";
 import type { Change, Walk } from "./state";

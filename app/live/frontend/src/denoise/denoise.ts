@@ -1,17 +1,17 @@
 // Denoise under the hand: the server's picture stands until the graphs are here; then every move is drawn in its frame.
-import { FrameLoop, LiveError, type Model } from "./engine";
-import { Display } from "./denoise/display";
-import { Easel } from "./denoise/easel";
-import { Fields, fetchField } from "./denoise/fields";
-import { figure, type Scores } from "./denoise/figures";
-import { after, again, before, type Out, steps } from "./denoise/loop";
-import { Models } from "./denoise/models";
-import { Panel } from "./denoise/panel";
-import { Paper } from "./denoise/paper";
-import type { Layout } from "./denoise/sheet";
-import type { Tool } from "./denoise/strokes";
-import type { Told, View } from "./denoise/told";
-import { Tools } from "./denoise/tools";
+import { FrameLoop, LiveError, type Model } from "../model/engine";
+import { Display } from "./display";
+import { Easel } from "./easel";
+import { Fields, fetchField } from "./fields";
+import { figure, type Scores } from "./figures";
+import { after, again, before, type Out, steps } from "./loop";
+import { Models } from "./models";
+import { Panel } from "./panel";
+import { Paper } from "./paper";
+import type { Layout } from "./sheet";
+import type { Tool } from "./strokes";
+import type { Told, View } from "./message";
+import { Tools } from "./tools";
 
 interface Mounted {
   data: Told;

@@ -1,7 +1,7 @@
 // The picture of the code, the start beside it and their difference; below, how far the code is from the data.
-import { paint } from "./engine";
+import { paint } from "../model/engine";
 import { difference, distance, apart, type Code } from "./codes";
-import { element, throttled, type Root } from "./dom";
+import { element, throttled, type Root } from "../dom";
 import type { Change, Walk } from "./state";
 
 const NEAREST = 8;

@@ -1,12 +1,12 @@
 // The parts of the Walk page that follow the pointer. Each is mounted by itself; those of one page share one walk.
 import css from "./walk.css";
-import { styled, type Root } from "./dom";
+import { styled, type Root } from "../dom";
 import { Draw, type Paper } from "./draw";
 import { Pad, type Plane } from "./pad";
 import { Sliders } from "./sliders";
 import { Stage } from "./stage";
 import { type LibraryPlace, type PlaceData, Walk } from "./state";
-import { type Ends, Way } from "./way";
+import { type Ends, Way } from "./path";
 
 interface Data {
   part: "stage" | "library" | "units" | "pad" | "way" | "draw";

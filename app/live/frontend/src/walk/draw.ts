@@ -1,6 +1,6 @@
 // A drawing to start from: while it is drawn, its code is found in the worker and the stage shows what the model makes of it.
-import { paint } from "./engine";
-import { element, throttled } from "./dom";
+import { paint } from "../model/engine";
+import { element, throttled } from "../dom";
 import type { Walk } from "./state";
 
 export interface Paper {

@@ -1,5 +1,5 @@
 // The way from one image to another: a film to drag over, and to play.
-import { element } from "./dom";
+import { element } from "../dom";
 import { Film } from "./film";
 import { Filmer } from "./films";
 import type { Change, Walk } from "./state";

@@ -1,4 +1,4 @@
-import{a as c,b as Te,d as Pe}from"./engine-WEK5TLS7.js";import{a as ce,b as ze,d as O,f as Le}from"./engine-URZQW6CK.js";var Ce=`:host { display: block; }
+import{a as c,b as Te,d as Pe}from"./engine-WEK5TLS7.js";import{a as ce,b as ze,d as O,f as Le}from"./engine-QBUPZVZY.js";var Ce=`:host { display: block; }
 .maps { font-size: .9rem; line-height: 1.4; }
 .board { container-type: inline-size; }
 .maps p { margin: 0; }

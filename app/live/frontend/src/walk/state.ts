@@ -1,5 +1,5 @@
 // One walk of the page: where it stands, the models that draw it, and the single message of a release.
-import { FrameLoop, LiveError, type Model, loadModel, workerModel } from "./engine";
+import { FrameLoop, LiveError, type Model, loadModel, workerModel } from "../model/engine";
 import { type Code, Direction, type Sample, type Told, type Where, between, composed, floats, set, solved, unset } from "./codes";
 
 // What the server says of a run; it stays the same as long as the run is shown.

@@ -1,6 +1,6 @@
 // A slider whose track is the film of what it does from here: pointer, touch, wheel, keys, and a field for the number.
-import { rgba } from "./engine";
-import { element, keyed, settled } from "./dom";
+import { rgba } from "../model/engine";
+import { element, keyed, settled } from "../dom";
 
 export interface Shown {
   value: number;

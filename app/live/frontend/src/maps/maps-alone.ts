@@ -2,9 +2,9 @@
 //     <div class="maps host"></div> <script type="application/json" id="maps">…</script> <script type="module">this</script>
 import css from "./maps.css";
 import alone from "./maps-alone.css";
-import { element } from "./dom";
-import { Atlas } from "./maps/atlas";
-import type { Told } from "./maps/told";
+import { element } from "../dom";
+import { Atlas } from "./atlas";
+import type { Told } from "./message";
 
 const host = document.querySelector<HTMLElement>(".maps");
 const told = JSON.parse(document.querySelector("script#maps")?.textContent ?? "null") as Told | null;

@@ -1,7 +1,7 @@
 // The plane of two directions: decoded pictures behind, training codes as dots, and a ring that is dragged.
-import { rgba } from "./engine";
+import { rgba } from "../model/engine";
 import type { Code, Direction } from "./codes";
-import { element, keyed } from "./dom";
+import { element, keyed } from "../dom";
 import { fitted, middles } from "./film";
 import type { Change, Walk } from "./state";
 

@@ -1,4 +1,4 @@
-import{a as c,b as J,c as D,d as Q,e as O}from"./engine-WEK5TLS7.js";import{a as k,b as Z,c as B,d as ee,e as E,f as I}from"./engine-URZQW6CK.js";var te=`.host { container-type: inline-size; font-size: .85rem; line-height: 1.4rem; }
+import{a as c,b as J,c as D,d as Q,e as O}from"./engine-WEK5TLS7.js";import{a as k,b as Z,c as B,d as ee,e as E,f as I}from"./engine-QBUPZVZY.js";var te=`.host { container-type: inline-size; font-size: .85rem; line-height: 1.4rem; }
 [hidden] { display: none !important; }
 button { font: inherit; color: inherit; cursor: pointer; padding: .2rem .65rem; background: var(--st-background-color);
   border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius); }
