@@ -2,21 +2,21 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
-  apart, base64, between, composed, difference, Direction, distance, floats, set, solved, type Told, unset, type Where,
+  apart, base64, between, composed, difference, Direction, distance, floats, set, solved, type DirectionData, unset, type Offsets,
 } from "../src/walk/codes";
 
 const code = (...values: number[]): Float32Array => new Float32Array(values);
 const MEAN = code(1, 2, 3);
 
-function told(more: Partial<Told>): Told {
+function described(more: Partial<DirectionData>): DirectionData {
   return {
     id: "u0", name: "", kind: "unit", note: "", words: "", unit: 0, vector: null, offset: 0, low: -1, high: 1, least: -2, most: 2,
     step: 0.1, decimals: 1, dead: false, ...more,
   };
 }
-const unit = (i: number): Direction => new Direction(told({ id: `u${i}`, unit: i, offset: MEAN[i] ?? 0 }), MEAN);
-const line = (id: string, ...v: number[]): Direction => new Direction(told({ id, unit: null, vector: base64(code(...v)) }), MEAN);
-const at = (more: Partial<Where> = {}): Where => ({ moved: {}, added: {}, along: 0, ...more });
+const unit = (i: number): Direction => new Direction(described({ id: `u${i}`, unit: i, offset: MEAN[i] ?? 0 }), MEAN);
+const line = (id: string, ...v: number[]): Direction => new Direction(described({ id, unit: null, vector: base64(code(...v)) }), MEAN);
+const at = (more: Partial<Offsets> = {}): Offsets => ({ moved: {}, added: {}, along: 0, ...more });
 const close = (a: ArrayLike<number>, b: ArrayLike<number>, most = 1e-5): void => {
   assert.equal(a.length, b.length);
   for (let i = 0; i < a.length; i += 1) assert.ok(Math.abs((a[i] ?? 0) - (b[i] ?? 0)) <= most, `${i}: ${a[i]} is not ${b[i]}`);
@@ -42,21 +42,21 @@ test("what is set is read", () => {
 test("a code is composed of its base, its moved units and what is added, and a set value is read from it", () => {
   const base = code(0.5, 0.25, -1);
   const all = new Map([unit(0), unit(1), unit(2), line("p1", 1, 1, 0)].map((direction) => [direction.id, direction]));
-  let where = at();
+  let offsets = at();
   for (const [id, to] of [["u1", 1.5], ["p1", 0.7], ["u0", -1.2], ["p1", 0.2]] as const) {
     const direction = all.get(id);
     assert.ok(direction);
-    where = set(where, direction, composed(base, where, all), to, base, all);
-    close([direction.reading(composed(base, where, all))], [to], 1e-3);
+    offsets = set(offsets, direction, composed(base, offsets, all), to, base, all);
+    close([direction.reading(composed(base, offsets, all))], [to], 1e-3);
   }
   const p1 = all.get("p1");
   assert.ok(p1);
-  where = unset(where, p1);
-  assert.deepEqual(Object.keys(where.added), []);
-  assert.deepEqual(Object.keys(where.moved), ["0", "1"]);
+  offsets = unset(offsets, p1);
+  assert.deepEqual(Object.keys(offsets.added), []);
+  assert.deepEqual(Object.keys(offsets.moved), ["0", "1"]);
 });
 
-test("a unit that is back where it was is not moved", () => {
+test("a unit that is back offsets it was is not moved", () => {
   const base = code(0.5, 0, 0);
   const all = new Map([["u0", unit(0)]]);
   const there = set(at(), unit(0), base, 1.3, base, all);
@@ -76,7 +76,7 @@ test("two directions that are not at right angles go to both readings", () => {
   assert.deepEqual(solved(unit(0), unit(1), 1, 2), [1, 2]);
 });
 
-test("a slider has room for where the walk began, and snaps to its steps", () => {
+test("a slider has room for offsets the walk began, and snaps to its steps", () => {
   const direction = unit(0);
   assert.deepEqual(direction.ends(0.3), [-2, 2]);
   close(direction.ends(2.34), [-2, 2.4]);
@@ -109,7 +109,7 @@ test("the nearest codes, their distance and its place among the usual ones", () 
 interface Case {
   mean: string;
   z: string;
-  directions: { data: Told; reading: number; to: number; moved: string }[];
+  directions: { data: DirectionData; reading: number; to: number; moved: string }[];
   paths: { t: number; spherical: boolean; a: string; b: string; code: string }[];
   sample: { codes: string; scale: string; typical: string };
   distance: { value: number; percentile: number; nearest: number[] };

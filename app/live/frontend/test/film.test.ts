@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keyed } from "../src/dom";
+import { valueAfterKey } from "../src/dom";
 import { fitted, middles } from "../src/walk/film";
 
 const RANGE = { least: -2, most: 3, step: 0.05 };
 const press = (key: string, value = 0, shiftKey = false): number | undefined =>
-  keyed({ key, shiftKey } as KeyboardEvent, value, RANGE, ["ArrowLeft"], ["ArrowRight"]);
+  valueAfterKey({ key, shiftKey } as KeyboardEvent, value, RANGE, ["ArrowLeft"], ["ArrowRight"]);
 
 test("frames are enlarged by whole numbers and fill the width", () => {
   for (const [width, w] of [[470, 32], [470, 28], [470, 8], [360, 32], [360, 8], [200, 64], [1200, 8]] as const) {

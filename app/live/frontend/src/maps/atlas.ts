@@ -1,6 +1,6 @@
 // The maps of one page: what is shown, what is pointed at and selected, and the only messages that the server hears.
 import { FrameLoop } from "../model/engine";
-import { element, settled } from "../dom";
+import { element, debounced } from "../dom";
 import { addresses, type Arrays, read } from "./arrays";
 import { Between, type Load } from "./between";
 import { Chosen } from "./chosen";
@@ -57,7 +57,7 @@ export class Atlas {
   private readonly glide = new Glide();
   private readonly sizes = new ResizeObserver(() => this.redraw(performance.now(), false));
   private readonly views = new FrameLoop<undefined>(() => this.draw());
-  private readonly rest = settled(RESTS, () => {
+  private readonly rest = debounced(RESTS, () => {
     this.moving = false;
     if (!this.closed) this.redraw(performance.now(), false);
   });

@@ -1,6 +1,6 @@
 // Maps of the same images side by side: point at one and it is marked in all; draw round a group and all show it.
 import css from "./maps.css";
-import { styled, type Root } from "../dom";
+import { addStyle, type Root } from "../dom";
 import { loadModel } from "../model/engine";
 import { Atlas } from "./atlas";
 import type { Tell, Told } from "./message";
@@ -15,7 +15,7 @@ const mounted = new Map<Root, Atlas>();
 export default function mount({ data, parentElement: root, setStateValue, setTriggerValue }: Component): void {
   const host = root.querySelector<HTMLElement>(".maps");
   if (!host) return;
-  styled(root, css);
+  addStyle(root, css);
   let atlas = mounted.get(root);
   if (!atlas) mounted.set(root, (atlas = new Atlas(host, loadModel)));
   void atlas.update(data, { setStateValue, setTriggerValue });

@@ -1,10 +1,10 @@
-// What every live component stands on: models in the page or in a worker, one draw a frame, and pixels on a canvas.
-import type { Answer, Asked } from "./worker";
+// What all live components share: models in the page's thread or in a worker, one draw per frame, and pixels on a canvas.
+import type { WorkerAnswer, WorkerRequest } from "./worker";
 import { type Feeds, Graph, LiveError, type Tensor } from "./runtime";
 
 export { LiveError, type Tensor };
 
-declare const WORKER: string; // the worker's file, put in by build.mjs
+declare const WORKER: string; // the worker's file, defined by build.mjs
 
 export interface Model {
   readonly inputs: string[];
@@ -14,54 +14,54 @@ export interface Model {
 
 // --- models
 
-// Released models that are kept for whoever asks next: a visitor goes to and fro between two runs.
-const IDLE = 2;
+// Released models that stay loaded, since visitors switch back and forth between two runs.
+const MAX_IDLE = 2;
 
-interface Held {
+interface CachedGraph {
   graph: Promise<Graph>;
   users: number;
 }
-const held = new Map<string, Held>(); // by address; in the order in which they were last let go
+const cached = new Map<string, CachedGraph>(); // by address; the one released longest ago first
 
-// The model behind `url` (an .onnx file, or the .json that names one; paths on this server), in the page's own thread.
+// Loads the model at `url` into the page's thread; `url` is the path of an .onnx file or of a .json that describes one.
 export async function loadModel(url: string, base: string): Promise<Model> {
-  let entry = held.get(url);
+  let entry = cached.get(url);
   if (!entry) {
     entry = { graph: Graph.load(url, base), users: 0 };
-    held.set(url, entry);
-    entry.graph.catch(() => held.delete(url));
+    cached.set(url, entry);
+    entry.graph.catch(() => cached.delete(url));
   }
   entry.users += 1;
   const graph = await entry.graph;
-  let mine = true;
+  let released = false;
   const release = (): void => {
-    if (mine) letGo(url, entry);
-    mine = false;
+    if (!released) returnGraph(url, entry);
+    released = true;
   };
   return { inputs: graph.inputs, run: (feeds) => graph.run(feeds), release };
 }
 
-function letGo(url: string, entry: Held): void {
+function returnGraph(url: string, entry: CachedGraph): void {
   entry.users -= 1;
-  held.delete(url);
-  held.set(url, entry);
-  const idle = [...held].filter(([, { users }]) => users === 0);
-  for (const [old, { graph }] of idle.slice(0, -IDLE)) {
-    held.delete(old);
-    void graph.then((found) => found.release());
+  cached.delete(url);
+  cached.set(url, entry);
+  const idle = [...cached].filter(([, { users }]) => users === 0);
+  for (const [old, { graph }] of idle.slice(0, -MAX_IDLE)) {
+    cached.delete(old);
+    void graph.then((loaded) => loaded.release());
   }
 }
 
-// --- the worker, one for the page, started when the first model is asked for
+// --- the worker, one per page, started with its first model
 
-type Waiting = { resolve: (answer: Answer) => void; reject: (error: Error) => void };
+type Waiting = { resolve: (answer: WorkerAnswer) => void; reject: (error: Error) => void };
 const waiting = new Map<number, Waiting>();
 let worker: Worker | undefined;
 let count = 0;
 
-type Question = Asked extends infer A ? (A extends { id: number } ? Omit<A, "id"> : never) : never;
+type Question = WorkerRequest extends infer A ? (A extends { id: number } ? Omit<A, "id"> : never) : never;
 
-function ask(question: Question, transfer: Transferable[] = []): Promise<Answer> {
+function ask(question: Question, transfer: Transferable[] = []): Promise<WorkerAnswer> {
   worker ??= start();
   count += 1;
   const id = count;
@@ -71,11 +71,11 @@ function ask(question: Question, transfer: Transferable[] = []): Promise<Answer>
 
 function start(): Worker {
   const started = new Worker(new URL(WORKER, import.meta.url), { type: "module" });
-  started.onmessage = ({ data }: MessageEvent<Answer>) => {
-    const asker = waiting.get(data.id);
+  started.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => {
+    const waiter = waiting.get(data.id);
     waiting.delete(data.id);
-    if (data.error === undefined) asker?.resolve(data);
-    else asker?.reject(data.plain ? new LiveError(data.error) : new Error(data.error));
+    if (data.error === undefined) waiter?.resolve(data);
+    else waiter?.reject(data.plain ? new LiveError(data.error) : new Error(data.error));
   };
   started.onerror = () => {
     for (const { reject } of waiting.values()) reject(new LiveError("the worker could not be started"));
@@ -85,7 +85,7 @@ function start(): Worker {
   return started;
 }
 
-// The same in the worker. What is fed is copied there; what comes back is the caller's own.
+// Loads the model at `url` into the worker. Inputs are copied; outputs belong to the caller.
 export async function workerModel(url: string, base: string): Promise<Model> {
   count += 1;
   const model = count;
@@ -108,22 +108,22 @@ declare global {
     __aecoreFrames?: Frame[];
   }
 }
-const LOG = 2000;
+const MAX_LOGGED = 2000;
 
 function log(frame: Frame): void {
   const frames = (window.__aecoreFrames ??= []);
   frames.push(frame);
-  if (frames.length > LOG) frames.splice(0, frames.length - LOG);
+  if (frames.length > MAX_LOGGED) frames.splice(0, frames.length - MAX_LOGGED);
 }
 
-// One draw a frame, of the latest input; what came before it is dropped, so nothing is ever queued.
+// Draws the latest input once per frame; earlier inputs are dropped, so that no queue builds up.
 export class FrameLoop<T> {
   private next: { input: T; stamp: number } | undefined;
   private busy = false;
 
   constructor(
     private readonly draw: (input: T, stamp: number) => Promise<void> | void,
-    private readonly failed: (error: unknown) => void = (error) => console.error(error),
+    private readonly onError: (error: unknown) => void = (error) => console.error(error),
   ) {}
 
   push(input: T, stamp: number): void {
@@ -145,7 +145,7 @@ export class FrameLoop<T> {
         log({ stamp: now.stamp, done: performance.now() });
       }
     } catch (error) {
-      this.failed(error);
+      this.onError(error);
     }
     this.busy = false;
     if (this.next) this.schedule();
@@ -156,7 +156,7 @@ export class FrameLoop<T> {
 
 const pixels = new WeakMap<HTMLCanvasElement, ImageData>();
 
-// Picture `index` of (n,C,H,W), or the picture (C,H,W), values 0 to 1, in the canvas's own pixels; C is 1 or 3.
+// Paints picture `index` of (n,C,H,W), or the picture (C,H,W), onto the canvas, one pixel to a pixel. Values are 0 to 1, C is 1 or 3.
 export function paint(canvas: HTMLCanvasElement, picture: Tensor, index = 0): void {
   const [c = 1, h = 1, w = 1] = picture.dims.slice(-3);
   if (canvas.width !== w) canvas.width = w;
@@ -170,7 +170,7 @@ export function paint(canvas: HTMLCanvasElement, picture: Tensor, index = 0): vo
   canvas.getContext("2d")?.putImageData(image, 0, 0);
 }
 
-// Clamps and rounds to the nearest of 256 steps, NaN to 0, as the server's pictures are (the array's own conversion).
+// Converts values from 0 to 1 to RGBA bytes as the server does: clamped, rounded to 256 steps, NaN as 0 (by Uint8ClampedArray).
 export function rgba(from: Float32Array, offset: number, channels: number, area: number, to: Uint8ClampedArray): void {
   const green = channels === 3 ? area : 0;
   for (let i = 0; i < area; i += 1) {

@@ -1,7 +1,7 @@
-// ONNX Runtime in this thread, loaded once and only when a model is asked for; the page's thread and the worker each have one.
+// ONNX Runtime in this thread, loaded once, with the first model. The page's thread and the worker each have their own.
 import type * as Ort from "onnxruntime-web/wasm";
 
-declare const ORT: string; // names of the built files, put in by build.mjs
+declare const ORT: string; // names of the built files, defined by build.mjs
 declare const WASM: string;
 
 export interface Tensor {
@@ -10,12 +10,12 @@ export interface Tensor {
 }
 export type Feeds = Record<string, Tensor>;
 
-// The figure that a model may weigh here: more is a download and a memory that a classroom's laptops should not be asked for.
-export const LARGEST = 64 * 2 ** 20;
+// Larger models are refused: too long a download and too much memory for the laptops of a class.
+export const MAX_MODEL_BYTES = 64 * 2 ** 20;
 
-const MOST_WORDS = 200;
+const MAX_REFUSAL_LENGTH = 200;
 
-// Says in words what kept a model from running; the words stand in the page's quiet line.
+// Why a model cannot run, in words for the page.
 export class LiveError extends Error {}
 
 let loading: Promise<typeof Ort> | undefined;
@@ -36,7 +36,7 @@ async function load(base: string): Promise<typeof Ort> {
   try {
     [ort, binary] = await Promise.all([
       import(/* @vite-ignore */ new URL(ORT, folder).href) as Promise<typeof Ort>,
-      unpacked(new URL(WASM, folder)),
+      fetchUnzipped(new URL(WASM, folder)),
     ]);
   } catch (error) {
     throw new LiveError("the program that runs models in the browser could not be loaded", { cause: error });
@@ -46,45 +46,45 @@ async function load(base: string): Promise<typeof Ort> {
   return ort;
 }
 
-async function unpacked(url: URL): Promise<ArrayBuffer> {
+async function fetchUnzipped(url: URL): Promise<ArrayBuffer> {
   const answer = await fetch(url);
   if (!answer.ok || !answer.body) throw new Error(`${url.pathname}: ${answer.status}`);
   return new Response(answer.body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
-// What `loadModel` is given: an ONNX file, or the .json that describes one ({url, size}); both below `base`.
+// Fetches an ONNX file; `url` is its address or that of a .json that describes it, {url, size}. Both are below `base`.
 export async function fetchModel(url: string, base: string): Promise<{ url: string; bytes: Uint8Array }> {
-  const found = url.endsWith(".json") ? await described(url, base) : url;
-  const answer = await reached(found, base);
-  return { url: found, bytes: new Uint8Array(await answer.arrayBuffer()) };
+  const onnx = url.endsWith(".json") ? await describedUrl(url, base) : url;
+  const answer = await fetchOk(onnx, base);
+  return { url: onnx, bytes: new Uint8Array(await answer.arrayBuffer()) };
 }
 
-export async function described(url: string, base: string): Promise<string> {
-  const answer: unknown = await (await reached(url, base)).json();
-  const { url: found, size } = answer as { url: string; size: number };
-  if (size > LARGEST) {
+export async function describedUrl(url: string, base: string): Promise<string> {
+  const answer: unknown = await (await fetchOk(url, base)).json();
+  const { url: onnx, size } = answer as { url: string; size: number };
+  if (size > MAX_MODEL_BYTES) {
     throw new LiveError(`this model is too large for the browser (${Math.round(size / 2 ** 20)} MB)`);
   }
-  return found;
+  return onnx;
 }
 
-async function reached(url: string, base: string): Promise<Response> {
+async function fetchOk(url: string, base: string): Promise<Response> {
   const whole = new URL(base && !url.startsWith(`${base}/`) ? base + url : url, self.location.origin);
   const answer = await fetch(whole).catch((error: unknown) => {
     throw new LiveError("the model could not be loaded", { cause: error });
   });
-  if (!answer.ok) throw new LiveError((await said(answer)) || "the model could not be loaded");
+  if (!answer.ok) throw new LiveError((await refusal(answer)) || "the model could not be loaded");
   return answer;
 }
 
-// The server's own words for what it refuses: one line.
-async function said(answer: Response): Promise<string> {
+// The server's reason for refusing, if it sent one line of plain text; else "".
+async function refusal(answer: Response): Promise<string> {
   if (!answer.headers.get("content-type")?.startsWith("text/plain")) return "";
   const words = (await answer.text()).trim().replace(/\.$/, "");
-  return words.length < MOST_WORDS ? words : "";
+  return words.length < MAX_REFUSAL_LENGTH ? words : "";
 }
 
-// A session with float32 in and out.
+// An inference session with float32 inputs and outputs.
 export class Graph {
   private constructor(
     private readonly ort: typeof Ort,
@@ -105,10 +105,10 @@ export class Graph {
   }
 
   async run(feeds: Feeds): Promise<Feeds> {
-    const given = Object.entries(feeds).map(([name, { data, dims }]) => [name, new this.ort.Tensor("float32", data, dims)]);
-    const found = await this.session.run(Object.fromEntries(given));
+    const inputs = Object.entries(feeds).map(([name, { data, dims }]) => [name, new this.ort.Tensor("float32", data, dims)]);
+    const outputs = await this.session.run(Object.fromEntries(inputs));
     return Object.fromEntries(
-      Object.entries(found).map(([name, value]) => [name, { data: value.data as Float32Array, dims: [...value.dims] }]),
+      Object.entries(outputs).map(([name, value]) => [name, { data: value.data as Float32Array, dims: [...value.dims] }]),
     );
   }
 

@@ -1,18 +1,18 @@
-// Models in a thread of their own: films and grids are made here, so that they never cost the pointer a frame.
+// Runs models in a thread of their own: filmstrips and grids are decoded here, so that the pointer never waits for them.
 import { type Feeds, Graph, LiveError } from "./runtime";
 
-export type Asked =
+export type WorkerRequest =
   | { id: number; op: "load"; model: number; url: string; base: string }
   | { id: number; op: "run"; model: number; feeds: Feeds }
   | { id: number; op: "release"; model: number };
-export type Answer = { id: number; inputs?: string[]; outputs?: Feeds; error?: string; plain?: boolean };
+export type WorkerAnswer = { id: number; inputs?: string[]; outputs?: Feeds; error?: string; plain?: boolean };
 
 const models = new Map<number, Graph>();
 
-async function answer(asked: Asked): Promise<Answer> {
-  const { id, op, model } = asked;
+async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
+  const { id, op, model } = request;
   if (op === "load") {
-    const graph = await Graph.load(asked.url, asked.base);
+    const graph = await Graph.load(request.url, request.base);
     models.set(model, graph);
     return { id, inputs: graph.inputs };
   }
@@ -23,13 +23,13 @@ async function answer(asked: Asked): Promise<Answer> {
     return { id };
   }
   if (!graph) throw new LiveError("the model was released");
-  return { id, outputs: await graph.run(asked.feeds) };
+  return { id, outputs: await graph.run(request.feeds) };
 }
 
-self.onmessage = async ({ data }: MessageEvent<Asked>) => {
-  const said = await answer(data).catch(
-    (error: unknown): Answer => ({ id: data.id, error: String((error as Error).message), plain: error instanceof LiveError }),
+self.onmessage = async ({ data }: MessageEvent<WorkerRequest>) => {
+  const message = await answer(data).catch(
+    (error: unknown): WorkerAnswer => ({ id: data.id, error: String((error as Error).message), plain: error instanceof LiveError }),
   );
-  const buffers = Object.values(said.outputs ?? {}).map(({ data: values }) => values.buffer as ArrayBuffer);
-  (self as unknown as Worker).postMessage(said, [...new Set(buffers)]);
+  const buffers = Object.values(message.outputs ?? {}).map(({ data: values }) => values.buffer as ArrayBuffer);
+  (self as unknown as Worker).postMessage(message, [...new Set(buffers)]);
 };

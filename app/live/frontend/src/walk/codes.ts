@@ -1,4 +1,4 @@
-// Codes as the page moves them: it only adds and multiplies what the server measured (see aecore/directions.py). Pure.
+// Arithmetic on codes, from values that the server measured (see aecore/session/directions.py). Pure functions.
 
 export type Code = Float32Array;
 
@@ -13,8 +13,8 @@ export function base64(values: Float32Array): string {
   return btoa(text);
 }
 
-// A line through the code, as the server describes it; a unit's vector is known from its number.
-export interface Told {
+// A direction as the server describes it; that of a unit needs no vector, only the unit's number.
+export interface DirectionData {
   id: string;
   name: string;
   kind: "unit" | "principal" | "class" | "factor" | "own";
@@ -33,16 +33,16 @@ export interface Told {
 }
 
 export class Direction {
-  private kept: Code | undefined;
+  private decoded: Code | undefined;
   private readonly shift: number; // v·m, so that a reading needs no difference
   readonly square: number; // |v|²
 
   constructor(
-    readonly told: Told,
+    readonly data: DirectionData,
     mean: Code,
   ) {
-    if (told.unit !== null) {
-      this.shift = mean[told.unit] ?? 0;
+    if (data.unit !== null) {
+      this.shift = mean[data.unit] ?? 0;
       this.square = 1;
     } else {
       this.shift = dot(this.vector, mean);
@@ -51,59 +51,60 @@ export class Direction {
   }
 
   get id(): string {
-    return this.told.id;
+    return this.data.id;
   }
 
   get vector(): Code {
-    this.kept ??= floats(this.told.vector ?? "");
-    return this.kept;
+    this.decoded ??= floats(this.data.vector ?? "");
+    return this.decoded;
   }
 
   // t = v·(z − m)/|v|² + offset
   reading(z: Code): number {
-    const { unit, offset } = this.told;
+    const { unit, offset } = this.data;
     const along = unit === null ? dot(this.vector, z) : (z[unit] ?? 0);
     return (along - this.shift) / this.square + offset;
   }
 
   // z + by·v, in place
   add(z: Code, by: number): Code {
-    const { unit } = this.told;
+    const { unit } = this.data;
     if (unit !== null) z[unit] = (z[unit] ?? 0) + by;
     else this.vector.forEach((v, i) => (z[i] = (z[i] ?? 0) + by * v));
     return z;
   }
 
-  // How far one step of this direction moves a unit.
+  // How far one step along this direction moves a unit.
   part(unit: number): number {
-    if (this.told.unit !== null) return this.told.unit === unit ? 1 : 0;
+    if (this.data.unit !== null) return this.data.unit === unit ? 1 : 0;
     return this.vector[unit] ?? 0;
   }
 
-  // v·w with another direction's vector
+  // v·w, with w the other direction's vector
   cross(other: Direction): number {
-    if (this.told.unit !== null) return other.part(this.told.unit);
-    return other.told.unit !== null ? this.part(other.told.unit) : dot(this.vector, other.vector);
+    if (this.data.unit !== null) return other.part(this.data.unit);
+    return other.data.unit !== null ? this.part(other.data.unit) : dot(this.vector, other.vector);
   }
 
+  // z moved along v until its reading is `to`
   moved(z: Code, to: number): Code {
     return this.add(z.slice(), to - this.reading(z));
   }
 
-  // The slider's ends, with room for where the walk began, both on whole steps.
+  // The slider's ends, widened in whole steps to hold `home`, the value at which the walk began.
   ends(home: number): [number, number] {
-    const { least, most, step } = this.told;
+    const { least, most, step } = this.data;
     return [Math.min(least, Math.floor(home / step) * step), Math.max(most, Math.ceil(home / step) * step)];
   }
 
   snapped(value: number, home: number): number {
     const [least, most] = this.ends(home);
     const inside = Math.min(Math.max(value, least), most);
-    return rounded(Math.round(inside / this.told.step) * this.told.step, this.told.decimals);
+    return rounded(Math.round(inside / this.data.step) * this.data.step, this.data.decimals);
   }
 
   text(value: number): string {
-    return value.toFixed(this.told.decimals).replace(/^-(0\.?0*)$/, "$1");
+    return value.toFixed(this.data.decimals).replace(/^-(0\.?0*)$/, "$1");
   }
 }
 
@@ -117,51 +118,52 @@ export function rounded(value: number, places: number): number {
   return Number(value.toFixed(places));
 }
 
-// Where a walk stands besides its origin: units at values of their own, and directions added to that.
-export interface Where {
-  moved: Record<string, number>; // by unit
-  added: Record<string, number>; // by direction, in steps of it
-  along: number; // share of the way to the other image
+// A walk's position relative to its origin: units set to values, and directions added to that.
+export interface Offsets {
+  moved: Record<string, number>; // unit -> value
+  added: Record<string, number>; // direction -> number of its steps
+  along: number; // position on the path to the other image, 0 to 1
 }
 
-export const FINER = 2; // more decimals than a slider's step has, for what is added
+export const EXTRA_DECIMALS = 2; // beyond those of a slider's step, for added directions
 
-export function composed(base: Code, where: Where, directions: Map<string, Direction>): Code {
+export function composed(base: Code, offsets: Offsets, directions: Map<string, Direction>): Code {
   const z = base.slice();
-  for (const [unit, value] of Object.entries(where.moved)) z[Number(unit)] = value;
-  for (const [id, times] of Object.entries(where.added)) directions.get(id)?.add(z, times);
+  for (const [unit, value] of Object.entries(offsets.moved)) z[Number(unit)] = value;
+  for (const [id, times] of Object.entries(offsets.added)) directions.get(id)?.add(z, times);
   return z;
 }
 
-// `where` after the direction was set to read `to` at the code z; back at the base's own value, nothing is kept of it.
-export function set(where: Where, direction: Direction, z: Code, to: number, base: Code, all: Map<string, Direction>): Where {
-  const { unit, step, decimals } = direction.told;
-  const moved = { ...where.moved };
-  const added = { ...where.added };
+// Returns `offsets` with the direction set to read `to` at the code z; a value equal to the base's own is removed.
+export function set(offsets: Offsets, direction: Direction, z: Code, to: number, base: Code, all: Map<string, Direction>): Offsets {
+  const { unit, step, decimals } = direction.data;
+  const moved = { ...offsets.moved };
+  const added = { ...offsets.added };
   if (unit !== null) {
     let rest = 0;
     for (const [id, times] of Object.entries(added)) rest += times * (all.get(id)?.part(unit) ?? 0);
-    const value = rounded(to - rest, rest === 0 ? decimals : decimals + FINER);
+    const value = rounded(to - rest, rest === 0 ? decimals : decimals + EXTRA_DECIMALS);
     if (Math.abs(value - (base[unit] ?? 0)) < step / 2 && rest === 0) delete moved[unit];
     else moved[unit] = value;
   } else {
-    const times = rounded((added[direction.id] ?? 0) + to - direction.reading(z), decimals + FINER);
+    const times = rounded((added[direction.id] ?? 0) + to - direction.reading(z), decimals + EXTRA_DECIMALS);
     if (Math.abs(times) < step / 2) delete added[direction.id];
     else added[direction.id] = times;
   }
-  return { ...where, moved, added };
+  return { ...offsets, moved, added };
 }
 
-export function unset(where: Where, direction: Direction): Where {
-  const moved = { ...where.moved };
-  const added = { ...where.added };
-  if (direction.told.unit !== null) delete moved[direction.told.unit];
+// Returns `offsets` without those of the direction.
+export function unset(offsets: Offsets, direction: Direction): Offsets {
+  const moved = { ...offsets.moved };
+  const added = { ...offsets.added };
+  if (direction.data.unit !== null) delete moved[direction.data.unit];
   delete added[direction.id];
-  return { ...where, moved, added };
+  return { ...offsets, moved, added };
 }
 
-// How many steps along x, and then along y, change their readings by dx and dy: the directions need not be at right angles.
-// Undefined where they are (nearly) one.
+// The steps along x and along y that together change their readings by dx and dy, for directions at any angle.
+// Undefined if they are (nearly) parallel.
 export function solved(x: Direction, y: Direction, dx: number, dy: number): [number, number] | undefined {
   const cross = x.cross(y);
   const rest = 1 - (cross * cross) / (x.square * y.square);
@@ -169,18 +171,18 @@ export function solved(x: Direction, y: Direction, dx: number, dy: number): [num
   return [(dx - (dy * cross) / x.square) / rest, (dy - (dx * cross) / y.square) / rest];
 }
 
-// The code at a share of the way from a to b: the straight line, or along a circle (Shoemake 1985; see Session.between).
+// Interpolates from a (t = 0) to b (t = 1): linearly, or spherically (Shoemake 1985; see Session.between).
 export function between(a: Code, b: Code, t: number, spherical: boolean): Code {
   const norms = Math.sqrt(dot(a, a) * dot(b, b));
   const omega = norms > 0 ? Math.acos(Math.min(Math.max(dot(a, b) / norms, -1), 1)) : 0;
-  const round = spherical && omega > 1e-3 && omega < Math.PI - 1e-3;
-  const [from, to] = round
+  const curved = spherical && omega > 1e-3 && omega < Math.PI - 1e-3;
+  const [from, to] = curved
     ? [Math.sin((1 - t) * omega) / Math.sin(omega), Math.sin(t * omega) / Math.sin(omega)]
     : [1 - t, t];
   return a.map((value, i) => from * value + to * (b[i] ?? 0));
 }
 
-// --- how far from the data
+// --- distance from the data
 
 export interface Sample {
   codes: Float32Array; // n × K
@@ -194,8 +196,8 @@ export interface Distance {
   nearest: number[];
 }
 
-// min over i of √(mean over k of ((z − codes_i)/scale)²), its place among the typical ones, and the nearest of the first
-// `shown` codes (those that have a picture).
+// The distance min over i of √(mean over k of ((z − codes_i)/scale)²), its percentile among the typical ones, and the `most`
+// nearest of the first `shown` codes (those with a picture).
 export function distance(z: Code, { codes, scale, typical }: Sample, shown: number, most: number): Distance {
   const k = z.length;
   const apart = new Float64Array(codes.length / k);
@@ -233,7 +235,7 @@ function notLarger(sorted: Float32Array, value: number): number {
   return low;
 }
 
-// √(mean((a − b)/scale)²): how far a code comes back from where it was.
+// √(mean of ((a − b)/scale)²), the distance between two codes
 export function apart(a: Code, b: Code, scale: Code): number {
   let sum = 0;
   for (let i = 0; i < a.length; i += 1) sum += (((a[i] ?? 0) - (b[i] ?? 0)) / (scale[i] ?? 1)) ** 2;
@@ -242,7 +244,7 @@ export function apart(a: Code, b: Code, scale: Code): number {
 
 // --- pictures
 
-// b − a as colours, as aecore.pictures.difference draws it: white where equal, orange brighter, blue darker.
+// Writes b − a as RGBA like aecore.pictures.sheets.difference: white where equal, orange where brighter, blue where darker.
 const BLUE = [0, 114, 178];
 const ORANGE = [213, 94, 0];
 

@@ -1,20 +1,20 @@
-// A drawing to start from: while it is drawn, its code is found in the worker and the stage shows what the model makes of it.
+// Draws an image to start a walk from. Meanwhile the worker encodes the drawing, and the stage shows its reconstruction.
 import { paint } from "../model/engine";
 import { element, throttled } from "../dom";
 import type { Walk } from "./state";
 
 export interface Paper {
   shape: [number, number, number];
-  ground: number; // 0 to 1: what an empty picture of this run looks like
-  use: string; // what becomes of a drawing, on the button
+  ground: number; // value of the background, 0 to 1
+  use: string; // label of the button that uses the drawing
 }
 
-const ENCODE_RESTS = 60; // milliseconds between two encodings
-const SIDE = 280; // pixels on the page, about
-const BRUSHES: [string, number][] = [["fine pen", 0.6], ["usual pen", 1], ["bold pen", 1.7]];
-const ROUND = 20; // the usual brush's radius is this part of the picture's side
+const ENCODE_INTERVAL = 60; // milliseconds between two encodings
+const CANVAS_SIDE = 280; // pixels on the page, about
+const BRUSHES: [string, number][] = [["fine pen", 0.6], ["medium pen", 1], ["bold pen", 1.7]];
+const BRUSHES_ACROSS = 20; // the picture's side, in radii of the medium pen
 
-// A soft round brush between two points: pixels go towards `ink` by how much of the brush covers them. Pure.
+// Draws a stroke of a soft round brush into `picture`: each pixel moves towards `ink` by the share that the brush covers.
 export function stroke(
   picture: Float32Array, [c, h, w]: [number, number, number], from: [number, number], to: [number, number], radius: number, ink: number[],
 ): void {
@@ -29,10 +29,10 @@ export function stroke(
       if (cover === 0) continue;
       for (let i = 0; i < c; i += 1) {
         const at = i * h * w + y * w + x;
-        const [now, wanted] = [picture[at] ?? 0, ink[i] ?? 0];
-        const there = now + cover * (wanted - now);
-        // A stroke passes a pixel several times as it goes on: it never takes back what it has covered.
-        if (Math.abs(there - wanted) < Math.abs(now - wanted)) picture[at] = there;
+        const [now, goal] = [picture[at] ?? 0, ink[i] ?? 0];
+        const mixed = now + cover * (goal - now);
+        // A stroke passes a pixel several times, and must never lighten what it has covered.
+        if (Math.abs(mixed - goal) < Math.abs(now - goal)) picture[at] = mixed;
       }
     }
   }
@@ -43,12 +43,12 @@ export class Draw {
   private readonly colour = element("input", { type: "color", "aria-label": "Colour", value: "#ffffff" });
   private readonly brush = element("select", { "aria-label": "Brush" });
   private readonly use = element("button", { type: "button" });
-  private readonly from = element("button", { type: "button", hidden: "" }, "From the picture");
+  private readonly copyButton = element("button", { type: "button", hidden: "" }, "Copy current picture");
   private paper: Paper | undefined;
   private picture = new Float32Array();
   private empty = true;
   private encoding = false;
-  private readonly encode = throttled(ENCODE_RESTS, () => void this.show());
+  private readonly encode = throttled(ENCODE_INTERVAL, () => void this.show());
 
   constructor(
     private readonly walk: Walk,
@@ -59,19 +59,19 @@ export class Draw {
     this.brush.value = "1";
     const clear = element("button", { type: "button" }, "Clear");
     clear.onclick = () => this.clear();
-    this.from.onclick = () => this.copy();
+    this.copyButton.onclick = () => this.copy();
     this.use.onclick = () => this.drawn(this.bytes());
-    host.replaceChildren(this.canvas, element("div", { class: "tools" }, this.brush, this.colour, clear, this.from, this.use));
+    host.replaceChildren(this.canvas, element("div", { class: "tools" }, this.brush, this.colour, clear, this.copyButton, this.use));
     this.listen();
   }
 
-  offer(paper: Paper): void {
+  setPaper(paper: Paper): void {
     this.use.textContent = paper.use;
-    this.from.hidden = !this.walk.place; // a page without a walk has no picture to draw on
+    this.copyButton.hidden = !this.walk.place; // a page without a walk has no picture to draw on
     if (this.paper && this.paper.shape.join() === paper.shape.join() && this.paper.ground === paper.ground) return;
     this.paper = paper;
     const [c, h, w] = paper.shape;
-    const times = Math.max(1, Math.floor(SIDE / w));
+    const times = Math.max(1, Math.floor(CANVAS_SIDE / w));
     Object.assign(this.canvas.style, { width: `${times * w}px`, height: `${times * h}px` });
     this.colour.hidden = c !== 3;
     this.clear();
@@ -121,7 +121,7 @@ export class Draw {
   private stroke(from: [number, number], to: [number, number]): void {
     if (!this.paper) return;
     const { shape, ground } = this.paper;
-    const radius = (Math.max(shape[1], shape[2]) / ROUND) * Number(this.brush.value);
+    const radius = (Math.max(shape[1], shape[2]) / BRUSHES_ACROSS) * Number(this.brush.value);
     const ink = shape[0] === 3 ? rgb(this.colour.value) : [ground < 0.5 ? 1 : 0];
     stroke(this.picture, shape, from, to, radius, ink);
     this.changed(false);
@@ -134,7 +134,7 @@ export class Draw {
     if (!empty) this.encode();
   }
 
-  // The latest drawing only: while one is encoded, others wait, and of those the last.
+  // Encodes the drawing and shows its reconstruction; if it has changed meanwhile, once more.
   private async show(): Promise<void> {
     if (this.encoding || this.empty || !this.walk.live) return;
     this.encoding = true;
@@ -143,7 +143,7 @@ export class Draw {
       const code = await this.walk.encoded(shown);
       if (!this.empty) this.walk.preview(code);
     } catch {
-      // without its preview the drawing can still be used
+      // the drawing can be used without a preview
     }
     this.encoding = false;
     if (shown.some((value, i) => value !== this.picture[i])) this.encode();

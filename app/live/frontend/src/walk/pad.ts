@@ -1,7 +1,7 @@
-// The plane of two directions: decoded pictures behind, training codes as dots, and a ring that is dragged.
+// The plane of two directions: decoded pictures, training codes as dots, and a ring to drag.
 import { rgba } from "../model/engine";
 import type { Code, Direction } from "./codes";
-import { element, keyed } from "../dom";
+import { element, valueAfterKey } from "../dom";
 import { fitted, middles } from "./film";
 import type { Change, Walk } from "./state";
 
@@ -10,25 +10,25 @@ export interface Plane {
   y: string;
 }
 
-const DOTS = 700;
+const MAX_DOTS = 700;
 const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#ffffff"];
-const PAIRS: [string, Plane][] = [["two principal directions", { x: "p1", y: "p2" }]];
+const PRESETS: [string, Plane][] = [["two principal directions", { x: "p1", y: "p2" }]];
 
 export class Pad {
   private readonly selects = { x: element("select", { "aria-label": "Across" }), y: element("select", { "aria-label": "Up" }) };
   private readonly grid = element("canvas", { "aria-hidden": "true" });
   private readonly dots = element("canvas", { class: "dots", "aria-hidden": "true" });
   private readonly ring = element("i", { class: "ring" });
-  private readonly said = element("output", { class: "said", "aria-live": "polite" });
+  private readonly status = element("output", { class: "said", "aria-live": "polite" });
   private readonly area = element("div", { class: "pad", tabindex: "0", role: "application", "aria-roledescription": "pad" }, this.grid, this.dots, this.ring);
-  private readonly pairs = element("div", { class: "tabs" });
+  private readonly presets = element("div", { class: "tabs" });
   private readonly sizes = new ResizeObserver(() => this.resized());
   private readonly stop: () => void;
   private plane: Plane = { x: "", y: "" };
   private gridded = "";
   private dotted = "";
   private running = false;
-  private again = false;
+  private stale = false;
   private width = 0;
 
   constructor(
@@ -38,15 +38,15 @@ export class Pad {
   ) {
     const across = element("label", {}, "across ", this.selects.x);
     const up = element("label", {}, "up ", this.selects.y);
-    host.replaceChildren(element("div", { class: "choice" }, across, up, this.pairs), this.area, this.said);
+    host.replaceChildren(element("div", { class: "choice" }, across, up, this.presets), this.area, this.status);
     this.listen();
-    this.stop = walk.listen((change) => this.heard(change));
+    this.stop = walk.listen((change) => this.update(change));
     this.sizes.observe(host);
   }
 
   show(plane: Plane): void {
     this.plane = { ...plane };
-    this.heard("library");
+    this.update("library");
   }
 
   private get directions(): [Direction, Direction] | undefined {
@@ -56,33 +56,33 @@ export class Pad {
   }
 
   private ranges(): [[number, number], [number, number]] | undefined {
-    const found = this.directions;
-    if (!found || this.walk.z.length === 0) return undefined;
-    const [x, y] = found;
+    const axes = this.directions;
+    if (!axes || this.walk.z.length === 0) return undefined;
+    const [x, y] = axes;
     return [x.ends(this.walk.home(x)), y.ends(this.walk.home(y))];
   }
 
-  private heard(change: Change): void {
-    if (change === "library") this.offer();
-    this.place();
+  private update(change: Change): void {
+    if (change === "library") this.buildSelects();
+    this.moveRing();
     if (!this.walk.dragging) this.ask();
     this.host.dataset.ready = this.directions ? "true" : "false";
   }
 
-  // --- what is chosen
+  // --- the choice of directions
 
-  private offer(): void {
+  private buildSelects(): void {
     const all = [...(this.walk.library?.directions.values() ?? [])];
     for (const [axis, select] of Object.entries(this.selects) as ["x" | "y", HTMLSelectElement][]) {
       const other = axis === "x" ? this.plane.y : this.plane.x;
-      const options = all.filter(({ id }) => id !== other).map(({ id, told }) => element("option", { value: id }, told.name));
+      const options = all.filter(({ id }) => id !== other).map(({ id, data }) => element("option", { value: id }, data.name));
       select.replaceChildren(...options);
       select.value = this.plane[axis];
       select.onchange = () => this.choose({ ...this.plane, [axis]: select.value });
     }
     const known = this.walk.library?.directions;
-    this.pairs.replaceChildren(
-      ...PAIRS.filter(([, { x, y }]) => known?.has(x) && known.has(y)).map(([name, pair]) => {
+    this.presets.replaceChildren(
+      ...PRESETS.filter(([, { x, y }]) => known?.has(x) && known.has(y)).map(([name, pair]) => {
         const button = element("button", { type: "button" }, name);
         button.onclick = () => this.choose(pair);
         return button;
@@ -118,14 +118,14 @@ export class Pad {
       walk.release();
     };
     area.ondblclick = (event) => {
-      for (const direction of this.directions ?? []) walk.back(direction, event.timeStamp);
+      for (const direction of this.directions ?? []) walk.reset(direction, event.timeStamp);
       walk.release();
     };
     let pressed = false;
     area.onkeydown = (event) => {
-      const found = this.directions;
-      if (!found || event.ctrlKey || event.metaKey || event.altKey) return;
-      const to = this.keyed(event, found);
+      const axes = this.directions;
+      if (!axes || event.ctrlKey || event.metaKey || event.altKey) return;
+      const to = this.afterKey(event, axes);
       if (!to) return;
       event.preventDefault();
       pressed = true;
@@ -137,13 +137,13 @@ export class Pad {
     };
   }
 
-  private keyed(event: KeyboardEvent, [x, y]: [Direction, Direction]): [number, number] | undefined {
+  private afterKey(event: KeyboardEvent, [x, y]: [Direction, Direction]): [number, number] | undefined {
     const ranges = this.ranges();
     if (!ranges || !event.key.startsWith("Arrow")) return undefined;
     const [[left, right], [low, high]] = ranges;
     const { z } = this.walk;
-    const across = keyed(event, x.reading(z), { least: left, most: right, step: x.told.step }, ["ArrowLeft"], ["ArrowRight"]);
-    const up = keyed(event, y.reading(z), { least: low, most: high, step: y.told.step }, ["ArrowDown"], ["ArrowUp"]);
+    const across = valueAfterKey(event, x.reading(z), { least: left, most: right, step: x.data.step }, ["ArrowLeft"], ["ArrowRight"]);
+    const up = valueAfterKey(event, y.reading(z), { least: low, most: high, step: y.data.step }, ["ArrowDown"], ["ArrowUp"]);
     return [across ?? x.reading(z), up ?? y.reading(z)];
   }
 
@@ -158,29 +158,29 @@ export class Pad {
   }
 
   private go(to: [number, number], stamp: number): void {
-    const found = this.directions;
-    if (found) this.walk.moveBoth(...found, to, stamp);
+    const axes = this.directions;
+    if (axes) this.walk.moveBoth(...axes, to, stamp);
   }
 
-  // --- what is seen
+  // --- ring and dots
 
-  private place(): void {
-    const found = this.directions;
+  private moveRing(): void {
+    const axes = this.directions;
     const ranges = this.ranges();
     this.ring.hidden = !ranges;
-    if (!found || !ranges) return;
-    const readings = found.map((direction) => direction.reading(this.walk.z));
+    if (!axes || !ranges) return;
+    const readings = axes.map((direction) => direction.reading(this.walk.z));
     const [across = 0, up = 0] = ranges.map(([low, high], i) => Math.min(Math.max(((readings[i] ?? 0) - low) / (high - low), 0), 1));
     this.ring.style.transform = `translate(${across * this.area.clientWidth}px, ${(1 - up) * this.area.clientHeight}px)`;
-    const [x, y] = found;
-    const words = `${x.told.name} at ${x.text(readings[0] ?? 0)}, ${y.told.name} at ${y.text(readings[1] ?? 0)}`;
-    if (!this.walk.dragging && this.said.textContent !== words) this.said.textContent = words;
-    this.area.setAttribute("aria-label", `The plane of ${x.told.name} (across) and ${y.told.name} (up): arrow keys move, Shift makes small steps`);
-    this.dot(x, y, ranges);
+    const [x, y] = axes;
+    const words = `${x.data.name} at ${x.text(readings[0] ?? 0)}, ${y.data.name} at ${y.text(readings[1] ?? 0)}`;
+    if (!this.walk.dragging && this.status.textContent !== words) this.status.textContent = words;
+    this.area.setAttribute("aria-label", `The plane of ${x.data.name} (across) and ${y.data.name} (up): arrow keys move, Shift makes small steps`);
+    this.drawDots(x, y, ranges);
   }
 
-  // The training codes, drawn anew only when the plane or its size is another.
-  private dot(x: Direction, y: Direction, [[left, right], [low, high]]: [[number, number], [number, number]]): void {
+  // Draws the training codes, unless the plane and its size are the same as last time.
+  private drawDots(x: Direction, y: Direction, [[left, right], [low, high]]: [[number, number], [number, number]]): void {
     const { library, z } = this.walk;
     const [width, height] = [this.area.clientWidth, this.area.clientHeight];
     const name = [x.id, y.id, left, right, low, high, width, height, library?.data.run].join(" ");
@@ -194,7 +194,7 @@ export class Pad {
     const k = z.length;
     const { codes } = library.sample;
     const labels = library.data.labels;
-    for (let i = 0; i < Math.min(codes.length / k, DOTS); i += 1) {
+    for (let i = 0; i < Math.min(codes.length / k, MAX_DOTS); i += 1) {
       const code = codes.subarray(i * k, (i + 1) * k);
       const at = ((x.reading(code) - left) / (right - left)) * width;
       const up = (1 - (y.reading(code) - low) / (high - low)) * height;
@@ -215,40 +215,40 @@ export class Pad {
     const [, h, w] = shape;
     const { frames, times } = this.fit(w);
     Object.assign(this.area.style, { width: `${frames * times * w}px`, height: `${frames * times * h}px` });
-    this.place();
+    this.moveRing();
     this.ask();
   }
 
   private fit(w: number): { frames: number; times: number } {
-    const most = Math.max(12 * 16, window.innerHeight - 17 * 16); // the pad is seen whole
+    const most = Math.max(12 * 16, window.innerHeight - 17 * 16); // the pad fits the window
     return fitted(Math.min(this.width, most), w);
   }
 
-  // --- the pictures behind, line by line in the worker, for the latest plane only
+  // --- the decoded pictures, line by line in the worker
 
   private ask(): void {
-    if (this.running) this.again = true;
+    if (this.running) this.stale = true;
     else void this.run();
   }
 
   private async run(): Promise<void> {
     this.running = true;
     do {
-      this.again = false;
+      this.stale = false;
       await this.round().catch(() => undefined); // the pad works without its pictures
-    } while (this.again);
+    } while (this.stale);
     this.running = false;
   }
 
   private async round(): Promise<void> {
     const { walk } = this;
-    const [found, ranges, shape] = [this.directions, this.ranges(), walk.library?.data.shape];
-    if (!found || !ranges || !shape || !walk.live || walk.dragging || this.width === 0) return;
+    const [axes, ranges, shape] = [this.directions, this.ranges(), walk.library?.data.shape];
+    if (!axes || !ranges || !shape || !walk.live || walk.dragging || this.width === 0) return;
     const [c, h, w] = shape;
     if (this.area.clientWidth === 0 || this.area.style.width === "") this.resized();
     const { frames } = this.fit(w);
     const ups = middles(...ranges[1], frames).reverse();
-    const lines = ups.map((up) => this.line(found, middles(...ranges[0], frames), up));
+    const lines = ups.map((up) => this.line(axes, middles(...ranges[0], frames), up));
     const name = lines.map((line) => Array.from(line, (value) => value.toFixed(3)).join()).join(";");
     if (name === this.gridded) return;
     Object.assign(this.grid, { width: frames * w, height: frames * h });
@@ -256,7 +256,7 @@ export class Pad {
     const image = new ImageData(w, h);
     for (const [row, codes] of lines.entries()) {
       const pictures = await walk.pictures(codes);
-      if (this.again && walk.dragging) return;
+      if (this.stale && walk.dragging) return;
       for (let i = 0; i < frames; i += 1) {
         rgba(pictures, i * c * h * w, c, h * w, image.data);
         context?.putImageData(image, i * w, row * h);
@@ -266,6 +266,7 @@ export class Pad {
     this.area.dataset.gridded = String(Number(this.area.dataset.gridded ?? 0) + 1);
   }
 
+  // The codes of a line of the grid: y at `up`, x at each of the values.
   private line([x, y]: [Direction, Direction], values: number[], up: number): Code {
     const { z } = this.walk;
     const all = new Float32Array(values.length * z.length);

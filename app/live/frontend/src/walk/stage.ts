@@ -1,13 +1,13 @@
-// The picture of the code, the start beside it and their difference; below, how far the code is from the data.
+// The picture of the code, that of the start and their difference; below, the code's distance from the data.
 import { paint } from "../model/engine";
 import { difference, distance, apart, type Code } from "./codes";
 import { element, throttled, type Root } from "../dom";
 import type { Change, Walk } from "./state";
 
 const NEAREST = 8;
-const METER_RESTS = 80; // milliseconds between two readings of the meter: words that flicker cannot be read
-const FULL = 0.5; // the difference, as a share of the pixel range, that gets the full colour
-const ROUND_TRIP_RESTS = 120; // milliseconds between two round trips; they are made in the worker
+const METER_INTERVAL = 80; // milliseconds between two updates of the meter, so that its words do not flicker
+const FULL_COLOUR = 0.5; // difference with the full colour, as a share of the pixel range
+const ROUND_TRIP_INTERVAL = 120; // milliseconds between two round trips
 
 export class Stage {
   private readonly canvases: Record<string, HTMLCanvasElement> = {};
@@ -15,12 +15,12 @@ export class Stage {
   private readonly meter: HTMLElement;
   private readonly stop: () => void;
   private shown: boolean | undefined;
-  private tripping = false;
-  private tripped: Code | undefined;
+  private roundTripRuns = false;
+  private lastRoundTrip: Code | undefined; // the code of the last round trip
   private nearest: number[] = [];
   private sheet: { sprite: string; pictures?: ImageBitmap } = { sprite: "" };
   private readonly near: HTMLCanvasElement;
-  private readonly measured = throttled(METER_RESTS, () => this.measure());
+  private readonly measured = throttled(METER_INTERVAL, () => this.measure());
 
   constructor(
     private readonly walk: Walk,
@@ -35,18 +35,18 @@ export class Stage {
     }
     this.meter = root.querySelector<HTMLElement>(".meter") ?? element("div");
     this.near = root.querySelector<HTMLCanvasElement>("canvas.near") ?? element("canvas");
-    this.stop = walk.listen((change) => this.heard(change));
-    this.heard("place");
+    this.stop = walk.listen((change) => this.update(change));
+    this.update("place");
   }
 
-  private heard(change: Change): void {
+  private update(change: Change): void {
     if (change === "drawn" && this.walk.live) this.draw();
     this.show(this.walk.live);
     this.measured();
-    if (!this.walk.dragging) void this.trip();
+    if (!this.walk.dragging) void this.roundTrip();
   }
 
-  // The live canvases stand in for the server's pictures once they hold the same, and step back when they cannot.
+  // Shows the live canvases in place of the server's pictures, or those again if the walk is not live.
   private show(live: boolean): void {
     if (this.shown === live) return;
     this.shown = live;
@@ -63,16 +63,16 @@ export class Stage {
 
   private draw(): void {
     const { picture, before, library } = this.walk;
-    const { start, now, difference: apartness } = this.canvases;
-    if (!picture || !before || !library || !start || !now || !apartness) return;
+    const { start, now, difference: change } = this.canvases;
+    if (!picture || !before || !library || !start || !now || !change) return;
     const [c, h, w] = library.data.shape;
     paint(now, { data: picture, dims: [c, h, w] });
     paint(start, { data: before, dims: [c, h, w] });
-    if (apartness.width !== w) apartness.width = w;
-    if (apartness.height !== h) apartness.height = h;
+    if (change.width !== w) change.width = w;
+    if (change.height !== h) change.height = h;
     const image = new ImageData(w, h);
-    difference(before, picture, c, FULL, image.data);
-    apartness.getContext("2d")?.putImageData(image, 0, 0);
+    difference(before, picture, c, FULL_COLOUR, image.data);
+    change.getContext("2d")?.putImageData(image, 0, 0);
   }
 
   private measure(): void {
@@ -90,7 +90,7 @@ export class Stage {
     this.drawNearest();
   }
 
-  // Cut from one bitmap: the browser keeps what it decodes of images on a page, long after they have left it.
+  // Draws the nearest codes' pictures, cut from one bitmap: the browser would keep each <img> decoded long after it is gone.
   private drawNearest(): void {
     const { library } = this.walk;
     if (!library) return;
@@ -120,25 +120,26 @@ export class Stage {
     this.drawNearest();
   }
 
-  // decode → encode: how far the code comes back from where it was. Made in the worker, the latest only.
-  private async trip(): Promise<void> {
+  // Decodes and encodes the code, in the worker, and shows the distance between the two codes. Codes that come while one is
+  // measured wait, and only the last of them is measured.
+  private async roundTrip(): Promise<void> {
     const { walk } = this;
-    if (this.tripping || !walk.live || !walk.picture || walk.z === this.tripped) return;
-    this.tripping = true;
+    if (this.roundTripRuns || !walk.live || !walk.picture || walk.z === this.lastRoundTrip) return;
+    this.roundTripRuns = true;
     try {
       const { z, picture, library } = walk;
-      const back = await walk.encoded(picture);
+      const encoded = await walk.encoded(picture);
       if (library && walk.library === library) {
-        text(this.meter, ".trip", apart(z, back, library.sample.scale).toFixed(2));
+        text(this.meter, ".trip", apart(z, encoded, library.sample.scale).toFixed(2));
         this.meter.querySelector<HTMLElement>(".round")?.removeAttribute("hidden");
       }
-      this.tripped = z;
+      this.lastRoundTrip = z;
     } catch {
-      this.tripped = walk.z; // the walk goes on without this figure
+      this.lastRoundTrip = walk.z; // without a figure
     }
-    await new Promise((rest) => setTimeout(rest, ROUND_TRIP_RESTS));
-    this.tripping = false;
-    if (walk.z !== this.tripped && !walk.dragging) void this.trip();
+    await new Promise((resolve) => setTimeout(resolve, ROUND_TRIP_INTERVAL));
+    this.roundTripRuns = false;
+    if (walk.z !== this.lastRoundTrip && !walk.dragging) void this.roundTrip();
   }
 
   close(): void {

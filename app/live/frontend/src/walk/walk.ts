@@ -1,16 +1,16 @@
-// The parts of the Walk page that follow the pointer. Each is mounted by itself; those of one page share one walk.
+// The parts of the Walk page that follow the pointer. Each is a component of its own; those of one page share one walk.
 import css from "./walk.css";
-import { styled, type Root } from "../dom";
+import { addStyle, type Root } from "../dom";
 import { Draw, type Paper } from "./draw";
 import { Pad, type Plane } from "./pad";
 import { Sliders } from "./sliders";
 import { Stage } from "./stage";
 import { type LibraryPlace, type PlaceData, Walk } from "./state";
-import { type Ends, Way } from "./path";
+import { type Ends, Path } from "./path";
 
 interface Data {
   part: "stage" | "library" | "units" | "pad" | "way" | "draw";
-  walk: string; // names the walk that the parts share
+  walk: string; // name of the walk that the parts share
   place?: PlaceData;
   library?: LibraryPlace;
   plane?: Plane;
@@ -45,24 +45,24 @@ export default function mount({ data, parentElement: root, setStateValue, setTri
   const before = mounted.get(root);
   if (before?.part !== data.part) {
     before?.view?.close();
-    mounted.set(root, { walk: data.walk, part: data.part, view: viewed(data.part, walk, root, setTriggerValue) });
+    mounted.set(root, { walk: data.walk, part: data.part, view: newView(data.part, walk, root, setTriggerValue) });
   }
   const view = mounted.get(root)?.view;
   if (view instanceof Pad && data.plane) view.show(data.plane);
-  if (view instanceof Draw && data.paper) view.offer(data.paper);
-  if (view instanceof Way && data.ends) view.name(data.ends);
-  if (data.library) void walk.find(data.library);
-  if (data.place) walk.hear(data.place);
+  if (view instanceof Draw && data.paper) view.setPaper(data.paper);
+  if (view instanceof Path && data.ends) view.setEnds(data.ends);
+  if (data.library) void walk.loadLibrary(data.library);
+  if (data.place) walk.receive(data.place);
 }
 
-function viewed(part: Data["part"], walk: Walk, root: Root, tell: Component["setTriggerValue"]): View | undefined {
+function newView(part: Data["part"], walk: Walk, root: Root, send: Component["setTriggerValue"]): View | undefined {
   const host = root.querySelector<HTMLElement>(".host");
   if (part === "library" || !host) return undefined;
-  styled(root, css);
+  addStyle(root, css);
   if (part === "stage") return new Stage(walk, root);
-  if (part === "pad") return new Pad(walk, host, (plane) => tell("plane", plane));
-  if (part === "draw") return new Draw(walk, host, (pixels) => tell("drawn", pixels));
-  return part === "way" ? new Way(walk, host) : new Sliders(walk, host);
+  if (part === "pad") return new Pad(walk, host, (plane) => send("plane", plane));
+  if (part === "draw") return new Draw(walk, host, (pixels) => send("drawn", pixels));
+  return part === "way" ? new Path(walk, host) : new Sliders(walk, host);
 }
 
 export function unmount(root: Root): void {

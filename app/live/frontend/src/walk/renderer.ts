@@ -1,20 +1,20 @@
-// Redraws the films of the sliders in sight, in the worker: of every row its latest wish only, and nothing of an old place.
+// Decodes the pictures on the tracks of the visible sliders, in the worker. Pictures that are out of date are never painted.
 import { Film, fitted, middles } from "./film";
 import type { Code } from "./codes";
 import type { Walk } from "./state";
 
-export interface Row {
+export interface FilmRow {
   film: Film;
-  range(): [number, number]; // what the track spans now
+  range(): [number, number]; // the values at the track's ends
   codes(values: number[]): Code; // the codes of the frames, one after the other
-  filmed: string; // names what is on the track
+  filmed: string; // fingerprint of the codes whose pictures are on the track
   visible: boolean;
 }
 
-export class Filmer {
-  private rows: Row[] = [];
+export class FilmRenderer {
+  private rows: FilmRow[] = [];
   private running = false;
-  private again = false;
+  private stale = false;
   private readonly sight: IntersectionObserver;
   private readonly sizes: ResizeObserver;
   private width = 0;
@@ -34,7 +34,7 @@ export class Filmer {
     this.sizes.observe(host);
   }
 
-  set(rows: Row[]): void {
+  set(rows: FilmRow[]): void {
     this.sight.disconnect();
     this.rows = rows;
     this.resized();
@@ -50,18 +50,18 @@ export class Filmer {
     this.ask();
   }
 
-  // Called whenever the code or the layout has changed; while a drag lasts, films wait for its end.
+  // To be called when the code or the layout has changed. During a drag nothing is decoded.
   ask(): void {
-    if (this.running) this.again = true;
+    if (this.running) this.stale = true;
     else void this.run();
   }
 
   private async run(): Promise<void> {
     this.running = true;
     do {
-      this.again = false;
+      this.stale = false;
       await this.round();
-    } while (this.again);
+    } while (this.stale);
     this.running = false;
   }
 
@@ -80,9 +80,9 @@ export class Filmer {
         row.film.paint(pictures, frames, times, shape);
         row.filmed = name;
       } catch {
-        return; // the sliders work without their films
+        return; // the sliders work without pictures
       }
-      if (this.again) return;
+      if (this.stale) return;
     }
   }
 
