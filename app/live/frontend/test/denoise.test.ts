@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fields } from "../src/denoise/fields";
 import { decibels, figure, reading, removed, text } from "../src/denoise/figures";
-import { again, steps } from "../src/denoise/loop";
-import { Paper } from "../src/denoise/paper";
+import { repeated, steps } from "../src/denoise/loop";
+import { Inputs } from "../src/denoise/inputs";
 import { corner, draw, hit, layout, rowsGiven } from "../src/denoise/sheet";
-import { between, FAINTEST, scattered, Strokes } from "../src/denoise/strokes";
-import { type Told, unpacked } from "../src/denoise/message";
+import { between, MIN_LEVEL, scattered, Strokes } from "../src/denoise/strokes";
+import { type Message, unpacked } from "../src/denoise/message";
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
 
 // --- the sheet
 
-test("every pixel of every image is found again where it is drawn", () => {
+test("every pixel of every image is found repeated where it is drawn", () => {
   const sheet = layout(7, 3, 2, 3, 4);
   assert.deepEqual([sheet.columns, sheet.lines, sheet.across, sheet.down], [4, 2, 11, 23]);
   for (let image = 0; image < 7; image += 1) {
@@ -91,7 +91,7 @@ test("at level 0 only what is painted is changed", () => {
   strokes.begin(0);
   strokes.touch(0, 0.5, 0.5, 1, "erase");
   const { field, level } = strokes.marked(Float32Array.of(0.5, 0, 0.5), 0, new Float32Array(3), { black: -1, white: -1 });
-  assert.equal(level, FAINTEST);
+  assert.equal(level, MIN_LEVEL);
   assert.deepEqual([...field].map((value) => value >= level), [false, true, true]);
 });
 
@@ -152,10 +152,10 @@ test("of many wishes only the latest is waited for, and its neighbours come one 
   assert.deepEqual(asked, ["1", "2", "3", "4"]);
   assert.deepEqual([arrived.length, fields.get("2")?.length], [1, 4]);
   fields.want(["2"], ["3"]);
-  assert.deepEqual(asked.length, 4, "what is here is not asked for again");
+  assert.deepEqual(asked.length, 4, "what is here is not asked for repeated");
 });
 
-test("a field that cannot come is told, and asked for again with the next wish", async () => {
+test("a field that cannot come is told, and asked for repeated with the next wish", async () => {
   const { asked, answer, arrived, fields } = shelf();
   fields.want(["1"], ["2"]);
   await answer("1", new Error("gone"));
@@ -202,7 +202,7 @@ test("the reading says what became of the error", () => {
 test("what is fed back is what the graph is given, to be compared with the originals", async () => {
   const originals = { data: Float32Array.of(0.25, 1), dims: [1, 1, 1, 2] };
   const given = { data: Float32Array.of(0.5, 0.75), dims: [1, 1, 1, 2] };
-  const out = await again(
+  const out = await repeated(
     {
       inputs: [],
       release: () => {},
@@ -218,25 +218,25 @@ test("what is fed back is what the graph is given, to be compared with the origi
 });
 
 test("the loop is told in words, a line a run", () => {
-  assert.equal(steps([[52.34, 4.9, 0.25]], ["Reconstruction"]), "Fed back once; squared error:\n52.3 → 4.9 → 0.250");
+  assert.equal(steps([[52.34, 4.9, 0.25]], ["Reconstruction"]), "Denoised again once; squared error:\n52.3 → 4.9 → 0.250");
   assert.equal(steps([[1, 2, 3, 4], [1, 3, 4, 5]], ["A", "B"]).split("\n").at(-1), "B: 1.0 → 3.0 → 4.0 → 5.0");
 });
 
-test("images come as bytes or 16 bits; empty ones are added behind them, on paper that the ink stands out from", () => {
+test("images come as bytes or 16 bits; empty ones are added behind them, on inputs that the ink stands out from", () => {
   assert.deepEqual([...unpacked(btoa("\x00\xff"), 255)], [0, 1]);
   assert.deepEqual([...unpacked(btoa("\xff\xff\x00\x00"), 65535)], [1, 0]);
   const images = { values: btoa("\x00\xff\xff\x00"), depth: 255, dims: [1, 1, 2, 2] as [number, number, number, number] };
   for (const ink of [0, 1]) {
-    const paper = new Paper({ images, ink } as Told);
-    for (let i = 0; i < 9; i += 1) paper.another();
-    assert.deepEqual([paper.full, paper.count], [true, 5]);
-    const { images: given, field, level } = paper.feeds(new Float32Array(5 * 4), 0.5, { black: -1, white: -1 });
+    const inputs = new Inputs({ images, ink } as Message);
+    for (let i = 0; i < 9; i += 1) inputs.addBlank();
+    assert.deepEqual([inputs.full, inputs.count], [true, 5]);
+    const { images: given, field, level } = inputs.feeds(new Float32Array(5 * 4), 0.5, { black: -1, white: -1 });
     assert.deepEqual([...given.data], [0, 1, 1, 0, ...Array.from({ length: 16 }, () => 1 - ink)]);
     assert.deepEqual([given.dims, field.dims, level.dims, level.data[0]], [[5, 1, 2, 2], [5, 1, 2, 2], [], 0.5]);
-    paper.strokes.begin(3);
-    paper.strokes.touch(3, 0.5, 0.5, 1, "draw");
-    assert.equal(paper.feeds(new Float32Array(20), 0, { black: -1, white: -1 }).images.data[12], ink);
-    paper.clear();
-    assert.ok(paper.untouched && paper.count === 1);
+    inputs.strokes.begin(3);
+    inputs.strokes.touch(3, 0.5, 0.5, 1, "draw");
+    assert.equal(inputs.feeds(new Float32Array(20), 0, { black: -1, white: -1 }).images.data[12], ink);
+    inputs.clear();
+    assert.ok(inputs.untouched && inputs.count === 1);
   }
 });

@@ -1,4 +1,4 @@
-// What Python says with every redraw.
+// The message of Python, sent with every redraw.
 import type { Described, Scores, Words } from "./figures";
 import type { Colour } from "./sheet";
 import type { Brush } from "./strokes";
@@ -12,23 +12,22 @@ export interface View {
 export interface Kind extends Brush {
   name: string;
   title: string;
-  words: string; // what its level is called
+  words: string; // name of its level
   help: string;
-  level: number; // the run's own, else the kind's usual one
+  level: number; // the run's own, else the kind's default
   random: boolean;
-  given: string; // said of a decoder that goes on from {rows} given ones; else empty
+  given: string; // shown if the decoder continues from {rows} given rows; else empty
 }
 
-export interface Told extends View {
+export interface Message extends View {
   base: string;
-  token: string; // names what the view belongs to: with another one, the visitor's moves are void
-  heard: number; // of the visitor's moves the last one that Python knows
-  source: string; // names the images; what is painted goes with them
+  token: string; // the run that the view belongs to; with another one, the visitor's moves are dropped
+  heard: number; // the visitor's last move that Python has received
   runs: string[]; // one, or two side by side
-  titles: string[]; // of their rows
+  titles: string[]; // of the runs' rows
   kinds: Kind[];
-  repair: string; // the kind whose field is simply added
-  own: boolean; // no level was chosen: every kind brings its own
+  repair: string; // the kind whose field is added to the images
+  own: boolean; // no level was chosen, so each kind begins with its own
   seeds: number;
   images: { values: string; depth: number; dims: [number, number, number, number] };
   ink: number;
@@ -45,7 +44,7 @@ export interface Told extends View {
   curve: string;
 }
 
-// Images as whole numbers from 0 to `depth`, little-endian, base64; returned as shares.
+// Decodes images (whole numbers from 0 to `depth`, little-endian, base64) to values from 0 to 1.
 export function unpacked(values: string, depth: number): Float32Array {
   const bytes = Uint8Array.from(atob(values), (letter) => letter.charCodeAt(0));
   const whole = depth > 255 ? new Uint16Array(bytes.buffer) : bytes;

@@ -1,20 +1,20 @@
-// What the model is given: the images, empty ones to draw on, and what is painted on them.
+// The model's inputs: the server's images, blank ones to draw on, and the strokes painted on them.
 import type { Tensor } from "../model/engine";
 import { type Brush, Strokes } from "./strokes";
-import { type Told, unpacked } from "./message";
+import { type Message, unpacked } from "./message";
 
-const MOST_EMPTY = 4;
+const MAX_BLANK = 4;
 
-export class Paper {
+export class Inputs {
   strokes: Strokes;
   private images: Float32Array;
-  private readonly given: number; // images that came from the server
+  private readonly given: number; // images of the server
 
-  constructor(told: Told) {
-    const [n, channels, height, width] = told.images.dims;
-    this.images = unpacked(told.images.values, told.images.depth);
+  constructor(message: Message) {
+    const [n, channels, height, width] = message.images.dims;
+    this.images = unpacked(message.images.values, message.images.depth);
     this.given = n;
-    this.ink = told.ink;
+    this.ink = message.ink;
     this.strokes = new Strokes({ images: n, channels, height, width });
   }
 
@@ -29,15 +29,15 @@ export class Paper {
   }
 
   get full(): boolean {
-    return this.empty >= MOST_EMPTY;
+    return this.empty >= MAX_BLANK;
   }
 
   get untouched(): boolean {
     return this.strokes.empty && this.empty === 0;
   }
 
-  // One more empty image; dark where ink is light.
-  another(): void {
+  // Adds a blank image, dark if the ink is light.
+  addBlank(): void {
     if (!this.full) this.resize(this.count + 1);
   }
 
@@ -55,7 +55,7 @@ export class Paper {
     this.strokes = this.strokes.resized(count);
   }
 
-  // The inputs of a graph: originals with their ink, and a field with what is painted in it.
+  // The inputs of a graph: the originals with ink, the field with painted noise and erasures, and the level.
   feeds(field: Float32Array, level: number, brush: Brush): { images: Tensor; field: Tensor; level: Tensor } {
     const { images, channels, height, width } = this.strokes.shape;
     const originals = this.strokes.inked(this.images, this.ink);

@@ -1,19 +1,19 @@
-// The controls of the view: kind, level and seed. Every move is told at once, and again when the hand lets go.
-import type { Kind, Told, View } from "./message";
+// The controls of the view: kind, level and seed. Reports each move at once, and once more when the visitor lets go.
+import type { Kind, Message, View } from "./message";
 
-const SEEDS = 100; // The seed's slider spans the hundred that the seed lies in.
-const CALM_MS = 300; // Without a turn of the wheel, the hand has let go.
-const COARSE = 10; // Steps of the wheel or an arrow key with shift.
+const SEEDS = 100; // on the slider, which spans the hundred that the seed lies in
+const WHEEL_PAUSE = 300; // milliseconds after which a wheel is at rest
+const COARSE_STEPS = 10; // steps of the wheel or an arrow key with Shift
 
-export class Panel {
+export class Controls {
   view: View = { kind: "", level: 0, seed: 0 };
   stamp = 0; // of the browser's last event that may have moved something
   private pointer = false; // is down
   private key = false; // is down
-  private told: Told | undefined;
+  private message: Message | undefined;
   private chosen = false; // the visitor set a level
   private pending = false;
-  private calm: ReturnType<typeof setTimeout> | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly kinds: HTMLElement;
   private readonly level: HTMLInputElement;
   private readonly levelNumber: HTMLInputElement;
@@ -32,23 +32,23 @@ export class Panel {
     this.listen();
   }
 
-  // Whether a move is under way, which nothing that Python says may disturb.
+  // Whether the visitor is moving a control, which no message may disturb.
   get busy(): boolean {
     return this.pointer || this.key || this.pending;
   }
 
   get kind(): Kind | undefined {
-    return this.told?.kinds.find(({ name }) => name === this.view.kind);
+    return this.message?.kinds.find(({ name }) => name === this.view.kind);
   }
 
-  // Shows what Python says; `adopt` takes over its view as well.
-  tell(told: Told, adopt: boolean): void {
-    const [known, said] = [JSON.stringify(this.told?.kinds), JSON.stringify(told.kinds)];
-    this.told = told;
-    if (known !== said) this.offer(told.kinds);
+  // Shows the message; with `adopt` its view replaces the visitor's.
+  receive(message: Message, adopt: boolean): void {
+    const [known, kinds] = [JSON.stringify(this.message?.kinds), JSON.stringify(message.kinds)];
+    this.message = message;
+    if (known !== kinds) this.offer(message.kinds);
     if (adopt) {
-      this.view = { kind: told.kind, level: told.level, seed: told.seed };
-      this.chosen = !told.own;
+      this.view = { kind: message.kind, level: message.level, seed: message.seed };
+      this.chosen = !message.own;
       this.pending = false;
     }
     this.show();
@@ -67,8 +67,8 @@ export class Panel {
   }
 
   private show(): void {
-    const { kind, view, told } = this;
-    if (!kind || !told) return;
+    const { kind, view, message } = this;
+    if (!kind || !message) return;
     for (const input of this.kinds.querySelectorAll("input")) input.checked = input.value === view.kind;
     this.root.querySelectorAll<HTMLElement>(".level .name").forEach((name) => {
       name.textContent = kind.words;
@@ -76,8 +76,8 @@ export class Panel {
     });
     for (const input of [this.level, this.levelNumber]) input.setAttribute("aria-label", kind.words);
     const first = Math.floor(view.seed / SEEDS) * SEEDS;
-    Object.assign(this.seed, { min: first, max: Math.min(first + SEEDS, told.seeds) - 1 });
-    this.seedNumber.max = String(told.seeds - 1);
+    Object.assign(this.seed, { min: first, max: Math.min(first + SEEDS, message.seeds) - 1 });
+    this.seedNumber.max = String(message.seeds - 1);
     for (const input of [this.seed, this.seedNumber, this.dice]) input.disabled = !kind.random;
     this.write();
   }
@@ -112,21 +112,21 @@ export class Panel {
         if (this.pending) this.settle();
       });
     }
-    for (const input of [this.level, this.levelNumber]) this.hear(input, (value) => this.setLevel(value));
-    for (const input of [this.seed, this.seedNumber]) this.hear(input, (value) => this.setSeed(value));
+    for (const input of [this.level, this.levelNumber]) this.bind(input, (value) => this.setLevel(value));
+    for (const input of [this.seed, this.seedNumber]) this.bind(input, (value) => this.setSeed(value));
     this.kinds.onchange = (event) => this.setKind((event.target as HTMLInputElement).value);
     this.level.ondblclick = () => {
       if (this.kind) this.setLevel(this.kind.level);
       this.settle();
     };
     this.dice.onclick = () => {
-      this.setSeed((this.view.seed + 1) % (this.told?.seeds ?? 1));
+      this.setSeed((this.view.seed + 1) % (this.message?.seeds ?? 1));
       this.show();
       this.settle();
     };
   }
 
-  private hear(input: HTMLInputElement, set: (value: number) => void): void {
+  private bind(input: HTMLInputElement, set: (value: number) => void): void {
     input.oninput = () => {
       if (input.value !== "" && input.validity.valid) set(input.valueAsNumber);
       this.write(input);
@@ -134,24 +134,24 @@ export class Panel {
     input.onchange = () => {
       this.write();
       if (input === this.seedNumber) this.show();
-      // A held arrow key changes the value many times; it has let go when the key is up.
+      // A held arrow key changes the value many times, so the move ends when the key is up.
       if (this.key && input.type === "range") this.pending = true;
       else this.settle();
     };
     if (input.type !== "range") return;
     const by = (steps: number): void => set(clamped(input.valueAsNumber + steps * Number(input.step), input));
     input.onkeydown = (event) => {
-      const way = ["ArrowRight", "ArrowUp"].includes(event.key) ? 1 : ["ArrowLeft", "ArrowDown"].includes(event.key) ? -1 : 0;
-      if (way === 0 || !event.shiftKey) return;
+      const sign = ["ArrowRight", "ArrowUp"].includes(event.key) ? 1 : ["ArrowLeft", "ArrowDown"].includes(event.key) ? -1 : 0;
+      if (sign === 0 || !event.shiftKey) return;
       event.preventDefault();
-      by(COARSE * way);
+      by(COARSE_STEPS * sign);
       this.pending = true;
     };
     input.addEventListener("wheel", (event) => {
-      if (!input.matches(":focus")) return; // the page scrolls, unless the slider was taken up
+      if (!input.matches(":focus")) return; // the wheel scrolls the page
       event.preventDefault();
-      by(Math.sign(-event.deltaY) * (event.shiftKey ? COARSE : 1));
-      this.later();
+      by(Math.sign(-event.deltaY) * (event.shiftKey ? COARSE_STEPS : 1));
+      this.settleLater();
     }, { passive: false });
   }
 
@@ -165,7 +165,7 @@ export class Panel {
   }
 
   private setKind(name: string): void {
-    const kind = this.told?.kinds.find((one) => one.name === name);
+    const kind = this.message?.kinds.find((one) => one.name === name);
     if (!kind) return;
     this.move({ kind: name, ...(this.chosen ? {} : { level: kind.level }) });
     this.show();
@@ -179,15 +179,15 @@ export class Panel {
     this.hooks.moved(this.stamp);
   }
 
-  private later(): void {
+  private settleLater(): void {
     this.pending = true;
-    clearTimeout(this.calm);
-    this.calm = setTimeout(() => this.settle(), CALM_MS);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.settle(), WHEEL_PAUSE);
   }
 
   private settle(): void {
     this.pending = false;
-    clearTimeout(this.calm);
+    clearTimeout(this.timer);
     this.hooks.settled();
   }
 }
