@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { row } from "../src/maps/between";
-import { Chosen } from "../src/maps/chosen";
-import { blended, eased, inverse } from "../src/maps/morph";
+import { row } from "../src/maps/inverse";
+import { Selection } from "../src/maps/selection";
+import { blended, eased, easedInverse } from "../src/maps/morph";
 import { box, caught, HIDDEN, inside, nearest, SELECTED, shuffled, toward } from "../src/maps/pick";
 import { drawDots, drawTile, packed, type Plane, stamps } from "../src/maps/raster";
-import { located, Shelf } from "../src/maps/shelf";
+import { resolved, ArrayCache } from "../src/maps/cache";
 import { tile } from "../src/maps/sheets";
-import { Room } from "../src/maps/thumbs";
+import { Packing } from "../src/maps/packing";
 import { bounded, CLOSEST, EDGE, moved, onMap, onScreen, revealing, towards, type Spot, type View, WHOLE, zoomed } from "../src/maps/view";
 
 const close = (a: ArrayLike<number>, b: ArrayLike<number>, most = 1e-9): void => {
@@ -177,14 +177,14 @@ test("a picture is enlarged by whole pixels in its frame, and cut at the edge", 
   assert.deepEqual(rows(cut).slice(4), ["........", "7777....", "1227....", "1227...."]);
 });
 
-test("pictures stand apart, as many as there is room for in their order, and coming closer takes none away", () => {
+test("pictures stand apart, as many as there is packing for in their order, and coming closer takes none away", () => {
   const places = random(4000, 9);
   const standing = (zoom: number): number[] => {
-    const room = new Room(places, 200 * zoom, 30, 26, EDGE);
-    for (let i = 0; i < 2000; i += 1) if (room.free(i)) room.take(i);
-    const spots = room.placed.map((i) => [(places[2 * i] ?? 0) * 200 * zoom, (places[2 * i + 1] ?? 0) * 200 * zoom] as const);
+    const packing = new Packing(places, 200 * zoom, 30, 26, EDGE);
+    for (let i = 0; i < 2000; i += 1) if (packing.fits(i)) packing.place(i);
+    const spots = packing.placed.map((i) => [(places[2 * i] ?? 0) * 200 * zoom, (places[2 * i + 1] ?? 0) * 200 * zoom] as const);
     spots.forEach(([x, y], i) => spots.slice(0, i).forEach(([a, b]) => assert.ok(Math.abs(a - x) >= 30 || Math.abs(b - y) >= 26)));
-    return room.placed;
+    return packing.placed;
   };
   const [far, near] = [standing(1), standing(8)];
   assert.equal(far[0], 0);
@@ -201,8 +201,8 @@ test("a sheet's tiles stand in rows, as many as it is wide", () => {
 
 // --- the selection
 
-const chosen = (): Chosen => {
-  const made = new Chosen();
+const chosen = (): Selection => {
+  const made = new Selection();
   made.begin(6);
   made.paint(Uint8Array.of(0, 0, 1, 1, 2, 2), ["a", "b", "c"], "by class");
   return made;
@@ -248,15 +248,15 @@ test("a place stands for origin + x·X + y·Y, shown within the images' own rang
 test("the points leave one map and arrive at the other, and playing goes on where it was stopped", () => {
   const [a, b] = [random(20, 1), random(20, 2)];
   for (const [t, there] of [[0, a], [1, b]] as const) close(blended(a, b, t, new Float32Array(20)), there, 1e-6);
-  for (const t of [0, 0.1, 0.5, 0.83, 1]) close([inverse(eased(t))], [t], 1e-9);
+  for (const t of [0, 0.1, 0.5, 0.83, 1]) close([easedInverse(eased(t))], [t], 1e-9);
 });
 
 // --- what is fetched
 
 test("addresses get the base path once, and those that hold their content are left alone", () => {
-  assert.equal(located("/live/blob/a", "/deep"), "/deep/live/blob/a");
-  assert.equal(located("/deep/live/blob/a", "/deep"), "/deep/live/blob/a");
-  assert.equal(located("data:,x", "/deep"), "data:,x");
+  assert.equal(resolved("/live/blob/a", "/deep"), "/deep/live/blob/a");
+  assert.equal(resolved("/deep/live/blob/a", "/deep"), "/deep/live/blob/a");
+  assert.equal(resolved("data:,x", "/deep"), "data:,x");
 });
 
 test("an address is fetched once while it is wanted, and again after it failed", async () => {
@@ -268,7 +268,7 @@ test("an address is fetched once while it is wanted, and again after it failed",
       return { ok, status: 500, arrayBuffer: async () => Uint8Array.of(1, 2).buffer };
     },
   });
-  const shelf = new Shelf();
+  const shelf = new ArrayCache();
   const [a, b] = await Promise.all([shelf.get("/a", ""), shelf.get("/a", "")]);
   assert.equal(a, b);
   await shelf.get("/b", "");

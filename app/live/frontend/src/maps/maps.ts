@@ -1,12 +1,12 @@
-// Maps of the same images side by side: point at one and it is marked in all; draw round a group and all show it.
+// Maps of the same images side by side: an image under the pointer is marked in all maps, and so is a group drawn round in one.
 import css from "./maps.css";
 import { addStyle, type Root } from "../dom";
 import { loadModel } from "../model/engine";
 import { Atlas } from "./atlas";
-import type { Tell, Told } from "./message";
+import type { Sender, Message } from "./message";
 
-interface Component extends Tell {
-  data: Told;
+interface Component extends Sender {
+  data: Message;
   parentElement: Root;
 }
 

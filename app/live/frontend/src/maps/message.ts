@@ -1,4 +1,4 @@
-// What the page says of the maps: one message at each redraw. Addresses start below `base`, or are "data:" URIs.
+// The message about the maps that the server sends at each redraw. Addresses are paths below `base`, or "data:" URIs.
 
 export interface Figure {
   name: string;
@@ -8,12 +8,12 @@ export interface Figure {
   definition: string;
 }
 
-// What a place between the points stands for: a row of numbers, origin + x·X + y·Y.
-export type Back =
+// The inverse of a map: the place (x, y) stands for the row of numbers origin + x·X + y·Y, an image's pixels or a code.
+export type Inverse =
   | { through: "pixels"; rows: string; shape: [number, number, number] }
   | { through: "codes"; rows: string; shape: [number, number, number]; decoder: string };
 
-export interface PanelTold {
+export interface PanelData {
   id: string;
   title: string;
   note: string;
@@ -21,27 +21,27 @@ export interface PanelTold {
   places: string; // int16 thousandths, n × 2
   figures: Figure[];
   middles: [string, number, number][];
-  colour: string | null; // uint8 n; where missing, the common one
-  own: [number, number][];
-  back: Back | null;
-  nowhere: string;
+  colour: string | null; // uint8 n; null: that of all panels
+  own: [number, number][]; // places of the visitor's images
+  back: Inverse | null;
+  nowhere: string; // shown in the tip where there is no image, without an inverse
 }
 
 export type Shape = "circle" | "diamond" | "square" | "cross";
 
-export interface ImagesTold {
+export interface ImagesData {
   tile: [number, number]; // height, width
-  sprite?: string; // of all
-  block?: number;
-  blocks?: string; // "{}" is the block's number
-  first?: { sprite: string; positions: string }; // int32: the points whose pictures come at once
+  sprite?: string; // of all images
+  block?: number; // images in a block
+  blocks?: string; // "{}" stands for the block's number
+  first?: { sprite: string; positions: string }; // pictures that are loaded at once, and their points (int32)
 }
 
-export interface Told {
+export interface Message {
   base: string;
   token: string;
   n: number;
-  panels: PanelTold[];
+  panels: PanelData[];
   colour: string; // uint8 n
   table: [number, number, number][];
   shapes: Shape[];
@@ -51,12 +51,12 @@ export interface Told {
   index: string; // int32 n
   origin: string; // uint8 n
   origins: string[];
-  images: ImagesTold;
+  images: ImagesData;
   thumbnails: boolean;
   own: { sprite: string } | null;
 }
 
-export interface Tell {
+export interface Sender {
   setStateValue(name: string, value: unknown): void;
   setTriggerValue(name: string, value: unknown): void;
 }

@@ -4,7 +4,7 @@ import { drawing } from "./legend";
 
 export type Tool = "look" | "loop" | "box" | "move";
 
-export interface Used {
+export interface Actions {
   tool(tool: Tool): void;
   zoom(factor: number): void;
   whole(): void;
@@ -13,14 +13,14 @@ export interface Used {
 }
 
 const TOOLS: [Tool, string, string, string][] = [
-  ["look", "Look", "Look: a finger scrolls the page, a touch selects", "M2 10c4-6 12-6 16 0c-4 6-12 6-16 0zM10 7.5a2.5 2.5 0 1 0 .01 0"],
+  ["look", "Theme", "Theme: a finger scrolls the page, a touch selects", "M2 10c4-6 12-6 16 0c-4 6-12 6-16 0zM10 7.5a2.5 2.5 0 1 0 .01 0"],
   ["loop", "Loop", "Loop: draw round a group to select it", "M10 4c5 0 8 2 8 5s-3 5-8 5s-8-2-8-5s3-5 8-5M6 13.5c-1 1 0 3-2 3.5"],
   ["box", "Box", "Box: drag a rectangle to select what is in it", "M3 4h3M8.500 4h3M14 4h3v3M17 9.500v3M17 15v1h-3M11.500 16h-3M6 16h-3v-3M3 10.500v-3M3 5v-1"],
   ["move", "Move", "Move: drag the map", "M10 2v16M2 10h16M7.500 4.500l2.500-2.500l2.500 2.500M7.500 15.500l2.500 2.500l2.500-2.500M4.500 7.500l-2.500 2.500l2.500 2.500M15.500 7.500l2.500 2.500l-2.500 2.500"],
 ];
 const TOGETHER = "M3 6h8v8h-8zM9 6v-3h8v8h-6";
 const MORPH = "M3 13a2 2 0 1 0 4 0a2 2 0 1 0-4 0M13 6a2 2 0 1 0 4 0a2 2 0 1 0-4 0M8 11.500l4-3.500";
-const STEP = 1.5;
+const ZOOM_STEP = 1.5;
 
 export class Tools {
   readonly root = element("div", { class: "tools", role: "group", "aria-label": "Tools of the maps" });
@@ -28,11 +28,11 @@ export class Tools {
   private readonly buttons = new Map<Tool, HTMLButtonElement>();
   private readonly together: HTMLButtonElement;
   private readonly morph: HTMLButtonElement;
-  private readonly closer: HTMLButtonElement;
-  private readonly farther: HTMLButtonElement;
+  private readonly zoomIn: HTMLButtonElement;
+  private readonly zoomOut: HTMLButtonElement;
   private readonly reset: HTMLButtonElement;
 
-  constructor(private readonly used: Used) {
+  constructor(private readonly actions: Actions) {
     const finger = matchMedia("(any-pointer: coarse)").matches;
     this.tool = matchMedia("(pointer: coarse)").matches ? "look" : "loop";
     const tools = element("span", { class: "group", role: "group", "aria-label": "What dragging does" });
@@ -42,14 +42,14 @@ export class Tools {
       this.buttons.set(tool, made);
       tools.append(made);
     }
-    this.farther = this.button("−", "Zoom out", "", () => used.zoom(1 / STEP));
-    this.closer = this.button("+", "Zoom in", "", () => used.zoom(STEP));
-    this.reset = this.button("1:1", "Show the whole map", "", () => used.whole());
-    this.together = this.button("Zoom together", "Zoom all maps together, or each by itself", TOGETHER, () => this.flip(this.together, used.together));
-    this.morph = this.button("Morph", "Let the points travel from one map to another", MORPH, () => this.flip(this.morph, used.morph));
+    this.zoomOut = this.button("−", "Zoom out", "", () => actions.zoom(1 / ZOOM_STEP));
+    this.zoomIn = this.button("+", "Zoom in", "", () => actions.zoom(ZOOM_STEP));
+    this.reset = this.button("1:1", "Show the whole map", "", () => actions.whole());
+    this.together = this.button("Zoom together", "Zoom all maps together, or each by itself", TOGETHER, () => this.flip(this.together, actions.together));
+    this.morph = this.button("Morph", "Let the points travel from one map to another", MORPH, () => this.flip(this.morph, actions.morph));
     this.together.setAttribute("aria-pressed", "true");
     this.morph.setAttribute("aria-pressed", "false");
-    const zoom = element("span", { class: "group", role: "group", "aria-label": "Zoom" }, this.farther, this.closer, this.reset);
+    const zoom = element("span", { class: "group", role: "group", "aria-label": "Zoom" }, this.zoomOut, this.zoomIn, this.reset);
     this.root.append(tools, zoom, this.together, this.morph);
     this.take(this.tool);
   }
@@ -71,12 +71,12 @@ export class Tools {
   take(tool: Tool): void {
     this.tool = tool;
     for (const [name, button] of this.buttons) button.setAttribute("aria-pressed", String(name === tool));
-    this.used.tool(tool);
+    this.actions.tool(tool);
   }
 
-  show(maps: number, near: boolean, far: boolean): void {
+  show(maps: number, atClosest: boolean, atFarthest: boolean): void {
     this.together.hidden = this.morph.hidden = maps < 2;
-    this.closer.disabled = near;
-    this.farther.disabled = this.reset.disabled = far;
+    this.zoomIn.disabled = atClosest;
+    this.zoomOut.disabled = this.reset.disabled = atFarthest;
   }
 }

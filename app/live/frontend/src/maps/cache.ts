@@ -1,10 +1,11 @@
-// Arrays by their address, each fetched once as long as it is wanted.
+// A cache of arrays by address.
 
-export function located(address: string, base: string): string {
+// The address with the app's base path; data URIs stay.
+export function resolved(address: string, base: string): string {
   return address.startsWith("data:") || !base || address.startsWith(`${base}/`) ? address : base + address;
 }
 
-// A page from a file may not fetch, but its addresses hold what they name.
+// Fetches an address; decodes data URIs itself, since a page opened from a file may not fetch.
 export async function bytes(address: string): Promise<ArrayBuffer> {
   if (address.startsWith("data:")) {
     const text = atob(address.slice(address.indexOf(",") + 1));
@@ -15,16 +16,17 @@ export async function bytes(address: string): Promise<ArrayBuffer> {
   return answer.arrayBuffer();
 }
 
-export class Shelf {
+export class ArrayCache {
   private readonly held = new Map<string, Promise<ArrayBuffer>>();
 
   get(address: string, base: string): Promise<ArrayBuffer> {
-    const found = this.held.get(address) ?? bytes(located(address, base));
+    const found = this.held.get(address) ?? bytes(resolved(address, base));
     this.held.set(address, found);
-    found.catch(() => this.held.delete(address)); // the network may be back at the next redraw
+    found.catch(() => this.held.delete(address)); // the next redraw tries again
     return found;
   }
 
+  // Forgets all other addresses.
   keep(addresses: Set<string>): void {
     for (const address of [...this.held.keys()]) if (!addresses.has(address)) this.held.delete(address);
   }

@@ -1,7 +1,7 @@
-// Which points stand as pictures: none over another, chosen in a fixed order, so that coming closer adds and never exchanges. Pure.
+// Places thumbnails so that none overlaps another. Points are tried in a fixed order, so that zooming in only adds thumbnails.
 
-// Places of pictures of across × down device pixels, `by` device pixels to a unit; the cells hold one corner each at most.
-export class Room {
+// A grid of cells as large as a thumbnail, `across` × `down` device pixels (`by` to a unit); a cell holds the middle of one at most.
+export class Packing {
   private readonly cells: Int32Array;
   private readonly columns: number;
   readonly placed: number[] = [];
@@ -21,7 +21,7 @@ export class Room {
     return [((this.places[2 * i] ?? 0) + this.edge) * this.by, (this.edge - (this.places[2 * i + 1] ?? 0)) * this.by];
   }
 
-  free(i: number): boolean {
+  fits(i: number): boolean {
     const [x, y] = this.spot(i);
     const column = Math.floor(x / this.across) + 1;
     const row = Math.floor(y / this.down) + 1;
@@ -36,7 +36,7 @@ export class Room {
     return true;
   }
 
-  take(i: number): void {
+  place(i: number): void {
     const [x, y] = this.spot(i);
     this.cells[(Math.floor(y / this.down) + 1) * this.columns + Math.floor(x / this.across) + 1] = i;
     this.placed.push(i);

@@ -1,7 +1,7 @@
-// Which points are selected, and which are of a class that is hidden: what is hidden cannot be selected. Pure.
+// The selected points, and the classes that are hidden; hidden points cannot be selected. Without side effects.
 import { HIDDEN, SELECTED } from "./pick";
 
-export class Chosen {
+export class Selection {
   flags = new Uint8Array();
   count = 0; // selected
   hidden = new Set<string>(); // classes
@@ -9,13 +9,13 @@ export class Chosen {
   private colour: Uint8Array = new Uint8Array();
   private legend = "";
 
-  // Other images: nothing is selected of them.
+  // For other images; none of them is selected.
   begin(n: number): void {
     this.flags = new Uint8Array(n);
     this.count = 0;
   }
 
-  // Other colours; what was hidden stays so as long as the classes are the same.
+  // Sets the classes; hidden ones stay hidden if the legend is the same.
   paint(colour: Uint8Array, names: readonly string[], legend: string): void {
     Object.assign(this, { colour, names });
     if (legend !== this.legend) this.hidden.clear();
@@ -31,7 +31,7 @@ export class Chosen {
     return this.flags[point] === SELECTED;
   }
 
-  // Whether that changed the selection.
+  // Hides these classes and shows the others; whether that changed the selection.
   hide(names: Iterable<string>): boolean {
     const before = this.count;
     this.hidden = new Set(names);
@@ -57,7 +57,7 @@ export class Chosen {
     return before > 0 || this.count > 0;
   }
 
-  // A class, which is shown for it; once more, and it is let go.
+  // Selects a class, showing it first; if exactly this class is selected, deselects it.
   selectClass(colour: number, add: boolean): boolean {
     this.hide([...this.hidden].filter((name) => name !== this.names[colour]));
     const own: number[] = [];
@@ -72,7 +72,7 @@ export class Chosen {
     this.count = this.flags.reduce((sum, flag) => sum + (flag === SELECTED ? 1 : 0), 0);
   }
 
-  // Of each class, whether all of it is selected.
+  // For each class, whether all of it is selected.
   whole(): boolean[] {
     const own = this.names.map(() => 0);
     const selected = this.names.map(() => 0);
