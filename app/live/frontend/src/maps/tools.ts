@@ -13,7 +13,7 @@ export interface Actions {
 }
 
 const TOOLS: [Tool, string, string, string][] = [
-  ["look", "Theme", "Theme: a finger scrolls the page, a touch selects", "M2 10c4-6 12-6 16 0c-4 6-12 6-16 0zM10 7.5a2.5 2.5 0 1 0 .01 0"],
+  ["look", "Look", "Look: a finger scrolls the page, a touch selects", "M2 10c4-6 12-6 16 0c-4 6-12 6-16 0zM10 7.5a2.5 2.5 0 1 0 .01 0"],
   ["loop", "Loop", "Loop: draw round a group to select it", "M10 4c5 0 8 2 8 5s-3 5-8 5s-8-2-8-5s3-5 8-5M6 13.5c-1 1 0 3-2 3.5"],
   ["box", "Box", "Box: drag a rectangle to select what is in it", "M3 4h3M8.500 4h3M14 4h3v3M17 9.500v3M17 15v1h-3M11.500 16h-3M6 16h-3v-3M3 10.500v-3M3 5v-1"],
   ["move", "Move", "Move: drag the map", "M10 2v16M2 10h16M7.500 4.500l2.500-2.500l2.500 2.500M7.500 15.500l2.500 2.500l2.500-2.500M4.500 7.500l-2.500 2.500l2.500 2.500M15.500 7.500l2.500 2.500l-2.500 2.500"],
