@@ -20,7 +20,7 @@ test("frames show the middles of equal parts", () => {
   assert.deepEqual(middles(0, 4, 4), [0.5, 1.5, 2.5, 3.5]);
 });
 
-test("keys move finely, usually and coarsely, to the ends, or not at all", () => {
+test("keys move by fine, medium and coarse steps, to the ends, or not at all", () => {
   const steps = [press("ArrowRight", 0, true), press("ArrowRight"), press("PageUp")];
   assert.deepEqual(steps, [0.05, 0.1, 0.5]);
   assert.deepEqual([press("ArrowLeft"), press("PageDown")], [-0.1, -0.5]);

@@ -155,10 +155,10 @@ class Denoise {
     const urls = runs.map((run) => graph(run, kind));
     const here = urls.map((url) => this.models.get(url));
     if (here.every((model) => model !== undefined)) return here;
-    const wanted = (): boolean => !this.released && this.message.runs.join() === runs.join() && this.controls.view.kind === kind;
+    const current = (): boolean => !this.released && this.message.runs.join() === runs.join() && this.controls.view.kind === kind;
     Promise.all(urls.map((url) => this.models.load(url))).then(
-      () => wanted() && this.change(),
-      (error: unknown) => wanted() && this.fail(error),
+      () => current() && this.change(),
+      (error: unknown) => current() && this.fail(error),
     );
     return undefined;
   }

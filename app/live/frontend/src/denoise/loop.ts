@@ -26,5 +26,5 @@ export function steps(errors: readonly number[][], titles: readonly string[]): s
   const times = (errors[0]?.length ?? 2) - 2;
   const number = (error: number): string => error.toFixed(error < 1 ? 3 : 1);
   const lines = errors.map((own, i) => `${titles.length > 1 ? `${titles[i]}: ` : ""}${own.map(number).join(" → ")}`);
-  return [`Denoised again ${times === 1 ? "once" : `${times} times`}; squared error:`, ...lines].join("\n");
+  return [`Denoised ${times === 1 ? "once more" : `${times} more times`}; squared error:`, ...lines].join("\n");
 }

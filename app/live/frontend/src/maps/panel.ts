@@ -183,9 +183,9 @@ export class Panel {
   // Decides which points get a thumbnail, and which pictures to load.
   private settle(scene: Scene, by: number, across: number, down: number): void {
     const { pictures, selection } = scene;
-    const stands = (point: number): boolean => (selection.count > 0 ? selection.has(point) : selection.shown(point));
+    const eligible = (point: number): boolean => (selection.count > 0 ? selection.has(point) : selection.shown(point));
     const packing = new Packing(this.places, by, across, down, EDGE);
-    for (const point of pictures.arrived) if (stands(point) && packing.fits(point)) packing.place(point);
+    for (const point of pictures.arrived) if (eligible(point) && packing.fits(point)) packing.place(point);
     this.pictured = [...packing.placed];
     this.pictures.clear();
     for (const point of this.pictured) this.pictures.add(point);
@@ -195,7 +195,7 @@ export class Panel {
     const half = EDGE / this.view.zoom;
     for (const point of scene.order) {
       if (Math.abs((this.places[2 * point] ?? 0) - this.view.x) > half || Math.abs((this.places[2 * point + 1] ?? 0) - this.view.y) > half) continue;
-      if (!stands(point) || pictures.tile(point) || !packing.fits(point)) continue;
+      if (!eligible(point) || pictures.tile(point) || !packing.fits(point)) continue;
       packing.place(point);
       this.wanted.push(point);
       if (this.wanted.length >= MAX_REQUESTED) break;
