@@ -19,7 +19,7 @@ export class Pad {
   private readonly grid = element("canvas", { "aria-hidden": "true" });
   private readonly dots = element("canvas", { class: "dots", "aria-hidden": "true" });
   private readonly ring = element("i", { class: "ring" });
-  private readonly status = element("output", { class: "said", "aria-live": "polite" });
+  private readonly status = element("output", { class: "reading", "aria-live": "polite" });
   private readonly area = element("div", { class: "pad", tabindex: "0", role: "application", "aria-roledescription": "pad" }, this.grid, this.dots, this.ring);
   private readonly presets = element("div", { class: "tabs" });
   private readonly sizes = new ResizeObserver(() => this.resized());
