@@ -1,6 +1,6 @@
-"""The model under the pointer: components that run a run's exported graphs in the visitor's browser.
+"""The components that run in the visitor's browser: most of them draw a run's exported graphs without the server.
 
-`frontend` holds their source, `dist` what is built of it and served under `/live`, `manifest.json` the built names.
+`frontend` holds their TypeScript source and `dist` its build, where `manifest.json` maps each name to its built file.
 """
 
 import json
@@ -11,25 +11,31 @@ import streamlit as st
 from streamlit.components import v2
 
 HERE = Path(__file__).parent
-MANIFEST: dict[str, Any] = json.loads((HERE / "dist" / "manifest.json").read_text(encoding="utf-8"))
+DIST = HERE / "dist"
+MANIFEST: dict[str, Any] = json.loads((DIST / "manifest.json").read_text(encoding="utf-8"))
 _LOADER = (HERE / "loader.js").read_text(encoding="utf-8")
 
 
 def base() -> str:
-    """The path below which the app is served: "" or "/path", put before every address under `/live`."""
+    """Return the path below which the app is served, "" or "/path"; it precedes every address under `/live`."""
     path = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return f"/{path}" if path else ""
 
 
 def module_address(name: str) -> str:
-    """Where the browser finds the built module of the component `name`; immutable, since its content is in the name."""
+    """Return the address of the built module `name`. Its content never changes: the file name holds its hash."""
     return f"{base()}/live/dist/{MANIFEST['modules'][name]}"
 
 
-def component(name: str, html: str, css: str) -> Any:
-    """Registers the component `name`; mount it with `data` that holds `module=module_address(name)` and a `key`.
+def script(name: str) -> str:
+    """Return the text of the built script `name`, for `js=` of a small component that must work without `/live`."""
+    return (DIST / MANIFEST["inline"][name]).read_text(encoding="utf-8")
 
-    What is sent with every redraw is a tiny loader: the module comes by its own address once, and nothing of it on
-    pages that do not mount it. A module that cannot be loaded is reported by the state value `failed`, in words.
+
+def component(name: str, html: str, css: str) -> Any:
+    """Register the component `name`; mount it with `data` that holds `module=module_address(name)` and a `key`.
+
+    Each redraw sends only a small loader. The browser fetches the module by its address, once, on the first page that
+    mounts it. If that fails, the loader sets the state value `failed` to `{"reason": ...}`.
     """
     return v2.component(f"live_{name}", html=html, css=css, js=_LOADER)

@@ -128,7 +128,7 @@ def words(scene: Scene) -> str:
 
 
 def told(scene: Scene) -> dict[str, Any]:
-    """All that the front end (`denoise/told.ts`) knows of the scene."""
+    """All that the front end (`denoise/message.ts`) knows of the scene."""
     first, view = scene.results[0], scene.view
     session = scene.sessions[0]
     has_ssim = first.ssim is not None

@@ -1,5 +1,5 @@
-// Hands every redraw to the built module, which the browser loads when the component is first drawn.
-// Until then, and without it, pictures named by the server stand in the elements marked for them.
+// Passes every redraw to the built module, which the browser fetches when the component is first drawn.
+// Until the module is there, or if it cannot be loaded, the server's pictures are shown in <img data-from="NAME">.
 export default function (component) {
   const { data, parentElement, setStateValue } = component;
   const host = parentElement.querySelector(".host");

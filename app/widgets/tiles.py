@@ -1,4 +1,4 @@
-"""Pictures to pick one of: a grid of tiles cut from one sprite, by pointer or arrow keys."""
+"""A grid of pictures to pick one from, by pointer or arrow keys; all are cut from one sprite."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,13 +7,14 @@ import streamlit as st
 from streamlit.components import v2
 
 from aecore.pictures import sheets
+from app import live
 
 HERE = Path(__file__).parent
 _TILES = v2.component(
     "walk_tiles",
     html='<div class="host">\n<div class="tiles" role="group"></div>\n</div>',
     css=(HERE / "tiles.css").read_text(encoding="utf-8"),
-    js=(HERE / "tiles.js").read_text(encoding="utf-8"),
+    js=live.script("tiles"),
 )
 
 
@@ -29,14 +30,15 @@ def tiles(
     mark: tuple[float, float] | None = None,
     sprite: str | None = None,
 ) -> None:
-    """Calls `on_pick` with the picked position before the next run. `sprite` is that of the images, where it is known.
+    """Show the images as tiles; call `on_pick` with the position of the picked one before the next run.
 
-    Without `columns` the tiles flow as the width allows; with it they fill the width by whole enlargements. `mark` is
-    a place on the grid, (0, 0) the middle of the bottom-left tile and (1, 1) that of the top-right one.
+    Without `columns` as many tiles stand in a row as the width allows; with it the rows have that many, enlarged by a
+    whole factor to fill the width. `mark` puts a ring on the grid: (0, 0) is the middle of the bottom-left tile, (1, 1)
+    of the top-right one. `sprite` is the images' sprite as a data URI, made here if it is not given.
     """
 
     def picked() -> None:
-        position = st.session_state[key].get("picked")  # from the client: anything may stand there
+        position = st.session_state[key].get("picked")  # sent by the browser: may be anything
         if isinstance(position, int | float) and 0 <= position < len(labels):
             on_pick(int(position))
 

@@ -99,7 +99,7 @@ def test_the_wheel_holds_the_program_and_its_data_and_nothing_else(wheel):
     source = {name for name in files_of("app") if name.startswith("app/live/frontend/")}
     assert names == files_of("aecore") | files_of("app") - source | files_of("assets", "aecore/_assets")
     assert any(name.endswith(".wasm.gz") for name in names), "the runtime of the live pages comes with it"
-    assert {"app/.streamlit/config.toml", "app/style.css", "app/icon.png", "app/views/walk/filmstrip.js"} <= names
+    assert {"app/.streamlit/config.toml", "app/style.css", "app/icon.png", "app/views/walk/filmstrip.css"} <= names
 
 
 def test_the_wheel_knows_its_command_licence_and_readme(wheel):

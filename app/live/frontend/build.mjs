@@ -1,4 +1,4 @@
-// Builds src into ../dist, the same bytes on every machine: `npm run build`; `npm test` bundles and runs test/*.test.ts.
+// `npm run build` builds src into ../dist, the same bytes on every machine; `npm test` bundles test/*.test.ts and runs them.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
@@ -9,7 +9,8 @@ import { build } from "esbuild";
 const here = import.meta.dirname;
 const dist = process.env.AECORE_LIVE_DIST ?? join(here, "..", "dist");
 const ort = join(here, "node_modules", "onnxruntime-web", "dist");
-const COMPONENTS = ["walk", "denoise", "maps"];
+const COMPONENTS = ["walk/walk", "denoise/denoise", "maps/maps"]; // share chunks, and are fetched by their addresses
+const INLINE = ["tiles/tiles", "walk/filmstrip"]; // sent as text with the page, so that they work without /live
 
 const common = {
   absWorkingDir: here,
@@ -26,7 +27,8 @@ const common = {
 
 const hash = (bytes) => createHash("sha256").update(bytes).digest("hex").slice(0, 16);
 
-// The runtime as it is published, named by the content before compression: gzip's bytes differ between versions of zlib.
+// Copies the published runtime; its name is the hash of the content before compression, since gzip's bytes differ between
+// versions of zlib.
 function runtime() {
   const files = {};
   mkdirSync(join(dist, "runtime"), { recursive: true });
@@ -45,15 +47,16 @@ function runtime() {
 
 const withoutSourceMap = (bytes) => bytes.toString("utf8").replace(/\n\/\/# sourceMappingURL=.*\n?$/, "\n");
 
-async function bundle(entries, define, splitting) {
+// Bundles src/ENTRY.ts for each entry; returns {name: file}.
+async function bundle(entries, define, options = {}) {
   const { metafile } = await build({
     ...common,
-    entryPoints: entries.map((name) => join("src", `${name}.ts`)),
+    entryPoints: entries.map((entry) => join("src", `${entry}.ts`)),
     outdir: dist,
     entryNames: "[name]-[hash]",
     chunkNames: "engine-[hash]",
-    splitting,
     define,
+    ...options,
   });
   const named = Object.entries(metafile.outputs).filter(([, output]) => output.entryPoint);
   return Object.fromEntries(named.map(([path, { entryPoint }]) => [basename(entryPoint, ".ts"), basename(path)]));
@@ -63,27 +66,29 @@ async function main() {
   rmSync(dist, { recursive: true, force: true });
   const files = runtime();
   const define = { ORT: JSON.stringify(files.ort), WASM: JSON.stringify(files.wasm) };
-  const { worker } = await bundle(["worker"], { ...define, WORKER: '""' }, false);
-  const modules = await bundle(COMPONENTS, { ...define, WORKER: JSON.stringify(worker) }, true);
-  const alone = (await bundle(["maps-alone"], { ...define, WORKER: '""' }, false))["maps-alone"];
-  const manifest = { modules, worker, alone, runtime: files };
+  const alone = { ...define, WORKER: '""' };
+  const { worker } = await bundle(["model/worker"], alone);
+  const modules = await bundle(COMPONENTS, { ...define, WORKER: JSON.stringify(worker) }, { splitting: true });
+  // Streamlit takes a text of one line for the name of a file: the banner makes it two.
+  const inline = await bundle(INLINE, alone, { banner: { js: "// Built from app/live/frontend." } });
+  const page = (await bundle(["maps/maps-alone"], alone))["maps-alone"];
+  const manifest = { modules, worker, inline, alone: page, runtime: files };
   writeFileSync(join(dist, "manifest.json"), `${JSON.stringify(manifest, null, 1)}\n`);
 }
 
+// One bundle in one process: a process per file takes longer than the tests.
 async function test() {
-  const out = join(here, "node_modules", ".cache", "test");
-  rmSync(out, { recursive: true, force: true });
-  const entries = readdirSync(join(here, "test")).filter((name) => name.endsWith(".test.ts"));
+  const out = join(here, "node_modules", ".cache", "test.mjs");
+  const files = readdirSync(join(here, "test")).filter((name) => name.endsWith(".test.ts"));
   await build({
     ...common,
     minify: false,
     platform: "node",
-    entryPoints: entries.map((name) => join("test", name)),
-    outdir: out,
+    stdin: { contents: files.map((name) => `import "./test/${name}";`).join("\n"), resolveDir: here },
+    outfile: out,
     define: { ORT: '""', WASM: '""', WORKER: '""' },
   });
-  const files = readdirSync(out).map((name) => join(out, name));
-  process.exitCode = spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit" }).status ?? 1;
+  process.exitCode = spawnSync(process.execPath, [out], { stdio: "inherit" }).status ?? 1;
 }
 
 await (process.argv.includes("--test") ? test() : main());

@@ -14,6 +14,7 @@ from streamlit.components import v2
 from aecore.parts.data import Pictures
 from aecore.pictures import sheets
 from aecore.session.scale import Scale
+from app import live
 
 FRAMES = 7
 HERE = Path(__file__).parent
@@ -23,7 +24,7 @@ _FILMS = v2.component(
     '<div class="pager" hidden><output></output><button type="button">Stronger</button>'
     '<button type="button">Weaker units</button></div>\n</div>',
     css=(HERE / "filmstrip.css").read_text(encoding="utf-8"),
-    js=(HERE / "filmstrip.js").read_text(encoding="utf-8"),
+    js=live.script("filmstrip"),
 )
 
 

@@ -1,4 +1,4 @@
-// Small helpers of the page's elements.
+// Small helpers for page elements, keys and timers.
 
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
@@ -13,26 +13,27 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 export type Root = Element | ShadowRoot;
 
-export function styled(root: Root, css: string): void {
+// Adds the style sheet once.
+export function addStyle(root: Root, css: string): void {
   if (root.querySelector("style[data-live]")) return;
   root.append(element("style", { "data-live": "" }, css));
 }
 
-// Keys as parts of a range: fine steps with Shift, coarse ones with Page Up and Down, ends with Home and End.
-// The answer is the new value, or undefined for a key that moves nothing.
-export interface Keyed {
+export interface KeyRange {
   least: number;
   most: number;
   step: number;
 }
-const USUAL = 50; // presses of an arrow from one end to the other
-const COARSE = 10;
+const ARROW_PRESSES = 50; // from one end of the range to the other
+const PAGE_PRESSES = 10;
 
-export function keyed(event: KeyboardEvent, value: number, range: Keyed, decreasing: string[], increasing: string[]): number | undefined {
+// The value of a slider after a key press, or undefined if the key does not move it: arrow keys (one step with Shift),
+// coarse steps with Page Up and Page Down, the ends with Home and End.
+export function valueAfterKey(event: KeyboardEvent, value: number, range: KeyRange, decreasing: string[], increasing: string[]): number | undefined {
   const { least, most, step } = range;
-  const usual = Math.max(step, Math.round((most - least) / USUAL / step) * step);
-  const coarse = Math.max(step, Math.round((most - least) / COARSE / step) * step);
-  const by = event.shiftKey ? step : usual;
+  const medium = Math.max(step, Math.round((most - least) / ARROW_PRESSES / step) * step);
+  const coarse = Math.max(step, Math.round((most - least) / PAGE_PRESSES / step) * step);
+  const by = event.shiftKey ? step : medium;
   if (event.key === "Home") return least;
   if (event.key === "End") return most;
   if (event.key === "PageUp") return value + coarse;
@@ -42,8 +43,8 @@ export function keyed(event: KeyboardEvent, value: number, range: Keyed, decreas
   return undefined;
 }
 
-// Calls `then` once nothing was asked for `wait` milliseconds: what a wheel does is released when it rests.
-export function settled(wait: number, then: () => void): () => void {
+// Returns a function after whose last call `then` runs, once `wait` milliseconds have passed without another call.
+export function debounced(wait: number, then: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   return () => {
     clearTimeout(timer);
@@ -51,20 +52,20 @@ export function settled(wait: number, then: () => void): () => void {
   };
 }
 
-// Calls `act` at once, and then at most every `wait` milliseconds, the last call never being lost.
+// Returns a function that runs `act` at most once in `wait` milliseconds; the first call runs at once, the last is never lost.
 export function throttled(wait: number, act: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let asked = false;
+  let pending = false;
   const run = (): void => {
-    asked = false;
+    pending = false;
     act();
     timer = setTimeout(() => {
       timer = undefined;
-      if (asked) run();
+      if (pending) run();
     }, wait);
   };
   return () => {
-    asked = true;
+    pending = true;
     if (timer === undefined) run();
   };
 }

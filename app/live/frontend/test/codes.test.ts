@@ -2,21 +2,21 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
-  apart, base64, between, composed, difference, Direction, distance, floats, set, solved, type Told, unset, type Where,
-} from "../src/codes";
+  apart, base64, between, composed, difference, Direction, distance, floats, set, solved, type DirectionData, unset, type Offsets,
+} from "../src/walk/codes";
 
 const code = (...values: number[]): Float32Array => new Float32Array(values);
 const MEAN = code(1, 2, 3);
 
-function told(more: Partial<Told>): Told {
+function described(more: Partial<DirectionData>): DirectionData {
   return {
     id: "u0", name: "", kind: "unit", note: "", words: "", unit: 0, vector: null, offset: 0, low: -1, high: 1, least: -2, most: 2,
     step: 0.1, decimals: 1, dead: false, ...more,
   };
 }
-const unit = (i: number): Direction => new Direction(told({ id: `u${i}`, unit: i, offset: MEAN[i] ?? 0 }), MEAN);
-const line = (id: string, ...v: number[]): Direction => new Direction(told({ id, unit: null, vector: base64(code(...v)) }), MEAN);
-const at = (more: Partial<Where> = {}): Where => ({ moved: {}, added: {}, along: 0, ...more });
+const unit = (i: number): Direction => new Direction(described({ id: `u${i}`, unit: i, offset: MEAN[i] ?? 0 }), MEAN);
+const line = (id: string, ...v: number[]): Direction => new Direction(described({ id, unit: null, vector: base64(code(...v)) }), MEAN);
+const at = (more: Partial<Offsets> = {}): Offsets => ({ moved: {}, added: {}, along: 0, ...more });
 const close = (a: ArrayLike<number>, b: ArrayLike<number>, most = 1e-5): void => {
   assert.equal(a.length, b.length);
   for (let i = 0; i < a.length; i += 1) assert.ok(Math.abs((a[i] ?? 0) - (b[i] ?? 0)) <= most, `${i}: ${a[i]} is not ${b[i]}`);
@@ -27,36 +27,36 @@ test("floats survive base64", () => {
   assert.deepEqual(floats(base64(values)), values);
 });
 
-test("a unit reads its value, and a line reads 0 at the mean and 1 one step on", () => {
+test("a unit reads its value; any other direction reads 0 at the mean and 1 after one step", () => {
   const z = code(5, 6, 7);
   assert.deepEqual([0, 1, 2].map((i) => unit(i).reading(z)), [5, 6, 7]);
   const v = line("p1", 2, 0, -1);
   close([v.reading(MEAN), v.reading(v.add(MEAN.slice(), 1))], [0, 1]);
 });
 
-test("what is set is read", () => {
+test("a code moved to a reading has that reading", () => {
   const z = code(0.3, -0.2, 0.9);
   for (const direction of [unit(1), line("p1", 1, 2, -1)]) close([direction.reading(direction.moved(z, 0.7))], [0.7]);
 });
 
-test("a code is composed of its base, its moved units and what is added, and a set value is read from it", () => {
+test("a code is its base, with moved units and added directions, and reads what was set", () => {
   const base = code(0.5, 0.25, -1);
   const all = new Map([unit(0), unit(1), unit(2), line("p1", 1, 1, 0)].map((direction) => [direction.id, direction]));
-  let where = at();
+  let offsets = at();
   for (const [id, to] of [["u1", 1.5], ["p1", 0.7], ["u0", -1.2], ["p1", 0.2]] as const) {
     const direction = all.get(id);
     assert.ok(direction);
-    where = set(where, direction, composed(base, where, all), to, base, all);
-    close([direction.reading(composed(base, where, all))], [to], 1e-3);
+    offsets = set(offsets, direction, composed(base, offsets, all), to, base, all);
+    close([direction.reading(composed(base, offsets, all))], [to], 1e-3);
   }
   const p1 = all.get("p1");
   assert.ok(p1);
-  where = unset(where, p1);
-  assert.deepEqual(Object.keys(where.added), []);
-  assert.deepEqual(Object.keys(where.moved), ["0", "1"]);
+  offsets = unset(offsets, p1);
+  assert.deepEqual(Object.keys(offsets.added), []);
+  assert.deepEqual(Object.keys(offsets.moved), ["0", "1"]);
 });
 
-test("a unit that is back where it was is not moved", () => {
+test("a unit set to its first value again is not moved", () => {
   const base = code(0.5, 0, 0);
   const all = new Map([["u0", unit(0)]]);
   const there = set(at(), unit(0), base, 1.3, base, all);
@@ -64,7 +64,7 @@ test("a unit that is back where it was is not moved", () => {
   assert.deepEqual(set(there, unit(0), composed(base, there, all), 0.52, base, all).moved, {});
 });
 
-test("two directions that are not at right angles go to both readings", () => {
+test("two oblique directions reach both readings", () => {
   const [x, y] = [line("a", 1, 0.5, 0), line("b", 0.4, 1, 0.3)];
   const z = code(0.1, 0.2, 0.3);
   const steps = solved(x, y, 0.8 - x.reading(z), -0.6 - y.reading(z));
@@ -76,7 +76,7 @@ test("two directions that are not at right angles go to both readings", () => {
   assert.deepEqual(solved(unit(0), unit(1), 1, 2), [1, 2]);
 });
 
-test("a slider has room for where the walk began, and snaps to its steps", () => {
+test("a slider's range holds the value where the walk began, and its values snap to steps", () => {
   const direction = unit(0);
   assert.deepEqual(direction.ends(0.3), [-2, 2]);
   close(direction.ends(2.34), [-2, 2.4]);
@@ -84,7 +84,7 @@ test("a slider has room for where the walk began, and snaps to its steps", () =>
   assert.equal(direction.text(-0.01), "0.0");
 });
 
-test("a way begins and ends at its images, and along a circle the length stays", () => {
+test("a path begins and ends at its images, and the spherical one keeps the length", () => {
   const [a, b] = [code(1, 0, 0), code(0, 1, 0)];
   for (const round of [false, true]) {
     close(between(a, b, 0, round), a);
@@ -92,10 +92,10 @@ test("a way begins and ends at its images, and along a circle the length stays",
   }
   close(between(a, b, 0.5, true), [Math.SQRT1_2, Math.SQRT1_2, 0]);
   close(between(a, b, 0.5, false), [0.5, 0.5, 0]);
-  close(between(a, code(-1, 0, 0), 0.5, true), [0, 0, 0]); // opposite: there is no one circle
+  close(between(a, code(-1, 0, 0), 0.5, true), [0, 0, 0]); // opposite codes: no circle is the only one
 });
 
-test("the nearest codes, their distance and its place among the usual ones", () => {
+test("the nearest codes, the distance to them and its percentile among typical ones", () => {
   const sample = { codes: code(0, 0, 3, 4, 1, 0), scale: code(1, 2), typical: code(0.1, 0.5, 1, 2) };
   const found = distance(code(1, 0), sample, 3, 2);
   assert.deepEqual(found.nearest, [2, 0]);
@@ -109,22 +109,22 @@ test("the nearest codes, their distance and its place among the usual ones", () 
 interface Case {
   mean: string;
   z: string;
-  directions: { told: Told; reading: number; to: number; moved: string }[];
-  ways: { t: number; spherical: boolean; a: string; b: string; code: string }[];
+  directions: { data: DirectionData; reading: number; to: number; moved: string }[];
+  paths: { t: number; spherical: boolean; a: string; b: string; code: string }[];
   sample: { codes: string; scale: string; typical: string };
   distance: { value: number; percentile: number; nearest: number[] };
   difference: { a: string; b: string; channels: number; full: number; rgb: number[] };
 }
 
-test("all of it is what the server computes", { skip: !process.env.AECORE_PARITY }, () => {
+test("all of these functions agree with the server", { skip: !process.env.AECORE_PARITY }, () => {
   const found = JSON.parse(readFileSync(process.env.AECORE_PARITY ?? "", "utf8")) as Case;
   const [mean, z] = [floats(found.mean), floats(found.z)];
-  for (const { told: line_, reading, to, moved } of found.directions) {
+  for (const { data: line_, reading, to, moved } of found.directions) {
     const direction = new Direction(line_, mean);
     close([direction.reading(z)], [reading], 1e-4);
     close(direction.moved(z, to), floats(moved), 1e-4);
   }
-  for (const { t, spherical, a, b, code: there } of found.ways) close(between(floats(a), floats(b), t, spherical), floats(there));
+  for (const { t, spherical, a, b, code: there } of found.paths) close(between(floats(a), floats(b), t, spherical), floats(there));
   const sample = { codes: floats(found.sample.codes), scale: floats(found.sample.scale), typical: floats(found.sample.typical) };
   const measured = distance(z, sample, sample.codes.length / z.length, 8);
   close([measured.value, measured.percentile], [found.distance.value, found.distance.percentile], 1e-4);

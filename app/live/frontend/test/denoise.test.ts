@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fields } from "../src/denoise/fields";
 import { decibels, figure, reading, removed, text } from "../src/denoise/figures";
-import { again, steps } from "../src/denoise/loop";
-import { Paper } from "../src/denoise/paper";
+import { repeated, steps } from "../src/denoise/loop";
+import { Inputs } from "../src/denoise/inputs";
 import { corner, draw, hit, layout, rowsGiven } from "../src/denoise/sheet";
-import { between, FAINTEST, scattered, Strokes } from "../src/denoise/strokes";
-import { type Told, unpacked } from "../src/denoise/told";
+import { between, MIN_LEVEL, scattered, Strokes } from "../src/denoise/strokes";
+import { type Message, unpacked } from "../src/denoise/message";
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
 
 // --- the sheet
 
-test("every pixel of every image is found again where it is drawn", () => {
+test("every pixel of every image is found where it is drawn", () => {
   const sheet = layout(7, 3, 2, 3, 4);
   assert.deepEqual([sheet.columns, sheet.lines, sheet.across, sheet.down], [4, 2, 11, 23]);
   for (let image = 0; image < 7; image += 1) {
@@ -37,7 +37,7 @@ test("images are drawn a pixel apart, hidden pixels in their colour, gaps left o
   assert.ok(onto.data.subarray(0, 4 * 10).every((byte) => byte === 0));
 });
 
-test("the rows given are those that are whole in every image", () => {
+test("the given rows are those without hidden pixels in any image", () => {
   const of = (...rows: number[]) => ({ data: Float32Array.from(rows), dims: [2, 1, 3, 1] });
   assert.equal(rowsGiven(of(1, 1, 0, 1, 1, 1)), 2);
   assert.equal(rowsGiven(of(1, 1, 1, 0, 1, 1)), 0);
@@ -49,7 +49,7 @@ test("the rows given are those that are whole in every image", () => {
 const shape = { images: 2, channels: 1, height: 4, width: 4 };
 const zeros = new Float32Array(32);
 
-test("what is painted changes nothing else, and nothing at all is left after undo and clear", () => {
+test("a stroke changes only the pixels under it, and undo and clear remove it", () => {
   const strokes = new Strokes(shape);
   const field = Float32Array.from({ length: 32 }, (_, i) => i / 32);
   assert.equal(strokes.marked(field, 0.5, zeros, { black: -1, white: -1 }).field, field);
@@ -86,16 +86,16 @@ test("added noise is painted in the picture's own range at any level, in every c
   }
 });
 
-test("at level 0 only what is painted is changed", () => {
+test("at level 0 only painted pixels change", () => {
   const strokes = new Strokes({ images: 1, channels: 1, height: 1, width: 3 });
   strokes.begin(0);
   strokes.touch(0, 0.5, 0.5, 1, "erase");
   const { field, level } = strokes.marked(Float32Array.of(0.5, 0, 0.5), 0, new Float32Array(3), { black: -1, white: -1 });
-  assert.equal(level, FAINTEST);
+  assert.equal(level, MIN_LEVEL);
   assert.deepEqual([...field].map((value) => value >= level), [false, true, true]);
 });
 
-test("noise is scattered evenly and the same when replayed", () => {
+test("painted noise is uniform, and the same when replayed", () => {
   const values = Array.from({ length: 4000 }, (_, i) => scattered(i % 50, Math.floor(i / 50)));
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   assert.ok(Math.abs(mean - 0.5) < 0.02);
@@ -116,7 +116,7 @@ test("a fast stroke has no gaps", () => {
 
 // --- fields
 
-function shelf(most?: number) {
+function fieldsWithFetch(most?: number) {
   const asked: string[] = [];
   const aborted: string[] = [];
   const answers = new Map<string, (field: Float32Array | Error) => void>();
@@ -138,8 +138,8 @@ function shelf(most?: number) {
   return { asked, aborted, answer, arrived, fields };
 }
 
-test("of many wishes only the latest is waited for, and its neighbours come one by one after it", async () => {
-  const { asked, aborted, answer, arrived, fields } = shelf();
+test("only the fields wanted last are waited for, and their neighbours are fetched after them, one by one", async () => {
+  const { asked, aborted, answer, arrived, fields } = fieldsWithFetch();
   for (const seed of [1, 2, 3]) fields.want([`${seed}`], [`${seed + 1}`, `${seed - 1}`]);
   assert.deepEqual(asked, ["1", "2", "3"]);
   assert.deepEqual(aborted, ["1"], "2 is a neighbour of 3 and may still be useful");
@@ -152,11 +152,11 @@ test("of many wishes only the latest is waited for, and its neighbours come one 
   assert.deepEqual(asked, ["1", "2", "3", "4"]);
   assert.deepEqual([arrived.length, fields.get("2")?.length], [1, 4]);
   fields.want(["2"], ["3"]);
-  assert.deepEqual(asked.length, 4, "what is here is not asked for again");
+  assert.deepEqual(asked.length, 4, "a cached field is not fetched again");
 });
 
-test("a field that cannot come is told, and asked for again with the next wish", async () => {
-  const { asked, answer, arrived, fields } = shelf();
+test("a field that cannot be fetched is reported, and fetched again when it is wanted again", async () => {
+  const { asked, answer, arrived, fields } = fieldsWithFetch();
   fields.want(["1"], ["2"]);
   await answer("1", new Error("gone"));
   assert.equal((arrived[0] as Error).message, "gone");
@@ -165,8 +165,8 @@ test("a field that cannot come is told, and asked for again with the next wish",
   assert.deepEqual(asked, ["1", "1"]);
 });
 
-test("what is kept is bounded; the longest unused goes first", async () => {
-  const { answer, fields } = shelf(48);
+test("the cache is bounded; the least recently used field goes first", async () => {
+  const { answer, fields } = fieldsWithFetch(48);
   for (const name of ["1", "2", "3"]) {
     fields.want([name]);
     await answer(name);
@@ -179,7 +179,7 @@ test("what is kept is bounded; the longest unused goes first", async () => {
 
 // --- figures
 
-test("a mean PSNR is that of the mean error, and infinite without one", () => {
+test("a mean PSNR is that of the mean error, and infinite for no error", () => {
   const scores = { sse: [1, 3], ssim: [0.5, 0.7] };
   assert.equal(figure(scores, "sse", 100), 2);
   assert.equal(figure(scores, "psnr", 100), decibels(0.02));
@@ -190,7 +190,7 @@ test("a mean PSNR is that of the mean error, and infinite without one", () => {
   assert.equal(text(12.345, 1), "12.3");
 });
 
-test("the reading says what became of the error", () => {
+test("the reading tells the share of the error that was removed", () => {
   const words = { none: "nothing", harm: "worse", good: "takes away {share}" };
   assert.equal(reading(removed([4, 4], [1, 1]), words), "takes away 75%");
   assert.equal(reading(removed([1, 1], [2, 2]), words), "worse");
@@ -199,10 +199,10 @@ test("the reading says what became of the error", () => {
 
 // --- the loop and what is given
 
-test("what is fed back is what the graph is given, to be compared with the originals", async () => {
+test("denoising again gives the graph the reconstruction, to be compared with the originals", async () => {
   const originals = { data: Float32Array.of(0.25, 1), dims: [1, 1, 1, 2] };
   const given = { data: Float32Array.of(0.5, 0.75), dims: [1, 1, 1, 2] };
-  const out = await again(
+  const out = await repeated(
     {
       inputs: [],
       release: () => {},
@@ -217,26 +217,26 @@ test("what is fed back is what the graph is given, to be compared with the origi
   assert.equal(out.images, originals);
 });
 
-test("the loop is told in words, a line a run", () => {
-  assert.equal(steps([[52.34, 4.9, 0.25]], ["Reconstruction"]), "Fed back once; squared error:\n52.3 → 4.9 → 0.250");
+test("the steps of denoising again are described, a line a run", () => {
+  assert.equal(steps([[52.34, 4.9, 0.25]], ["Reconstruction"]), "Denoised once more; squared error:\n52.3 → 4.9 → 0.250");
   assert.equal(steps([[1, 2, 3, 4], [1, 3, 4, 5]], ["A", "B"]).split("\n").at(-1), "B: 1.0 → 3.0 → 4.0 → 5.0");
 });
 
-test("images come as bytes or 16 bits; empty ones are added behind them, on paper that the ink stands out from", () => {
+test("images come as bytes or 16 bits; blank ones are added after them, in contrast to the ink", () => {
   assert.deepEqual([...unpacked(btoa("\x00\xff"), 255)], [0, 1]);
   assert.deepEqual([...unpacked(btoa("\xff\xff\x00\x00"), 65535)], [1, 0]);
   const images = { values: btoa("\x00\xff\xff\x00"), depth: 255, dims: [1, 1, 2, 2] as [number, number, number, number] };
   for (const ink of [0, 1]) {
-    const paper = new Paper({ images, ink } as Told);
-    for (let i = 0; i < 9; i += 1) paper.another();
-    assert.deepEqual([paper.full, paper.count], [true, 5]);
-    const { images: given, field, level } = paper.feeds(new Float32Array(5 * 4), 0.5, { black: -1, white: -1 });
+    const inputs = new Inputs({ images, ink } as Message);
+    for (let i = 0; i < 9; i += 1) inputs.addBlank();
+    assert.deepEqual([inputs.full, inputs.count], [true, 5]);
+    const { images: given, field, level } = inputs.feeds(new Float32Array(5 * 4), 0.5, { black: -1, white: -1 });
     assert.deepEqual([...given.data], [0, 1, 1, 0, ...Array.from({ length: 16 }, () => 1 - ink)]);
     assert.deepEqual([given.dims, field.dims, level.dims, level.data[0]], [[5, 1, 2, 2], [5, 1, 2, 2], [], 0.5]);
-    paper.strokes.begin(3);
-    paper.strokes.touch(3, 0.5, 0.5, 1, "draw");
-    assert.equal(paper.feeds(new Float32Array(20), 0, { black: -1, white: -1 }).images.data[12], ink);
-    paper.clear();
-    assert.ok(paper.untouched && paper.count === 1);
+    inputs.strokes.begin(3);
+    inputs.strokes.touch(3, 0.5, 0.5, 1, "draw");
+    assert.equal(inputs.feeds(new Float32Array(20), 0, { black: -1, white: -1 }).images.data[12], ink);
+    inputs.clear();
+    assert.ok(inputs.untouched && inputs.count === 1);
   }
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { stroke } from "../src/draw";
+import { stroke } from "../src/walk/draw";
 
-test("a stroke covers what lies under the brush, softly at its edge, and nothing else", () => {
+test("a stroke covers the pixels under the brush, softly at its edge, and no others", () => {
   const picture = new Float32Array(8 * 8);
   stroke(picture, [1, 8, 8], [1.5, 4.5], [6.5, 4.5], 1, [1]);
   const row = (y: number): number[] => [...picture.subarray(8 * y, 8 * y + 8)];
@@ -11,7 +11,7 @@ test("a stroke covers what lies under the brush, softly at its edge, and nothing
   assert.ok([0, 1, 2, 6, 7].every((y) => row(y).every((value) => value === 0)));
 });
 
-test("drawing over a stroke takes nothing of it back, and erases with the ground's own ink", () => {
+test("drawing over a stroke never lightens it, and the background's ink erases it", () => {
   const picture = new Float32Array(8 * 8);
   stroke(picture, [1, 8, 8], [4, 4], [4, 4], 1.5, [1]);
   const before = picture.slice();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { FrameLoop, rgba } from "../src/engine";
+import { FrameLoop, rgba } from "../src/model/engine";
 
 let frames: (() => void)[] = [];
 Object.assign(globalThis, { requestAnimationFrame: (run: () => void) => frames.push(run), window: globalThis });
@@ -26,7 +26,7 @@ test("a frame draws the latest input once", async () => {
   assert.deepEqual(window.__aecoreFrames?.map(({ stamp }) => stamp), [30]);
 });
 
-test("nothing is queued behind a slow draw but the latest input", async () => {
+test("behind a slow draw only the latest input waits", async () => {
   const drawn: number[] = [];
   let finish = (): void => {};
   const loop = new FrameLoop<number>((input) => {
@@ -43,21 +43,21 @@ test("nothing is queued behind a slow draw but the latest input", async () => {
   assert.deepEqual(drawn, [1, 4]);
 });
 
-test("a draw that fails is told, and the next one is drawn", async () => {
-  const told: unknown[] = [];
+test("a draw that fails is reported, and the next input is drawn", async () => {
+  const errors: unknown[] = [];
   const drawn: number[] = [];
   const loop = new FrameLoop<number>(
     (input) => {
       if (input === 1) throw new Error("no");
       drawn.push(input);
     },
-    (error) => void told.push(error),
+    (error) => void errors.push(error),
   );
   loop.push(1, 0);
   await frame();
   loop.push(2, 0);
   await frame();
-  assert.equal(told.length, 1);
+  assert.equal(errors.length, 1);
   assert.deepEqual(drawn, [2]);
   assert.equal(window.__aecoreFrames?.length, 1);
 });
@@ -82,7 +82,7 @@ test("pixels are rounded as the server rounds them", () => {
   assert.ok(out.every((value, i) => i % 4 !== 3 || value === 255));
 });
 
-test("colours are taken plane by plane, from the picture asked for", () => {
+test("colours are read plane by plane, from the requested picture", () => {
   const two = Float32Array.from({ length: 2 * 3 * 2 }, (_, i) => i / 255);
   const out = new Uint8ClampedArray(8);
   rgba(two, 6, 3, 2, out);

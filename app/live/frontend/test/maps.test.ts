@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { row } from "../src/maps/between";
-import { Chosen } from "../src/maps/chosen";
-import { blended, eased, inverse } from "../src/maps/morph";
+import { row } from "../src/maps/inverse";
+import { Selection } from "../src/maps/selection";
+import { blended, eased, easedInverse } from "../src/maps/morph";
 import { box, caught, HIDDEN, inside, nearest, SELECTED, shuffled, toward } from "../src/maps/pick";
 import { drawDots, drawTile, packed, type Plane, stamps } from "../src/maps/raster";
-import { located, Shelf } from "../src/maps/shelf";
+import { resolved, ArrayCache } from "../src/maps/cache";
 import { tile } from "../src/maps/sheets";
-import { Room } from "../src/maps/thumbs";
+import { Packing } from "../src/maps/packing";
 import { bounded, CLOSEST, EDGE, moved, onMap, onScreen, revealing, towards, type Spot, type View, WHOLE, zoomed } from "../src/maps/view";
 
 const close = (a: ArrayLike<number>, b: ArrayLike<number>, most = 1e-9): void => {
   assert.equal(a.length, b.length);
   for (let i = 0; i < a.length; i += 1) assert.ok(Math.abs((a[i] ?? 0) - (b[i] ?? 0)) <= most, `${i}: ${a[i]} is not ${b[i]}`);
 };
-// Numbers that look random and are the same each time.
+// Pseudorandom numbers, the same each time.
 function* numbers(seed = 7): Generator<number> {
   for (let state = seed; ; ) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -28,14 +28,14 @@ const random = (n: number, seed?: number): Float32Array => {
 
 // --- the view
 
-test("a place is where it is seen, up is up, and the whole map fills its square", () => {
+test("map and screen convert into each other, up is up, and the whole map fills its square", () => {
   close(onScreen(WHOLE, 400, [-EDGE, EDGE]), [0, 0]);
   close(onScreen(WHOLE, 400, [EDGE, -EDGE]), [400, 400]);
   const view: View = { zoom: 3, x: 0.2, y: -0.4 };
   close(onMap(view, 321, onScreen(view, 321, [0.3, -0.1])), [0.3, -0.1]);
 });
 
-test("what is under the pointer stays there while one comes closer, and the map's edge is never left", () => {
+test("zooming keeps the place under the pointer, and never shows anything beyond the map's edge", () => {
   const at: Spot = [0.1, -0.2];
   const before = onScreen(WHOLE, 400, at);
   const near = zoomed(WHOLE, 3, at);
@@ -48,7 +48,7 @@ test("what is under the pointer stays there while one comes closer, and the map'
   close([far.zoom, far.x, far.y], [1, 0, 0]);
 });
 
-test("a zoom is on its way to where it goes, and what is under the pointer stays there meanwhile", () => {
+test("an animated zoom keeps the place under the pointer", () => {
   const at: Spot = [0.3, -0.1];
   const to = zoomed(WHOLE, 6, at);
   const spot = onScreen(WHOLE, 400, at);
@@ -62,7 +62,7 @@ test("a zoom is on its way to where it goes, and what is under the pointer stays
   close([half.zoom, half.x, half.y], [2, 0.2, 0.2]);
 });
 
-test("a place out of sight is shown by the least move, and one in sight by none", () => {
+test("a hidden place is revealed by the smallest move, and a visible one by none", () => {
   const view: View = { zoom: 4, x: 0, y: 0 };
   assert.deepEqual(revealing(view, [0.1, 0.1]), view);
   const there = revealing(view, [0.8, 0]);
@@ -71,7 +71,7 @@ test("a place out of sight is shown by the least move, and one in sight by none"
   assert.ok(x > 380 && x < 400);
 });
 
-// --- which point is meant
+// --- finding points
 
 test("the nearest point is found within reach, and never one that is hidden", () => {
   const places = random(400);
@@ -85,7 +85,7 @@ test("the nearest point is found within reach, and never one that is hidden", ()
   }
 });
 
-test("arrow keys go right, left, up and down, and come to every point that is shown", () => {
+test("arrow keys go right, left, up and down, and reach every visible point", () => {
   const places = Float32Array.of(0, 0, 0.1, 0.02, -0.1, 0, 0, 0.2, 0.01, -0.3, 0.05, 0);
   const flags = new Uint8Array(6);
   flags[5] = HIDDEN;
@@ -100,7 +100,7 @@ test("arrow keys go right, left, up and down, and come to every point that is sh
   assert.equal(reached.size, 30);
 });
 
-test("a loop catches what lies in it, a box what lies between its corners, hidden points excepted", () => {
+test("a loop and a box select the points inside, except hidden ones", () => {
   const places = random(2000, 5);
   const flags = new Uint8Array(1000);
   flags[3] = HIDDEN;
@@ -115,7 +115,7 @@ test("a loop catches what lies in it, a box what lies between its corners, hidde
   assert.deepEqual(caught(places, flags, []), []);
 });
 
-test("the order is a permutation that depends on nothing but the number", () => {
+test("the order is a permutation that depends only on the number of points", () => {
   const order = shuffled(1000);
   assert.deepEqual([...order].sort((a, b) => a - b), [...Array(1000).keys()]);
   assert.deepEqual(shuffled(1000), order);
@@ -131,7 +131,7 @@ const plane = (side: number, margin = 8): Plane => {
 };
 const where = (side: number) => ({ by: side / 2, left: side / 2, top: side / 2 }); // -1 to 1 from edge to edge
 
-test("a dot's pixels weigh its area, about its own place, to a fraction of a pixel", () => {
+test("a dot covers its area, centred on its place to a fraction of a pixel", () => {
   for (const [shape, area] of [["circle", Math.PI], ["square", 1.8 ** 2], ["diamond", 2 * 1.25 ** 2], ["cross", 2 * 2.4 * 0.8 - 0.8 ** 2]] as const) {
     for (const place of [[0, 0], [0.013, -0.021], [-0.3, 0.444]]) {
       const to = plane(100);
@@ -153,7 +153,7 @@ test("a dot's pixels weigh its area, about its own place, to a fraction of a pix
   }
 });
 
-test("colours mix by their share, hidden points and those beyond the limit are not drawn, and nothing leaves the plane", () => {
+test("colours mix by coverage; points that are hidden, outside or beyond the limit are not drawn", () => {
   const to = plane(20);
   const dots = {
     places: Float32Array.of(0, 0, 1, 1, -1, -1, 40, 0, 0.5, 0.5), order: Uint32Array.of(0, 1, 2, 3, 4), flags: Uint8Array.of(0, SELECTED, 0, 0, HIDDEN),
@@ -166,7 +166,7 @@ test("colours mix by their share, hidden points and those beyond the limit are n
   assert.equal(drawDots(to, dots, where(20), HIDDEN, 0, 1), 1);
 });
 
-test("a picture is enlarged by whole pixels in its frame, and cut at the edge", () => {
+test("a picture is enlarged by a whole factor, framed, and clipped at the edge", () => {
   const sheet = Uint32Array.of(1, 2, 9, 3, 4, 9);
   const to = plane(8, 0);
   drawTile(to, { pixels: sheet, at: 0, stride: 3 }, 2, 2, 2, 1, 7, 1, 1);
@@ -177,14 +177,14 @@ test("a picture is enlarged by whole pixels in its frame, and cut at the edge", 
   assert.deepEqual(rows(cut).slice(4), ["........", "7777....", "1227....", "1227...."]);
 });
 
-test("pictures stand apart, as many as there is room for in their order, and coming closer takes none away", () => {
+test("thumbnails do not overlap, fill the room in a fixed order, and stay when zooming in", () => {
   const places = random(4000, 9);
   const standing = (zoom: number): number[] => {
-    const room = new Room(places, 200 * zoom, 30, 26, EDGE);
-    for (let i = 0; i < 2000; i += 1) if (room.free(i)) room.take(i);
-    const spots = room.placed.map((i) => [(places[2 * i] ?? 0) * 200 * zoom, (places[2 * i + 1] ?? 0) * 200 * zoom] as const);
+    const packing = new Packing(places, 200 * zoom, 30, 26, EDGE);
+    for (let i = 0; i < 2000; i += 1) if (packing.fits(i)) packing.place(i);
+    const spots = packing.placed.map((i) => [(places[2 * i] ?? 0) * 200 * zoom, (places[2 * i + 1] ?? 0) * 200 * zoom] as const);
     spots.forEach(([x, y], i) => spots.slice(0, i).forEach(([a, b]) => assert.ok(Math.abs(a - x) >= 30 || Math.abs(b - y) >= 26)));
-    return room.placed;
+    return packing.placed;
   };
   const [far, near] = [standing(1), standing(8)];
   assert.equal(far[0], 0);
@@ -193,7 +193,7 @@ test("pictures stand apart, as many as there is room for in their order, and com
   assert.ok(far.every((i) => near.includes(i)));
 });
 
-test("a sheet's tiles stand in rows, as many as it is wide", () => {
+test("a sheet's tiles fill rows of its width", () => {
   const sheet = { pixels: new Uint32Array(6 * 4), width: 6 };
   const corners = [0, 1, 2, 3].map((at) => tile(sheet, at, [2, 2]).at);
   assert.deepEqual(corners, [0, 2, 4, 12]);
@@ -201,28 +201,28 @@ test("a sheet's tiles stand in rows, as many as it is wide", () => {
 
 // --- the selection
 
-const chosen = (): Chosen => {
-  const made = new Chosen();
+const chosen = (): Selection => {
+  const made = new Selection();
   made.begin(6);
   made.paint(Uint8Array.of(0, 0, 1, 1, 2, 2), ["a", "b", "c"], "by class");
   return made;
 };
 
-test("what is hidden is not selected, neither then nor later, and other classes are not hidden by old names", () => {
+test("hidden points are not selected, then or later, and other classes are not hidden by old names", () => {
   const some = chosen();
   assert.equal(some.select([0, 2, 4], false), true);
   assert.equal(some.toggle("b"), true);
   assert.deepEqual(some.points(), [0, 4]);
   some.select([1, 3], true);
   assert.deepEqual(some.points(), [0, 1, 4]);
-  assert.equal(some.toggle("b"), false, "what comes back does not change the selection");
+  assert.equal(some.toggle("b"), false, "showing a class again does not change the selection");
   assert.deepEqual(some.points(), [0, 1, 4]);
   some.toggle("c");
   some.paint(Uint8Array.of(0, 1, 0, 1, 0, 1), ["c", "d"], "by factor");
   assert.ok([0, 1, 2, 3, 4, 5].every((i) => some.shown(i)));
 });
 
-test("a class is selected as a whole, added with others, and let go when chosen again", () => {
+test("a class is selected as a whole, added to others, and deselected when chosen again", () => {
   const some = chosen();
   some.toggle("b");
   some.selectClass(1, false);
@@ -234,32 +234,32 @@ test("a class is selected as a whole, added with others, and let go when chosen 
   some.selectClass(0, false);
   assert.equal(some.selectClass(0, false), true);
   assert.equal(some.count, 0);
-  assert.equal(some.select([], false), false, "nothing was selected, and nothing is: nobody hears of it");
+  assert.equal(some.select([], false), false, "nothing was selected, and nothing is: no message");
   assert.deepEqual(chosen().points(0), []);
 });
 
-// --- between the points and on the way
+// --- inverses and morphing
 
-test("a place stands for origin + x·X + y·Y, shown within the images' own range", () => {
+test("a place is inverted to origin + x·X + y·Y", () => {
   const rows = Float32Array.of(1, 2, 10, 0, 0, 100);
   close(row(rows, [0.5, -0.25]), [1 + 5, 2 - 25]);
 });
 
-test("the points leave one map and arrive at the other, and playing goes on where it was stopped", () => {
+test("points travel from one map to the other, and playing continues where it was stopped", () => {
   const [a, b] = [random(20, 1), random(20, 2)];
   for (const [t, there] of [[0, a], [1, b]] as const) close(blended(a, b, t, new Float32Array(20)), there, 1e-6);
-  for (const t of [0, 0.1, 0.5, 0.83, 1]) close([inverse(eased(t))], [t], 1e-9);
+  for (const t of [0, 0.1, 0.5, 0.83, 1]) close([easedInverse(eased(t))], [t], 1e-9);
 });
 
 // --- what is fetched
 
-test("addresses get the base path once, and those that hold their content are left alone", () => {
-  assert.equal(located("/live/blob/a", "/deep"), "/deep/live/blob/a");
-  assert.equal(located("/deep/live/blob/a", "/deep"), "/deep/live/blob/a");
-  assert.equal(located("data:,x", "/deep"), "data:,x");
+test("addresses get the base path once, and data URIs stay", () => {
+  assert.equal(resolved("/live/blob/a", "/deep"), "/deep/live/blob/a");
+  assert.equal(resolved("/deep/live/blob/a", "/deep"), "/deep/live/blob/a");
+  assert.equal(resolved("data:,x", "/deep"), "data:,x");
 });
 
-test("an address is fetched once while it is wanted, and again after it failed", async () => {
+test("an address is fetched once while it is kept, and again after a failure", async () => {
   const asked: string[] = [];
   let ok = true;
   Object.assign(globalThis, {
@@ -268,19 +268,19 @@ test("an address is fetched once while it is wanted, and again after it failed",
       return { ok, status: 500, arrayBuffer: async () => Uint8Array.of(1, 2).buffer };
     },
   });
-  const shelf = new Shelf();
-  const [a, b] = await Promise.all([shelf.get("/a", ""), shelf.get("/a", "")]);
+  const cache = new ArrayCache();
+  const [a, b] = await Promise.all([cache.get("/a", ""), cache.get("/a", "")]);
   assert.equal(a, b);
-  await shelf.get("/b", "");
-  shelf.keep(new Set(["/b"]));
-  await shelf.get("/b", "");
-  await shelf.get("/a", "");
+  await cache.get("/b", "");
+  cache.keep(new Set(["/b"]));
+  await cache.get("/b", "");
+  await cache.get("/a", "");
   assert.deepEqual(asked, ["/a", "/b", "/a"]);
   ok = false;
-  await assert.rejects(shelf.get("/c", ""));
+  await assert.rejects(cache.get("/c", ""));
   ok = true;
-  await shelf.get("/c", "");
+  await cache.get("/c", "");
   assert.deepEqual(asked.slice(3), ["/c", "/c"]);
-  assert.deepEqual([...new Uint8Array(await shelf.get("data:application/octet-stream;base64,AQID", ""))], [1, 2, 3]);
+  assert.deepEqual([...new Uint8Array(await cache.get("data:application/octet-stream;base64,AQID", ""))], [1, 2, 3]);
   assert.equal(asked.length, 5);
 });

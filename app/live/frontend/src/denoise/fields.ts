@@ -1,11 +1,11 @@
-// Random fields, fetched by address: what is wanted now first, what may be wanted next behind it, and what is wanted no
-// longer not at all.
+// A cache of random fields, fetched by address: first those needed now, then those likely to be needed next. Requests that
+// are no longer useful are cancelled.
 export type Fetch = (url: string, signal: AbortSignal) => Promise<Float32Array>;
 
-const MOST_BYTES = 8 * 2 ** 20; // Of fields that are kept.
+const MAX_BYTES = 8 * 2 ** 20; // of cached fields
 
 export class Fields {
-  private readonly kept = new Map<string, Float32Array>(); // in the order of their last use
+  private readonly cached = new Map<string, Float32Array>(); // the least recently used first
   private bytes = 0;
   private wanted: string[] = [];
   private neighbours: string[] = [];
@@ -13,15 +13,15 @@ export class Fields {
 
   constructor(
     private readonly fetch: Fetch,
-    private readonly arrived: (error?: unknown) => void, // when one of those wanted now is here, or cannot come
-    private readonly most = MOST_BYTES,
+    private readonly arrived: (error?: unknown) => void, // called when a field needed now is here, or cannot be fetched
+    private readonly most = MAX_BYTES,
   ) {}
 
   get(url: string): Float32Array | undefined {
-    const found = this.kept.get(url);
+    const found = this.cached.get(url);
     if (found) {
-      this.kept.delete(url);
-      this.kept.set(url, found);
+      this.cached.delete(url);
+      this.cached.set(url, found);
     }
     return found;
   }
@@ -33,7 +33,7 @@ export class Fields {
       this.coming.delete(url);
       abort();
     }
-    this.go();
+    this.next();
   }
 
   private stale(): [string, { abort: () => void }][] {
@@ -43,11 +43,11 @@ export class Fields {
       .map(([url, controller]) => [url, { abort: () => controller.abort() }]);
   }
 
-  private go(): void {
-    const missing = this.wanted.filter((url) => !this.kept.has(url));
+  private next(): void {
+    const missing = this.wanted.filter((url) => !this.cached.has(url));
     for (const url of missing) this.load(url);
-    // One neighbour at a time, and only while nothing is waited for.
-    const next = this.neighbours.find((url) => !this.kept.has(url));
+    // One neighbour at a time, and only if no field is missing.
+    const next = this.neighbours.find((url) => !this.cached.has(url));
     if (missing.length === 0 && this.coming.size === 0 && next !== undefined) this.load(next);
   }
 
@@ -64,31 +64,31 @@ export class Fields {
   private take(url: string, controller: AbortController, field: Float32Array): void {
     if (this.coming.get(url) !== controller) return;
     this.coming.delete(url);
-    this.kept.set(url, field);
+    this.cached.set(url, field);
     this.bytes += field.byteLength;
     this.forget();
     if (this.wanted.includes(url)) this.arrived();
-    this.go();
+    this.next();
   }
 
   private lose(url: string, controller: AbortController, error: unknown): void {
     if (this.coming.get(url) !== controller) return;
     this.coming.delete(url);
-    this.neighbours = []; // where one fails the next would too; a later wish tries again
+    this.neighbours = []; // likely to fail too; the next call of `want` tries again
     if (this.wanted.includes(url)) this.arrived(error);
   }
 
   private forget(): void {
-    for (const [url, field] of this.kept) {
+    for (const [url, field] of this.cached) {
       if (this.bytes <= this.most) return;
       if (this.wanted.includes(url)) continue;
-      this.kept.delete(url);
+      this.cached.delete(url);
       this.bytes -= field.byteLength;
     }
   }
 }
 
-// Little-endian float32, as the server sends them.
+// Fetches a field, which the server sends as little-endian float32.
 export async function fetchField(url: string, signal: AbortSignal): Promise<Float32Array> {
   const answer = await fetch(url, { signal });
   if (!answer.ok) throw new Error(`${url}: ${answer.status}`);

@@ -1,5 +1,4 @@
-// The figures in words. Errors and similarities come out of the graph, or from the server; here they are averaged, put on
-// the decibel scale and formatted.
+// Averages and formats the figures. Errors and similarities come from the graph or the server.
 
 export interface Scores {
   sse: ArrayLike<number>; // per image
@@ -24,7 +23,7 @@ const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((s
 // −10 log₁₀ of a mean squared error per pixel value; infinite for 0. Unit: dB.
 export const decibels = (error: number): number => -10 * Math.log10(error);
 
-// One figure of one image, or of all of them (no `image`): the mean, and for PSNR that of the mean error.
+// One figure of one image, or without `image` its mean over all; the mean PSNR is the PSNR of the mean error.
 export function figure(scores: Scores, key: Described["key"], values: number, image?: number): number | undefined {
   const of = (list: ArrayLike<number>): number => (image === undefined ? mean(list) : (list[image] ?? NaN));
   if (key === "ssim") return scores.ssim && of(scores.ssim);
@@ -36,11 +35,11 @@ export function text(value: number | undefined, digits: number): string {
   return Number.isFinite(value) ? value.toFixed(digits) : value > 0 ? "∞" : "−∞";
 }
 
-// Of one image among many: the columns stand close together, so from 100 on without a fraction.
+// As `text`, but without a fraction from 100 on, for narrow columns.
 export const brief = (value: number | undefined, digits: number): string =>
   text(value, value !== undefined && Math.abs(value) >= 99.995 ? 0 : digits);
 
-// Share of all squared error that is gone; undefined where there was none.
+// The share of the squared error that was removed; undefined if there was none.
 export function removed(before: ArrayLike<number>, after: ArrayLike<number>): number | undefined {
   const put = mean(before);
   return put > 0 ? 1 - mean(after) / put : undefined;

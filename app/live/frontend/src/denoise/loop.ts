@@ -1,11 +1,11 @@
-// A reconstruction fed back: the model draws again what it drew before, step by step.
-import type { Model, Tensor } from "../engine";
+// Denoising again: the model reconstructs its own reconstruction, step by step.
+import type { Model, Tensor } from "../model/engine";
 import type { Scores } from "./figures";
 
 export type Out = Record<string, Tensor>;
 
-// Through the graph whose field is simply added: with the field `given` − `originals` at level 1, it is given `given`.
-export async function again(repair: Model, originals: Tensor, given: Tensor): Promise<Out> {
+// Runs the model on the images `given`, with the graph whose field is added to the originals: field `given` − `originals`, level 1.
+export async function repeated(repair: Model, originals: Tensor, given: Tensor): Promise<Out> {
   const field = given.data.map((value, i) => value - (originals.data[i] ?? 0));
   return repair.run({
     images: originals,
@@ -21,10 +21,10 @@ function scores(sse: Tensor | undefined, ssim: Tensor | undefined): Scores {
   return { sse: sse?.data ?? [], ...(ssim ? { ssim: ssim.data } : {}) };
 }
 
-// What was fed back how often, and the mean squared error of what each run (by `titles`) was first given and then drew.
+// Describes the steps: their number, and for each run the errors of the corrupted images and of each reconstruction.
 export function steps(errors: readonly number[][], titles: readonly string[]): string {
   const times = (errors[0]?.length ?? 2) - 2;
   const number = (error: number): string => error.toFixed(error < 1 ? 3 : 1);
   const lines = errors.map((own, i) => `${titles.length > 1 ? `${titles[i]}: ` : ""}${own.map(number).join(" → ")}`);
-  return [`Fed back ${times === 1 ? "once" : `${times} times`}; squared error:`, ...lines].join("\n");
+  return [`Denoised ${times === 1 ? "once more" : `${times} more times`}; squared error:`, ...lines].join("\n");
 }

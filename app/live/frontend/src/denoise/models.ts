@@ -1,41 +1,41 @@
-// The graphs that a view needs, loaded when it first needs them and let go when many others came after.
-import { loadModel, type Model } from "../engine";
+// A cache of the loaded graphs; the least recently used are released.
+import { loadModel, type Model } from "../model/engine";
 
-const MOST = 6;
+const MAX_MODELS = 6;
 
-interface Held {
+interface Entry {
   coming: Promise<Model>;
   here: Model | undefined;
 }
 
 export class Models {
-  private readonly held = new Map<string, Held>(); // in the order of their last use
+  private readonly models = new Map<string, Entry>(); // the least recently used first
 
   constructor(private readonly base: string) {}
 
   get(url: string): Model | undefined {
-    const found = this.held.get(url);
+    const found = this.models.get(url);
     if (found) {
-      this.held.delete(url);
-      this.held.set(url, found);
+      this.models.delete(url);
+      this.models.set(url, found);
     }
     return found?.here;
   }
 
   load(url: string): Promise<Model> {
-    const known = this.held.get(url);
+    const known = this.models.get(url);
     if (known) return known.coming;
-    const held: Held = { coming: loadModel(url, this.base), here: undefined };
-    this.held.set(url, held);
-    held.coming.then(
+    const entry: Entry = { coming: loadModel(url, this.base), here: undefined };
+    this.models.set(url, entry);
+    entry.coming.then(
       (model) => {
-        held.here = model;
-        if (this.held.get(url) !== held) model.release();
-        this.forget(MOST);
+        entry.here = model;
+        if (this.models.get(url) !== entry) model.release();
+        this.forget(MAX_MODELS);
       },
-      () => this.held.delete(url), // a later wish tries again
+      () => this.models.delete(url), // the next call tries again
     );
-    return held.coming;
+    return entry.coming;
   }
 
   release(): void {
@@ -43,8 +43,8 @@ export class Models {
   }
 
   private forget(most: number): void {
-    for (const [url, { here }] of [...this.held].slice(0, Math.max(0, this.held.size - most))) {
-      this.held.delete(url);
+    for (const [url, { here }] of [...this.models].slice(0, Math.max(0, this.models.size - most))) {
+      this.models.delete(url);
       here?.release();
     }
   }

@@ -1,6 +1,6 @@
-// The picture: images side by side in lines, each line holding the same rows (original, corrupted, reconstruction), one
-// pixel apart. The same layout as the server's sheet, pixel for pixel, so that one can take the other's place unseen.
-import type { Tensor } from "../engine";
+// The layout of the picture: images side by side in lines, each with the same rows (original, corrupted, reconstruction), one
+// pixel apart. Equal to the server's sheet, pixel for pixel, so that one can replace the other without a visible change.
+import type { Tensor } from "../model/engine";
 
 export interface Layout {
   images: number;
@@ -21,7 +21,7 @@ export function layout(images: number, height: number, width: number, rows: numb
   return { images, rows, height, width, columns, lines, across, down };
 }
 
-// Where the top left corner of an image lies.
+// The top left corner of an image.
 export function corner(sheet: Layout, image: number, row: number): { x: number; y: number } {
   const line = Math.floor(image / sheet.columns);
   return {
@@ -33,11 +33,11 @@ export function corner(sheet: Layout, image: number, row: number): { x: number; 
 export interface Spot {
   image: number;
   row: number;
-  x: number; // pixels of that image; 0.5 is the middle of the first
+  x: number; // pixels of that image; 0.5 is the middle of the first pixel
   y: number;
 }
 
-// The image under a point of the sheet, with the gap at its right and below it; undefined outside.
+// The image under a point of the sheet, the gap at its right and below included; undefined outside.
 export function hit(sheet: Layout, x: number, y: number): Spot | undefined {
   if (x < 0 || y < 0 || x >= sheet.across + 1 || y >= sheet.down + 1) return undefined;
   const column = Math.floor(x / (sheet.width + 1));
@@ -50,7 +50,7 @@ export function hit(sheet: Layout, x: number, y: number): Spot | undefined {
 export type Colour = readonly [number, number, number];
 
 // Draws all images (n,C,H,W) into one row of the sheet; pixels that are not `visible` (n,1,H,W) get the colour `hidden`.
-// Clamped and rounded as the server's pictures are, by the array's own conversion; NaN becomes 0.
+// Values are clamped and rounded as by the server, and NaN becomes 0 (by Uint8ClampedArray).
 export function draw(
   sheet: Layout, row: number, picture: Tensor, onto: ImageData, visible?: Tensor, hidden: Colour = [0, 0, 0],
 ): void {
@@ -74,10 +74,10 @@ export function draw(
   }
 }
 
-// The bytes red, green, blue, opaque as a little-endian word.
+// Packs an opaque colour as a little-endian word.
 const word = (red: number, green: number, blue: number): number => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
-// Rows from the top of which nothing is hidden in any image.
+// The number of rows from the top in which no pixel of any image is hidden.
 export function rowsGiven(visible: Tensor): number {
   const [n = 0, , h = 0, w = 0] = visible.dims;
   const whole = (row: number): boolean => {

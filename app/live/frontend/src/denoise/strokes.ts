@@ -1,24 +1,23 @@
-// What a visitor paints: ink on the originals, and noise or erasures that go into the field, so that the graph stays the
-// only place where pixels are corrupted.
+// The visitor's strokes: ink on the originals, and noise or erasures in the field, so that only the graph corrupts pixels.
 
 export type Tool = "noise" | "erase" | "draw";
 
-// How a kind of noise is painted: field values that make a pixel black or white (or hide it) at every level above 0;
-// null where the field is added, scaled by the level.
+// The field values with which a kind of noise makes a pixel black or white (or hides it) at every level above 0; null if the
+// field is added, scaled by the level.
 export interface Brush {
   black: number | null;
   white: number | null;
 }
 
-export const FAINTEST = 1e-6; // The level that is as good as 0 where something is painted at level 0.
-const UNDOS = 30;
-const DENSITY = 0.35; // Share of the pixels under the brush that one touch of the noise brush changes.
+export const MIN_LEVEL = 1e-6; // replaces level 0 if noise or erasures are painted
+const MAX_UNDOS = 30;
+const DENSITY = 0.35; // share of the pixels under the noise brush that one touch changes
 const [CLEAN, ERASED, NOISY] = [0, 1, 2];
 
 interface Layer {
   ink: Float32Array; // share of ink per pixel
   marks: Uint8Array;
-  noise: Float32Array; // where noisy: −1 to 1
+  noise: Float32Array; // −1 to 1, for pixels marked noisy
 }
 
 export interface Shape {
@@ -30,18 +29,18 @@ export interface Shape {
 
 export class Strokes {
   private layers = new Map<number, Layer>();
-  private done: { image: number; before: Layer | undefined }[] = [];
+  private history: { image: number; before: Layer | undefined }[] = [];
   private touches = 0;
 
   constructor(readonly shape: Shape) {}
 
-  // The same strokes over another number of images.
+  // The same strokes for another number of images.
   resized(images: number): Strokes {
-    const found = new Strokes({ ...this.shape, images });
-    found.layers = new Map([...this.layers].filter(([image]) => image < images));
-    found.done = this.done.filter(({ image }) => image < images);
-    found.touches = this.touches;
-    return found;
+    const result = new Strokes({ ...this.shape, images });
+    result.layers = new Map([...this.layers].filter(([image]) => image < images));
+    result.history = this.history.filter(({ image }) => image < images);
+    result.touches = this.touches;
+    return result;
   }
 
   get empty(): boolean {
@@ -49,18 +48,18 @@ export class Strokes {
   }
 
   get undoable(): boolean {
-    return this.done.length > 0;
+    return this.history.length > 0;
   }
 
-  // A stroke stays on the image where it begins; `touch` follows for each point of it.
+  // Begins a stroke on an image; `touch` adds its points.
   begin(image: number): void {
     const layer = this.layers.get(image);
-    this.done.push({ image, before: layer && copy(layer) });
-    if (this.done.length > UNDOS) this.done.shift();
+    this.history.push({ image, before: layer && copy(layer) });
+    if (this.history.length > MAX_UNDOS) this.history.shift();
   }
 
   undo(): void {
-    const last = this.done.pop();
+    const last = this.history.pop();
     if (!last) return;
     if (last.before) this.layers.set(last.image, last.before);
     else this.layers.delete(last.image);
@@ -68,10 +67,10 @@ export class Strokes {
 
   clear(): void {
     this.layers.clear();
-    this.done.length = 0;
+    this.history.length = 0;
   }
 
-  // One round touch of a brush of `size` pixels across, its middle at (x, y) in pixels of the image.
+  // Touches the image with a round brush, `size` pixels across and centred at (x, y) in pixels.
   touch(image: number, x: number, y: number, size: number, tool: Tool): void {
     const { height, width } = this.shape;
     const layer = this.layers.get(image) ?? blank(height * width);
@@ -96,29 +95,29 @@ export class Strokes {
     }
   }
 
-  // The originals (n,C,H,W) with the ink on them; the same array where there is none.
+  // The originals (n,C,H,W) with ink; the same array if there is none.
   inked(images: Float32Array, ink: number): Float32Array {
-    let found = images;
+    let result = images;
     for (const [image, layer] of this.layers) {
       if (!layer.ink.some((share) => share > 0)) continue;
-      if (found === images) found = images.slice();
+      if (result === images) result = images.slice();
       this.each(image, (value, pixel) => {
         const share = layer.ink[pixel] ?? 0;
-        found[value] = (found[value] ?? 0) * (1 - share) + ink * share;
+        result[value] = (result[value] ?? 0) * (1 - share) + ink * share;
       });
     }
-    return found;
+    return result;
   }
 
-  // The field (n,F,H,W) and the level with what is painted in them; the same where nothing is.
+  // The field (n,F,H,W) with painted noise and erasures, and the level; both unchanged if there are none.
   marked(field: Float32Array, level: number, originals: Float32Array, brush: Brush): { field: Float32Array; level: number } {
     const layers = [...this.layers].filter(([, layer]) => layer.marks.some((mark) => mark !== CLEAN));
     if (layers.length === 0) return { field, level };
-    const at = Math.max(level, FAINTEST);
-    // A field of exactly 0 must not fall below the level that stands for 0.
-    const found = level > 0 ? field.slice() : field.map((value) => (value === 0 ? 10 * FAINTEST : value));
-    for (const [image, layer] of layers) this.mark(found, image, layer, at, originals, brush);
-    return { field: found, level: at };
+    const at = Math.max(level, MIN_LEVEL);
+    // A field value of exactly 0 must not lie below MIN_LEVEL.
+    const result = level > 0 ? field.slice() : field.map((value) => (value === 0 ? 10 * MIN_LEVEL : value));
+    for (const [image, layer] of layers) this.mark(result, image, layer, at, originals, brush);
+    return { field: result, level: at };
   }
 
   private mark(field: Float32Array, image: number, layer: Layer, level: number, originals: Float32Array, brush: Brush): void {
@@ -153,7 +152,7 @@ const blank = (area: number): Layer => ({
 
 const copy = ({ ink, marks, noise }: Layer): Layer => ({ ink: ink.slice(), marks: marks.slice(), noise: noise.slice() });
 
-// A number from 0 to 1 that looks random and is the same for the same pixel and touch, so that a stroke can be replayed.
+// A pseudorandom number from 0 to 1 that depends only on pixel and touch, so that a stroke can be replayed.
 export function scattered(pixel: number, touch: number): number {
   let hash = Math.imul(pixel + 1, 0x9e3779b1) ^ Math.imul(touch + 1, 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
@@ -161,7 +160,7 @@ export function scattered(pixel: number, touch: number): number {
   return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }
 
-// The points between two of a pointer's places, at most half a pixel apart, the last one included.
+// The points from one position to another, at most half a pixel apart; includes the last.
 export function between(from: { x: number; y: number }, to: { x: number; y: number }): { x: number; y: number }[] {
   const steps = Math.max(1, Math.ceil(2 * Math.hypot(to.x - from.x, to.y - from.y)));
   return Array.from({ length: steps }, (_, i) => {

@@ -1,33 +1,33 @@
-// The brush, undo, empty paper, and the loop: buttons that rest until the model runs here.
-import { write } from "./board";
+// The brushes and buttons of the Denoise page; disabled until the model runs in the browser.
+import { write } from "./tables";
 import type { Tool } from "./strokes";
 
-export interface Deeds {
+export interface Actions {
   undo(): void;
   clear(): void;
-  another(): void;
-  feed(): void;
+  add(): void;
+  repeat(): void;
   restart(): void;
 }
 
 export class Tools {
   private readonly brushes: NodeListOf<HTMLInputElement>;
   private readonly width: HTMLInputElement;
-  private readonly deeds: Record<keyof Deeds, HTMLButtonElement>;
+  private readonly actions: Record<keyof Actions, HTMLButtonElement>;
   private readonly steps: HTMLElement;
   private live = false;
-  private able = { undo: false, clear: false, another: true, feed: true, restart: false };
+  private able = { undo: false, clear: false, add: true, repeat: true, restart: false };
 
-  constructor(private readonly root: HTMLElement, deeds: Deeds) {
+  constructor(private readonly root: HTMLElement, actions: Actions) {
     this.brushes = root.querySelectorAll(".brushes input");
     this.width = root.querySelector(".width input") as HTMLInputElement;
     this.steps = root.querySelector(".steps") as HTMLElement;
-    const names = Object.keys(deeds) as (keyof Deeds)[];
+    const names = Object.keys(actions) as (keyof Actions)[];
     const buttons = names.map((name) => [name, root.querySelector(`[data-does=${name}]`)]);
-    this.deeds = Object.fromEntries(buttons) as Record<keyof Deeds, HTMLButtonElement>;
-    for (const name of names) this.deeds[name].onclick = () => deeds[name]();
+    this.actions = Object.fromEntries(buttons) as Record<keyof Actions, HTMLButtonElement>;
+    for (const name of names) this.actions[name].onclick = () => actions[name]();
     for (const input of this.brushes) input.onchange = () => this.dress();
-    // A finger that scrolls past the picture must not paint on it; a mouse may at once.
+    // A finger that scrolls past the picture must not paint on it.
     this.choose(matchMedia("(hover: hover)").matches ? "noise" : "none");
   }
 
@@ -36,7 +36,7 @@ export class Tools {
     return chosen === "none" ? undefined : (chosen as Tool | undefined);
   }
 
-  // Pixels across.
+  // The brush's diameter in pixels.
   get size(): number {
     return this.width.valueAsNumber;
   }
@@ -50,7 +50,7 @@ export class Tools {
     (this.root.getRootNode() as ParentNode).querySelector<HTMLElement>(".denoise")?.classList.toggle("painting", this.tool !== undefined);
   }
 
-  // A brush of a twelfth of the image suits a drawn digit.
+  // Sets the sizes of the brush for images of that side; a twelfth of it suits a drawn digit.
   fit(side: number): void {
     Object.assign(this.width, { max: Math.max(2, Math.round(side / 3)) });
     this.width.value = String(Math.max(1, Math.round(side / 6) / 2));
@@ -61,19 +61,19 @@ export class Tools {
     this.update();
   }
 
-  can(able: Partial<Record<keyof Deeds, boolean>>): void {
+  can(able: Partial<Record<keyof Actions, boolean>>): void {
     Object.assign(this.able, able);
     this.update();
   }
 
   private update(): void {
-    for (const [name, button] of Object.entries(this.deeds)) button.disabled = !this.live || !this.able[name as keyof Deeds];
+    for (const [name, button] of Object.entries(this.actions)) button.disabled = !this.live || !this.able[name as keyof Actions];
     for (const input of [...this.brushes, this.width]) input.disabled = !this.live;
   }
 
-  // What the loop has come to, a line a run; empty when it begins anew.
+  // Shows the errors of denoising again, a line a run; none at the start.
   looped(lines: string): void {
     write(this.steps, lines);
-    this.can({ feed: true, restart: lines !== "" });
+    this.can({ repeat: true, restart: lines !== "" });
   }
 }

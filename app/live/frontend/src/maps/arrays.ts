@@ -1,24 +1,24 @@
-// What a message's addresses hold, as arrays; numbers have their lowest byte first, as every browser's machine has them.
-import type { Shelf } from "./shelf";
-import type { Told } from "./told";
+// Reads the arrays at a message's addresses; numbers are little-endian.
+import type { ArrayCache } from "./cache";
+import type { Message } from "./message";
 
 export interface Arrays {
   colour: Uint8Array;
   index: Int32Array;
   origin: Uint8Array;
   labels: Uint16Array | undefined;
-  first: Int32Array; // points whose pictures come at once
+  first: Int32Array; // points whose pictures are loaded at once
   places: Float32Array[];
   colours: (Uint8Array | undefined)[];
 }
 
-export async function read(told: Told, shelf: Shelf): Promise<Arrays> {
-  const get = (address: string): Promise<ArrayBuffer> => shelf.get(address, told.base);
+export async function read(message: Message, cache: ArrayCache): Promise<Arrays> {
+  const get = (address: string): Promise<ArrayBuffer> => cache.get(address, message.base);
   const maybe = async (address: string | null | undefined): Promise<ArrayBuffer | undefined> => (address ? get(address) : undefined);
   const [colour, index, origin, labels, first, places, colours] = await Promise.all([
-    get(told.colour), get(told.index), get(told.origin), maybe(told.labels), maybe(told.images.first?.positions),
-    Promise.all(told.panels.map((panel) => get(panel.places))),
-    Promise.all(told.panels.map((panel) => maybe(panel.colour))),
+    get(message.colour), get(message.index), get(message.origin), maybe(message.labels), maybe(message.images.first?.positions),
+    Promise.all(message.panels.map((panel) => get(panel.places))),
+    Promise.all(message.panels.map((panel) => maybe(panel.colour))),
   ]);
   return {
     colour: new Uint8Array(colour),
@@ -31,7 +31,7 @@ export async function read(told: Told, shelf: Shelf): Promise<Arrays> {
   };
 }
 
-export function addresses({ colour, index, origin, labels, images, panels }: Told): Set<string> {
+export function addresses({ colour, index, origin, labels, images, panels }: Message): Set<string> {
   const all = [colour, index, origin, labels, images.first?.positions, ...panels.flatMap((panel) => [panel.places, panel.colour, panel.back?.rows])];
   return new Set(all.filter((address) => typeof address === "string"));
 }

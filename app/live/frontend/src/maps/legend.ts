@@ -1,9 +1,9 @@
-// What the colours mean: each class can be hidden by its mark, and selected by its name.
+// The legend: a class is hidden by its mark and selected by its name.
 import { element } from "../dom";
-import type { Chosen } from "./chosen";
-import type { Told } from "./told";
+import type { Selection } from "./selection";
+import type { Message } from "./message";
 
-export interface Heard {
+export interface Actions {
   toggle(name: string): void;
   showAll(): void;
   choose(colour: number, add: boolean): void;
@@ -43,12 +43,12 @@ export class Legend {
   private names: HTMLButtonElement[] = [];
   private built = "";
 
-  constructor(private readonly heard: Heard) {
-    this.clear = button("Clear selection", "Clear selection", () => heard.clear());
-    this.all = button("Show all", "Show all classes", () => heard.showAll());
+  constructor(private readonly actions: Actions) {
+    this.clear = button("Clear selection", "Clear selection", () => actions.clear());
+    this.all = button("Show all", "Show all classes", () => actions.showAll());
   }
 
-  build({ legend, table, shapes }: Told): void {
+  build({ legend, table, shapes }: Message): void {
     const named = JSON.stringify([legend, table, shapes]);
     if (named === this.built) return;
     this.built = named;
@@ -57,10 +57,10 @@ export class Legend {
     const items: Node[] = legend.title ? [element("span", { class: "what" }, legend.title)] : [];
     if (legend.names.length > 1) {
       legend.names.forEach((name, colour) => {
-        const mark = button("", `Show ${name}`, () => this.heard.toggle(name), drawing(MARKS[shapes[colour] ?? "circle"]));
+        const mark = button("", `Show ${name}`, () => this.actions.toggle(name), drawing(MARKS[shapes[colour] ?? "circle"]));
         mark.className = "mark";
         mark.style.color = css(table[colour] ?? [0, 0, 0]);
-        const chosen = button(name, `Select ${name}; with Shift, add it`, (event) => this.heard.choose(colour, event.shiftKey));
+        const chosen = button(name, `Select ${name}; with Shift, add it`, (event) => this.actions.choose(colour, event.shiftKey));
         this.marks.push(mark);
         this.names.push(chosen);
         items.push(element("span", { class: "class" }, mark, chosen));
@@ -74,14 +74,14 @@ export class Legend {
     this.root.replaceChildren(...items, element("span", { class: "status" }, this.clear, this.count));
   }
 
-  show(chosen: Chosen): void {
-    const { count: selected, hidden, names } = chosen;
-    const whole = chosen.whole();
+  show(selection: Selection): void {
+    const { count: selected, hidden, names } = selection;
+    const whole = selection.whole();
     this.marks.forEach((mark, i) => mark.setAttribute("aria-pressed", String(!hidden.has(names[i] ?? ""))));
     this.names.forEach((name, i) => name.setAttribute("aria-pressed", String(whole[i] ?? false)));
     const words = selected ? `${selected.toLocaleString("en")} selected` : "nothing selected";
     if (this.count.textContent !== words) this.count.textContent = words;
-    // Their room is kept: the maps below must not move when something is selected.
+    // Hidden buttons keep their room, so that the maps below do not move.
     this.clear.classList.toggle("absent", selected === 0);
     this.all.classList.toggle("absent", hidden.size === 0);
   }

@@ -1,6 +1,6 @@
-// The points travel from one map to another: which ones, how far, and playing it.
+// The controls that morph one map into another: which maps, how far, and playing.
 import { element } from "../dom";
-import type { PanelTold } from "./told";
+import type { PanelData } from "./message";
 
 const SECONDS = 2;
 
@@ -12,7 +12,7 @@ export function blended(a: Float32Array, b: Float32Array, t: number, to: Float32
   return to;
 }
 
-export const calm = (): boolean => matchMedia("(prefers-reduced-motion: reduce)").matches;
+export const reducedMotion = (): boolean => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export class Morph {
   readonly root = element("div", { class: "morph" });
@@ -34,10 +34,10 @@ export class Morph {
       this.go(Number(this.slider.value), event.timeStamp);
     };
     this.play.onclick = () => (this.playing ? this.pause() : this.begin());
-    this.named();
+    this.label();
   }
 
-  offer(panels: readonly PanelTold[]): void {
+  setPanels(panels: readonly PanelData[]): void {
     const ids = panels.map(({ id }) => id);
     const titles = panels.map(({ id, title }) => element("option", { value: id }, title));
     const [from, to] = [this.from.value, this.to.value];
@@ -50,7 +50,7 @@ export class Morph {
     this.ids = ids;
   }
 
-  // From which panel to which, and the share of the way; undefined where nothing travels.
+  // The two maps and the position between them, 0 to 1; undefined if nothing travels.
   get travel(): { from: string; to: string; at: number } | undefined {
     return this.at > 0 && !this.root.hidden ? { from: this.from.value, to: this.to.value, at: this.at } : undefined;
   }
@@ -60,7 +60,7 @@ export class Morph {
     if (!on) this.stop();
   }
 
-  // Two maps are always another: choosing one where it already stands exchanges them.
+  // Keeps the two maps different: choosing the other one replaces that.
   private chosen(event: Event): void {
     const [changed, other] = event.target === this.from ? [this.from, this.to] : [this.to, this.from];
     if (changed.value === other.value) other.value = this.ids.find((id) => id !== changed.value) ?? "";
@@ -75,12 +75,12 @@ export class Morph {
   }
 
   private begin(): void {
-    const there = this.at >= 1;
-    if (calm()) return this.go(there ? 0 : 1, performance.now());
+    const atEnd = this.at >= 1;
+    if (reducedMotion()) return this.go(atEnd ? 0 : 1, performance.now());
     this.playing = true;
-    this.named();
-    const home = there ? 0 : this.at;
-    this.begun = performance.now() - inverse(home) * SECONDS * 1000;
+    this.label();
+    const home = atEnd ? 0 : this.at;
+    this.begun = performance.now() - easedInverse(home) * SECONDS * 1000;
     this.frame(performance.now());
   }
 
@@ -95,10 +95,10 @@ export class Morph {
   private pause(): void {
     if (!this.playing) return;
     this.playing = false;
-    this.named();
+    this.label();
   }
 
-  private named(): void {
+  private label(): void {
     this.play.textContent = this.playing ? "❚❚ Pause" : "▶ Play";
   }
 
@@ -108,7 +108,7 @@ export class Morph {
   }
 }
 
-// The time at which `eased` has come this far.
-export function inverse(value: number): number {
+// The inverse of `eased`.
+export function easedInverse(value: number): number {
   return 0.5 - Math.sin(Math.asin(1 - 2 * Math.min(Math.max(value, 0), 1)) / 3);
 }

@@ -1,29 +1,29 @@
-// Dots and pictures written straight into pixels: in a browser without a graphics card, three maps of twenty thousand points
-// follow the hand so, and there is no context to lose. Pixels are 32 bits, red lowest. Pure.
-import type { Shape } from "./told";
+// Draws dots and pictures into arrays of pixels. Without a graphics card this is fast enough for three maps of 20,000 points
+// to follow the pointer, and there is no WebGL context to lose. Pixels have 32 bits, red in the lowest byte.
+import type { Shape } from "./message";
 
 export interface Plane {
   pixels: Uint32Array;
-  width: number; // of a row, with the margin on both sides
-  side: number; // of the square that is seen
-  margin: number; // a dot at the edge is drawn whole into it
+  width: number; // of a row, with the margins
+  side: number; // of the visible square
+  margin: number; // room for dots at the edge
 }
 
 export const packed = ([r, g, b]: readonly [number, number, number]): number => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 
-// --- stamps: the share of each pixel that a dot covers, for sixteen places of its middle within a pixel
+// --- stamps: the share of each pixel that a dot covers, for 16 positions of its middle within a pixel
 
 interface Stamp {
-  at: Int32Array; // from the stamp's corner, in the plane's own rows
-  share: Int32Array; // of 256
+  at: Int32Array; // offset of each covered pixel from the stamp's corner
+  share: Int32Array; // 256 if covered whole
 }
 export interface Stamps {
   size: number;
   phases: Stamp[];
 }
 
-const FINE = 4; // places of the middle, each way
-const SAMPLES = 5; // of a pixel, each way
+const PHASES = 4; // positions of the middle, in x and in y
+const SAMPLES = 5; // per pixel, in x and in y
 
 const SHAPES: Record<Shape, (x: number, y: number) => boolean> = {
   circle: (x, y) => x * x + y * y <= 1,
@@ -31,26 +31,26 @@ const SHAPES: Record<Shape, (x: number, y: number) => boolean> = {
   diamond: (x, y) => Math.abs(x) + Math.abs(y) <= 1.25,
   cross: (x, y) => Math.min(Math.abs(x), Math.abs(y)) <= 0.4 && Math.max(Math.abs(x), Math.abs(y)) <= 1.2,
 };
-const REACHES = 1.25; // of the largest shape, in radii
+const MAX_REACH = 1.25; // of the largest shape, in radii
 
-const KEPT = 64; // a zoom goes through some sizes, and its maps through the same
-const kept = new Map<string, Stamps>();
+const MAX_STAMPS = 64; // in the cache
+const stampCache = new Map<string, Stamps>();
 
 export function stamps(shape: Shape, radius: number, opacity: number, width: number): Stamps {
   const name = `${shape} ${radius} ${opacity} ${width}`;
-  const found = kept.get(name) ?? cut(shape, radius, opacity, width);
-  if (kept.size >= KEPT) kept.clear();
-  kept.set(name, found);
+  const found = stampCache.get(name) ?? cut(shape, radius, opacity, width);
+  if (stampCache.size >= MAX_STAMPS) stampCache.clear();
+  stampCache.set(name, found);
   return found;
 }
 
 function cut(shape: Shape, radius: number, opacity: number, width: number): Stamps {
   const covers = SHAPES[shape];
-  const size = Math.ceil(2 * REACHES * radius) + 2;
+  const size = Math.ceil(2 * MAX_REACH * radius) + 2;
   const phases: Stamp[] = [];
-  for (let phase = 0; phase < FINE * FINE; phase += 1) {
-    const middleX = size / 2 + ((phase % FINE) + 0.5) / FINE;
-    const middleY = size / 2 + (Math.floor(phase / FINE) + 0.5) / FINE;
+  for (let phase = 0; phase < PHASES * PHASES; phase += 1) {
+    const middleX = size / 2 + ((phase % PHASES) + 0.5) / PHASES;
+    const middleY = size / 2 + (Math.floor(phase / PHASES) + 0.5) / PHASES;
     const at: number[] = [];
     const share: number[] = [];
     for (let y = 0; y <= size; y += 1) {
@@ -82,14 +82,14 @@ export interface Dots {
   stamps: Stamps[]; // by colour
 }
 
-// Where a place lies, in device pixels of the square.
+// Converts a place to device pixels of the square: (left + x·by, top − y·by).
 export interface Where {
   by: number;
   left: number;
   top: number;
 }
 
-// Of the first `most` points in order, those whose flags under `mask` are `want`; how many were drawn.
+// Draws those of the first `most` points in order whose flags under `mask` equal `want`; returns how many were drawn.
 export function drawDots(to: Plane, dots: Dots, { by, left, top }: Where, mask: number, want: number, most: number): number {
   const { pixels, width, side, margin } = to;
   const { places, order, flags, colour, inks } = dots;
@@ -104,7 +104,7 @@ export function drawDots(to: Plane, dots: Dots, { by, left, top }: Where, mask: 
     if (x < 0 || y < 0 || x + size + 1 >= side + 2 * margin || y + size + 1 >= side + 2 * margin) continue;
     const column = Math.floor(x);
     const row = Math.floor(y);
-    const { at, share } = phases[Math.floor((y - row) * FINE) * FINE + Math.floor((x - column) * FINE)] as Stamp;
+    const { at, share } = phases[Math.floor((y - row) * PHASES) * PHASES + Math.floor((x - column) * PHASES)] as Stamp;
     const corner = row * width + column;
     const source = inks[ink] as number;
     const sourceOuter = source & 0xff00ff;
@@ -129,11 +129,11 @@ export function drawDots(to: Plane, dots: Dots, { by, left, top }: Where, mask: 
 
 export interface Tile {
   pixels: Uint32Array;
-  at: number; // of its first pixel
-  stride: number; // of a row of the sheet it lies in
+  at: number; // index of its first pixel
+  stride: number; // width of the sheet that holds it
 }
 
-// A picture of h × w pixels, each `times` × `times`, in a frame of `ink`; what lies outside the square is left out.
+// Draws a picture of h × w pixels, enlarged `times`, in a frame of colour `ink`; clips it at the square's edge.
 export function drawTile(to: Plane, tile: Tile, h: number, w: number, times: number, frame: number, ink: number, left: number, top: number): void {
   const { pixels, width, side, margin } = to;
   const across = w * times + 2 * frame;

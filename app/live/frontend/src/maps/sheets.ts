@@ -1,11 +1,11 @@
-// The points' pictures: from one sheet of all, or from blocks that are fetched as they are looked at, few at a time.
+// The points' pictures: one sheet of all, or blocks that are fetched when they are needed.
 import type { Tile } from "./raster";
-import { bytes, located } from "./shelf";
-import type { ImagesTold, Told } from "./told";
+import { bytes, resolved } from "./cache";
+import type { ImagesData, Message } from "./message";
 
-const AT_ONCE = 4;
-const WAITING = 48; // blocks that may wait; what was asked for first is forgotten first
-const MOST_PIXELS = 6e6; // of blocks that are kept: 24 MB
+const MAX_FETCHES = 4;
+const MAX_QUEUED = 48; // blocks; the oldest requests are dropped
+const MAX_PIXELS = 6e6; // of cached blocks: 24 MB
 
 export interface Sheet {
   pixels: Uint32Array;
@@ -20,18 +20,18 @@ async function read(address: string): Promise<Sheet> {
   context?.drawImage(bitmap, 0, 0);
   bitmap.close();
   const pixels = context?.getImageData(0, 0, width, height).data.buffer;
-  canvas.width = canvas.height = 0; // gives its memory back at once
+  canvas.width = canvas.height = 0; // frees the memory at once
   if (!pixels) throw new Error("no canvas");
   return { pixels: new Uint32Array(pixels), width };
 }
 
-// The tiles stand side by side, as many as the sheet is wide.
+// The tile at position `at` of a sheet, whose tiles fill rows of its width.
 export function tile({ pixels, width }: Sheet, at: number, [h, w]: [number, number]): Tile {
   const columns = Math.max(1, Math.floor(width / w));
   return { pixels, at: Math.floor(at / columns) * h * width + (at % columns) * w, stride: width };
 }
 
-// One sheet by its address, the last one read.
+// The sheet at the address that was set last.
 export class OneSheet {
   private address = "";
   private sheet: Sheet | undefined;
@@ -49,7 +49,7 @@ export class OneSheet {
         this.sheet = sheet;
         this.changed();
       },
-      () => undefined, // the dots are there without
+      () => undefined, // the map is usable without
     );
   }
 
@@ -59,41 +59,41 @@ export class OneSheet {
 }
 
 export class Pictures {
-  // Points whose pictures are here, in the order in which they came.
+  // Points whose pictures are loaded, the first loaded first.
   arrived: number[] = [];
 
-  private told: ImagesTold = { tile: [1, 1] };
+  private images: ImagesData = { tile: [1, 1] };
   private base = "";
   private index: Int32Array = new Int32Array();
-  private named = "";
+  private key = "";
   private members = new Map<number, number[]>(); // block → points
   private places = new Map<number, number>(); // point → its tile in `first`
-  private readonly all = new OneSheet(() => this.met());
+  private readonly all = new OneSheet(() => this.onWhole());
   private blocks = new Map<number, Sheet>(); // the least recently used first
-  private broken = new Set<number>();
-  private waiting: number[] = [];
+  private failed = new Set<number>();
+  private queue: number[] = [];
   private fetching = new Set<number>();
-  private whole: number[] = []; // points of the one sheet
-  private round = 0;
+  private wholeSheet: number[] = []; // points of that sheet
+  private version = 0;
 
   constructor(private readonly changed: () => void) {}
 
-  // `order` is that of the points without a preference; `first` the points that come at once, in theirs.
-  set({ images: told, base, index: which }: Told, index: Int32Array, order: Uint32Array, first: Int32Array): void {
-    this.broken.clear();
-    const named = JSON.stringify([told, base, which]);
-    if (named === this.named) return;
-    this.named = named;
-    Object.assign(this, { told, base, index });
-    this.round += 1;
+  // `order` is the order in which points become thumbnails; `first` are the points of the message's first sheet.
+  set({ images, base, index: which }: Message, index: Int32Array, order: Uint32Array, first: Int32Array): void {
+    this.failed.clear();
+    const key = JSON.stringify([images, base, which]);
+    if (key === this.key) return;
+    this.key = key;
+    Object.assign(this, { images, base, index });
+    this.version += 1;
     this.blocks.clear();
     this.members.clear();
-    this.waiting = [];
+    this.queue = [];
     this.fetching.clear();
     this.places = new Map(Array.from(first, (point, at) => [point, at]));
-    this.whole = told.sprite === undefined ? Array.from(first) : Array.from(order);
+    this.wholeSheet = images.sprite === undefined ? Array.from(first) : Array.from(order);
     this.arrived = [];
-    if (told.blocks !== undefined) {
+    if (images.blocks !== undefined) {
       index.forEach((position, point) => {
         const block = Math.floor(position / this.size);
         const points = this.members.get(block);
@@ -101,24 +101,24 @@ export class Pictures {
         else this.members.set(block, [point]);
       });
     }
-    this.all.set(located(told.sprite ?? told.first?.sprite ?? "", base));
+    this.all.set(resolved(images.sprite ?? images.first?.sprite ?? "", base));
   }
 
   get tileSize(): [number, number] {
-    return this.told.tile;
+    return this.images.tile;
   }
 
   private get size(): number {
-    return this.told.block ?? 64;
+    return this.images.block ?? 64;
   }
 
-  private met(): void {
-    this.arrived = [...this.whole, ...this.arrived.filter((point) => !this.places.has(point))];
+  private onWhole(): void {
+    this.arrived = [...this.wholeSheet, ...this.arrived.filter((point) => !this.places.has(point))];
     this.changed();
   }
 
   tile(point: number): Tile | undefined {
-    const { tile: size, blocks } = this.told;
+    const { tile: size, blocks } = this.images;
     const at = blocks === undefined ? point : this.places.get(point);
     const found = at === undefined ? undefined : this.all.tile(at, size);
     if (found || blocks === undefined) return found;
@@ -131,30 +131,30 @@ export class Pictures {
     return tile(sheet, position % this.size, size);
   }
 
-  // The pictures of these points are wanted, the last ones most.
-  ask(points: readonly number[]): void {
-    if (this.told.blocks === undefined) return;
+  // Requests the pictures of these points; the last is fetched first.
+  request(points: readonly number[]): void {
+    if (this.images.blocks === undefined) return;
     for (const point of points) {
       const block = Math.floor((this.index[point] ?? 0) / this.size);
-      if (this.blocks.has(block) || this.fetching.has(block) || this.broken.has(block)) continue;
-      this.waiting = [...this.waiting.filter((other) => other !== block), block].slice(-WAITING);
+      if (this.blocks.has(block) || this.fetching.has(block) || this.failed.has(block)) continue;
+      this.queue = [...this.queue.filter((other) => other !== block), block].slice(-MAX_QUEUED);
     }
     this.next();
   }
 
   private next(): void {
-    while (this.fetching.size < AT_ONCE && this.waiting.length > 0) void this.fetch(this.waiting.pop() ?? 0);
+    while (this.fetching.size < MAX_FETCHES && this.queue.length > 0) void this.fetch(this.queue.pop() ?? 0);
   }
 
   private async fetch(block: number): Promise<void> {
-    const { round } = this;
+    const { version } = this;
     this.fetching.add(block);
-    const address = located((this.told.blocks ?? "").replace("{}", String(block)), this.base);
+    const address = resolved((this.images.blocks ?? "").replace("{}", String(block)), this.base);
     const sheet = await read(address).catch(() => undefined);
-    if (round !== this.round) return;
+    if (version !== this.version) return;
     this.fetching.delete(block);
     if (sheet) this.keep(block, sheet);
-    else this.broken.add(block);
+    else this.failed.add(block);
     this.next();
   }
 
@@ -164,7 +164,7 @@ export class Pictures {
     let kept = 0;
     for (const [other, { pixels }] of [...this.blocks].reverse()) {
       kept += pixels.length;
-      if (kept > MOST_PIXELS && other !== block) {
+      if (kept > MAX_PIXELS && other !== block) {
         this.blocks.delete(other);
         gone.add(other);
       }
@@ -177,8 +177,8 @@ export class Pictures {
   }
 
   close(): void {
-    this.round += 1;
-    this.waiting = [];
+    this.version += 1;
+    this.queue = [];
     this.blocks.clear();
     this.all.set("");
   }

@@ -4,7 +4,7 @@ import { drawing } from "./legend";
 
 export type Tool = "look" | "loop" | "box" | "move";
 
-export interface Used {
+export interface Actions {
   tool(tool: Tool): void;
   zoom(factor: number): void;
   whole(): void;
@@ -20,7 +20,7 @@ const TOOLS: [Tool, string, string, string][] = [
 ];
 const TOGETHER = "M3 6h8v8h-8zM9 6v-3h8v8h-6";
 const MORPH = "M3 13a2 2 0 1 0 4 0a2 2 0 1 0-4 0M13 6a2 2 0 1 0 4 0a2 2 0 1 0-4 0M8 11.500l4-3.500";
-const STEP = 1.5;
+const ZOOM_STEP = 1.5;
 
 export class Tools {
   readonly root = element("div", { class: "tools", role: "group", "aria-label": "Tools of the maps" });
@@ -28,11 +28,11 @@ export class Tools {
   private readonly buttons = new Map<Tool, HTMLButtonElement>();
   private readonly together: HTMLButtonElement;
   private readonly morph: HTMLButtonElement;
-  private readonly closer: HTMLButtonElement;
-  private readonly farther: HTMLButtonElement;
+  private readonly zoomIn: HTMLButtonElement;
+  private readonly zoomOut: HTMLButtonElement;
   private readonly reset: HTMLButtonElement;
 
-  constructor(private readonly used: Used) {
+  constructor(private readonly actions: Actions) {
     const finger = matchMedia("(any-pointer: coarse)").matches;
     this.tool = matchMedia("(pointer: coarse)").matches ? "look" : "loop";
     const tools = element("span", { class: "group", role: "group", "aria-label": "What dragging does" });
@@ -42,14 +42,14 @@ export class Tools {
       this.buttons.set(tool, made);
       tools.append(made);
     }
-    this.farther = this.button("−", "Zoom out", "", () => used.zoom(1 / STEP));
-    this.closer = this.button("+", "Zoom in", "", () => used.zoom(STEP));
-    this.reset = this.button("1:1", "Show the whole map", "", () => used.whole());
-    this.together = this.button("Zoom together", "Zoom all maps together, or each by itself", TOGETHER, () => this.flip(this.together, used.together));
-    this.morph = this.button("Morph", "Let the points travel from one map to another", MORPH, () => this.flip(this.morph, used.morph));
+    this.zoomOut = this.button("−", "Zoom out", "", () => actions.zoom(1 / ZOOM_STEP));
+    this.zoomIn = this.button("+", "Zoom in", "", () => actions.zoom(ZOOM_STEP));
+    this.reset = this.button("1:1", "Show the whole map", "", () => actions.whole());
+    this.together = this.button("Zoom together", "Zoom all maps together, or each by itself", TOGETHER, () => this.flip(this.together, actions.together));
+    this.morph = this.button("Morph", "Let the points travel from one map to another", MORPH, () => this.flip(this.morph, actions.morph));
     this.together.setAttribute("aria-pressed", "true");
     this.morph.setAttribute("aria-pressed", "false");
-    const zoom = element("span", { class: "group", role: "group", "aria-label": "Zoom" }, this.farther, this.closer, this.reset);
+    const zoom = element("span", { class: "group", role: "group", "aria-label": "Zoom" }, this.zoomOut, this.zoomIn, this.reset);
     this.root.append(tools, zoom, this.together, this.morph);
     this.take(this.tool);
   }
@@ -71,12 +71,12 @@ export class Tools {
   take(tool: Tool): void {
     this.tool = tool;
     for (const [name, button] of this.buttons) button.setAttribute("aria-pressed", String(name === tool));
-    this.used.tool(tool);
+    this.actions.tool(tool);
   }
 
-  show(maps: number, near: boolean, far: boolean): void {
+  show(maps: number, atClosest: boolean, atFarthest: boolean): void {
     this.together.hidden = this.morph.hidden = maps < 2;
-    this.closer.disabled = near;
-    this.farther.disabled = this.reset.disabled = far;
+    this.zoomIn.disabled = atClosest;
+    this.zoomOut.disabled = this.reset.disabled = atFarthest;
   }
 }

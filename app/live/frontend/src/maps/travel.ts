@@ -1,8 +1,8 @@
-// Points on their way: to the map that replaces theirs, and from one map to another while they morph.
-import { blended, calm, eased } from "./morph";
+// Animates points: to the map that replaces theirs, and from one map to another while they morph.
+import { blended, reducedMotion, eased } from "./morph";
 import type { Panel } from "./panel";
 
-const TRAVELS = 600; // milliseconds, to the map that replaces theirs
+const DURATION = 600; // milliseconds, for points of a map that was replaced
 
 export class Travel {
   away: Panel | undefined; // whose points morph
@@ -10,17 +10,17 @@ export class Travel {
 
   constructor(private readonly moved: (stamp: number) => void) {}
 
-  // Each panel's points go to its own map.
+  // Moves each panel's points to their places on its map.
   settle(panels: readonly Panel[]): void {
     cancelAnimationFrame(this.frame);
-    const far = panels.filter(({ places, goal }) => places.length === goal.length && places.some((value, i) => value !== goal[i]));
-    for (const panel of panels) if (!far.includes(panel) || calm()) panel.places = panel.goal;
-    if (far.length === 0 || calm()) return;
-    const from = far.map(({ places }) => places.slice());
+    const travelling = panels.filter(({ places, goal }) => places.length === goal.length && places.some((value, i) => value !== goal[i]));
+    for (const panel of panels) if (!travelling.includes(panel) || reducedMotion()) panel.places = panel.goal;
+    if (travelling.length === 0 || reducedMotion()) return;
+    const from = travelling.map(({ places }) => places.slice());
     const begun = performance.now();
     const step = (now: number): void => {
-      const t = Math.min(Math.max((now - begun) / TRAVELS, 0), 1);
-      far.forEach((panel, i) => {
+      const t = Math.min(Math.max((now - begun) / DURATION, 0), 1);
+      travelling.forEach((panel, i) => {
         panel.places = t < 1 ? blended(from[i] ?? panel.goal, panel.goal, eased(t), new Float32Array(panel.goal.length)) : panel.goal;
       });
       this.moved(now);
@@ -29,13 +29,13 @@ export class Travel {
     this.frame = requestAnimationFrame(step);
   }
 
-  // Shown in the map from which they travel, whose title says so.
+  // Moves the points of the map that they travel from, and shows the progress in its title.
   morph(panels: readonly Panel[], travel: { from: string; to: string; at: number } | undefined): void {
-    const to = panels.find(({ told }) => told.id === travel?.to);
+    const to = panels.find(({ data }) => data.id === travel?.to);
     for (const panel of panels) {
-      const { told, goal } = panel;
-      const travels = travel && to && told.id === travel.from && goal.length === to.goal.length;
-      panel.name(travels ? `${told.title} → ${to.told.title}, ${Math.round(100 * travel.at)} %` : told.title);
+      const { data, goal } = panel;
+      const travels = travel && to && data.id === travel.from && goal.length === to.goal.length;
+      panel.setTitle(travels ? `${data.title} → ${to.data.title}, ${Math.round(100 * travel.at)} %` : data.title);
       if (travels) {
         panel.places = blended(goal, to.goal, travel.at, panel.places === goal ? new Float32Array(goal.length) : panel.places);
         this.away = panel;

@@ -1,6 +1,7 @@
-// Which part of a map is seen: places are in [-1, 1], y up; the screen's are pixels of a square, y down. Pure.
+// The visible part of a map. Places on the map lie in [-1, 1], y up; places on the screen are pixels of a square, y down.
+// Without side effects.
 
-export const EDGE = 1.07; // half the width of what is seen at zoom 1
+export const EDGE = 1.07; // half the width of the visible square at zoom 1
 export const CLOSEST = 24;
 
 export interface View {
@@ -24,7 +25,7 @@ export function onMap(view: View, side: number, [x, y]: Spot): Spot {
   return [(x - side / 2) / by + view.x, view.y - (y - side / 2) / by];
 }
 
-// Nothing beyond the map's edge is ever seen.
+// Limits the zoom, and the middle so that nothing beyond the map's edge is visible.
 export function bounded({ zoom, x, y }: View): View {
   const near = Math.min(Math.max(zoom, 1), CLOSEST);
   const room = EDGE - EDGE / near;
@@ -32,14 +33,14 @@ export function bounded({ zoom, x, y }: View): View {
   return { zoom: near, x: within(x), y: within(y) };
 }
 
-// The place `at` stays where it is on the screen.
+// Zooms about the place (x, y), which stays where it is on the screen.
 export function zoomed(view: View, factor: number, [x, y]: Spot): View {
   const zoom = Math.min(Math.max(view.zoom * factor, 1), CLOSEST);
   const share = view.zoom / zoom;
   return bounded({ zoom, x: x + (view.x - x) * share, y: y + (view.y - y) * share });
 }
 
-// On the way from one view to another: even steps look even, and what both show in the same spot stays there.
+// Interpolates between two views, so that equal steps look equal and a place that both show in the same spot stays there.
 export function towards(from: View, to: View, share: number): View {
   const zoom = from.zoom * (to.zoom / from.zoom) ** share;
   const [near, far] = [1 / to.zoom - 1 / from.zoom, 1 / zoom - 1 / from.zoom];
@@ -51,7 +52,7 @@ export function moved(view: View, dx: number, dy: number): View {
   return bounded({ ...view, x: view.x + dx, y: view.y + dy });
 }
 
-// The least move after which the place is seen, a little from the edge.
+// Moves the view as little as possible so that the place is visible, a little from the edge.
 export function revealing(view: View, [x, y]: Spot): View {
   const half = (0.92 * EDGE) / view.zoom;
   const needed = (at: number, middle: number): number => Math.min(Math.max(middle, at - half), at + half);
