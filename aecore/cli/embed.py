@@ -66,7 +66,7 @@ def _atlas(options: argparse.Namespace, methods: Sequence[str]) -> "Atlas":
     from tqdm import tqdm
 
     from aecore.maps.atlas import atlas, atlas_of
-    from aecore.maps.spec import MOST_IMAGES, AtlasSpec, PanelSpec
+    from aecore.maps.spec import MAX_IMAGES, AtlasSpec, PanelSpec
 
     try:
         spec = AtlasSpec(tuple(PanelSpec.parse(text) for text in methods), options.n)
@@ -85,7 +85,7 @@ def _atlas(options: argparse.Namespace, methods: Sequence[str]) -> "Atlas":
         if not _is_path(options.source):
             return atlas(open_session(options.source), spec, told)
         session = open_session(options.run) if options.run else None
-        taken = _pictures(Path(options.source), session, options.n or MOST_IMAGES)
+        taken = _pictures(Path(options.source), session, options.n or MAX_IMAGES)
         images = taken.images.astype("float32") / 255
         return atlas_of(images, taken.names, spec, session, told, classes=taken.classes)
 

@@ -153,7 +153,7 @@ def test_maps_made_before_are_found_again(session: Session, monkeypatch: pytest.
 def test_precomputed_maps_are_what_the_atlas_asks_for(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "USUAL_IMAGES", 60)
+    monkeypatch.setattr(plan, "DEFAULT_IMAGES", 60)
     precompute(session, tmp_path / "maps")
     assert len(list((tmp_path / "maps").iterdir())) == 3
     monkeypatch.setattr(map_cache, "assets", lambda: tmp_path)
@@ -221,7 +221,7 @@ def test_arrays_and_diagrams_need_no_arithmetic(session: Session, found: Atlas) 
     assert len(found.axes) == found.coordinates.shape[1]
     pca, mds, code = found.panels
     diagram = mds.shepard(40)
-    assert len(diagram.wanted) == len(diagram.straight) == 40 * 39 // 2
+    assert len(diagram.delta) == len(diagram.linear) == 40 * 39 // 2
     assert pca.scree().summed[1] == pytest.approx(pca.quality["explained_variance"], rel=1e-4)
     assert code.scree().summed[-1] == pytest.approx(1)
     for panel in found.panels:
@@ -280,24 +280,24 @@ def test_colours_by_distortion_share_a_scale_and_errors_are_the_runs(session: Se
 def test_a_place_leads_back_to_what_the_map_shows_there(session: Session, found: Atlas, which: int) -> None:
     """Back and forth: what a place stands for is placed there again; the map's own error says the same."""
     panel = found.panels[which]
-    back = panel.back
-    assert back is not None
-    assert back.run_id == session.run_id
-    rows = np.stack([back.row(x, y) for x, y in ((0.3, -0.2), (-0.7, 0.9), (0.0, 0.0))])
+    inverse = panel.inverse
+    assert inverse is not None
+    assert inverse.run_id == session.run_id
+    rows = np.stack([inverse.row(x, y) for x, y in ((0.3, -0.2), (-0.7, 0.9), (0.0, 0.0))])
     placed = np.array([[0.3, -0.2], [-0.7, 0.9], [0.0, 0.0]])
-    if back.through == "codes":
+    if inverse.through == "codes":
         images, codes = np.zeros((3, *session.shape), np.float32), rows
     else:
         images, codes = rows.reshape(3, *session.shape), None
     np.testing.assert_allclose(panel.place(images, codes).places, placed, atol=1e-4)
-    led = np.stack([back.row(x, y) for x, y in panel.places.tolist()])
-    drawn = session.decode(led).reshape(300, -1) if back.through == "codes" else led
+    led = np.stack([inverse.row(x, y) for x, y in panel.places.tolist()])
+    drawn = session.decode(led).reshape(300, -1) if inverse.through == "codes" else led
     error = ((found.pictures(range(300)).reshape(300, -1) - drawn) ** 2).sum(1).mean()
     assert error == pytest.approx(panel.quality["reconstruction_sse"], rel=1e-3)
 
 
 def test_there_is_no_way_back_from_a_map_of_distances(found: Atlas) -> None:
-    assert found.panels[1].back is None
+    assert found.panels[1].inverse is None
 
 
 def test_the_key_names_the_content(session: Session, line: Session, found: Atlas) -> None:

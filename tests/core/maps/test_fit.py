@@ -13,7 +13,7 @@ from aecore.foundation import geometry, metrics
 from aecore.foundation.errors import BadInput, Stopped
 from aecore.maps import align, cache, fit
 from aecore.maps import cache as map_cache
-from aecore.maps.quality import MOST_CURVED, MOST_MEASURED, curves, readings
+from aecore.maps.quality import MAX_CURVE_POINTS, MAX_MEASURED, curves, readings
 from aecore.parts.contracts import Embedding
 from aecore.parts.embeddings import CodeMap, Mds, Pca, Umap
 from aecore.parts.registry import make, members
@@ -102,19 +102,19 @@ def test_maps_of_very_few_points_leave_out_what_has_no_meaning(kind, n, digits):
 def test_curves_meet_the_figures_and_are_bounded(digits):
     x, labels = digits
     made = fit.fit_map(Pca(), x, labels=labels)
-    found = curves(x, made.coordinates, labels, most=len(x))
+    found = curves(x, made.coordinates, labels, max_points=len(x))
     at = found.ks.index(made.quality["trustworthiness_k"])
     assert found.trustworthiness[at] == pytest.approx(made.quality["trustworthiness"], abs=1e-4)  # pictures have ties
     assert found.continuity[at] == pytest.approx(made.quality["continuity"], abs=1e-4)
     assert curves(x, made.coordinates).knn_accuracy is None
     many = np.random.default_rng(0).random((3000, 3)).astype(np.float32)
-    assert curves(many, many[:, :2]).n == MOST_CURVED
+    assert curves(many, many[:, :2]).n == MAX_CURVE_POINTS
 
 
 def test_large_maps_are_measured_on_a_part(digits):
-    x = np.random.default_rng(0).random((MOST_MEASURED + 500, 3)).astype(np.float32)
-    chosen = list(geometry.evenly(len(x), MOST_MEASURED))
-    assert len(set(chosen)) == MOST_MEASURED
+    x = np.random.default_rng(0).random((MAX_MEASURED + 500, 3)).astype(np.float32)
+    chosen = list(geometry.evenly(len(x), MAX_MEASURED))
+    assert len(set(chosen)) == MAX_MEASURED
     assert (chosen[0], chosen[-1]) == (0, len(x) - 1)
     result = fit.fit_map(Pca(), x)
     assert result.quality["stress_1"] == metrics.stress_1(geometry.distances(x[chosen]), result.coordinates[chosen])
@@ -122,14 +122,14 @@ def test_large_maps_are_measured_on_a_part(digits):
 
 @given(st.integers(0, 1000), st.floats(0, 6.28), st.booleans(), st.floats(0.01, 100))
 @settings(max_examples=25, deadline=None)
-def test_procrustes_undoes_turn_mirror_scale_and_shift(seed, angle, mirror, scale):
+def test_alignment_undoes_rotation_reflection_scale_and_shift(seed, angle, mirror, scale):
     rng = np.random.default_rng(seed)
     reference = rng.standard_normal((9, 2)).astype(np.float32)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     if mirror:
         turn = turn @ np.diag([1, -1])
     moved = (scale * reference @ turn + rng.standard_normal(2)).astype(np.float32)
-    np.testing.assert_allclose(fit.procrustes(reference, moved), reference, atol=1e-3)
+    np.testing.assert_allclose(align.alignment(reference, moved).apply(moved), reference, atol=1e-3)
 
 
 def test_an_alignment_moves_new_points_along_and_survives_collapsed_maps():
@@ -138,9 +138,10 @@ def test_an_alignment_moves_new_points_along_and_survives_collapsed_maps():
     turned = (reference @ np.array([[0, 2], [-2, 0]]) + 1).astype(np.float32)
     found = align.alignment(reference[:6], turned[:6])
     np.testing.assert_allclose(found.apply(turned[6:]), reference[6:], atol=1e-5)
-    collapsed = fit.procrustes(reference, np.zeros((9, 2), np.float32))
+    zeros = np.zeros((9, 2), np.float32)
+    collapsed = align.alignment(reference, zeros).apply(zeros)
     np.testing.assert_allclose(collapsed, np.tile(reference.mean(0), (9, 1)), atol=1e-6)
-    assert np.isfinite(fit.procrustes(np.zeros((9, 2), np.float32), reference)).all()
+    assert np.isfinite(align.alignment(zeros, reference).apply(reference)).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -228,7 +229,7 @@ def test_a_full_disk_costs_only_the_keeping(digits, places, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(map_cache.Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     x, _ = digits
     assert len(cache.cached_map(Pca(), x).coordinates) == 120
     assert list(places[1].iterdir()) == []
