@@ -15,7 +15,7 @@ from jaxtyping import Float32, Num
 
 from aecore.foundation.errors import RunUnavailable
 from aecore.foundation.files import mapped_array, prune, write_atomic, write_mapped
-from aecore.foundation.geometry import Points, Rows
+from aecore.foundation.geometry import Points, LazyRows
 from aecore.foundation.home import assets, home
 from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps.fit import MapResult, fit_map, points_of
@@ -31,7 +31,7 @@ CACHE_BYTES = 2**30
 def cached_map(
     embedding: Embedding,
     x: Points,
-    codes: Num[np.ndarray, "n k"] | Rows | None = None,
+    codes: Num[np.ndarray, "n k"] | LazyRows | None = None,
     labels: Num[np.ndarray, "n"] | None = None,
     key_parts: Sequence[str] | None = None,
     folder: Path | None = None,
@@ -120,7 +120,7 @@ def _touch(path: Path) -> None:
 def map_key(
     embedding: Embedding,
     x: Points,
-    codes: Num[np.ndarray, "n k"] | Rows | None = None,
+    codes: Num[np.ndarray, "n k"] | LazyRows | None = None,
     labels: Num[np.ndarray, "n"] | None = None,
     key_parts: Sequence[str] | None = None,
 ) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Num
 
 from aecore.foundation.errors import BadInput
-from aecore.foundation.geometry import Points, Rows
+from aecore.foundation.geometry import Points, LazyRows
 from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps.quality import Decode, identity, inverse_error, quality_of
 from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding
@@ -26,7 +26,7 @@ class MapResult:
 def fit_map(
     embedding: Embedding,
     x: Points,
-    codes: Num[np.ndarray, "n k"] | Rows | None = None,
+    codes: Num[np.ndarray, "n k"] | LazyRows | None = None,
     labels: Num[np.ndarray, "n"] | None = None,
     decode: Decode | None = None,
     progress: OnProgress | None = None,
@@ -45,8 +45,8 @@ def fit_map(
 
 
 def points_of(
-    embedding: Embedding, x: Points, codes: Num[np.ndarray, "n k"] | Rows | None
-) -> Num[np.ndarray, "n p"] | Rows:
+    embedding: Embedding, x: Points, codes: Num[np.ndarray, "n k"] | LazyRows | None
+) -> Num[np.ndarray, "n p"] | LazyRows:
     """Return the pixels or codes that `embedding` is fitted to. Raises `BadInput` if it uses codes and has none."""
     if not embedding.uses_codes:
         return x

@@ -13,7 +13,7 @@ from jaxtyping import Float32, Int64, Num
 
 from aecore.foundation import metrics
 from aecore.foundation.errors import BadInput, DataUnavailable, RunUnavailable
-from aecore.foundation.geometry import Rows, stratified
+from aecore.foundation.geometry import LazyRows, stratified
 from aecore.foundation.progress import OnProgress
 from aecore.maps import cache
 from aecore.parts.data import SPLITS, CodeArray, Data, Pictures, Shape
@@ -88,15 +88,15 @@ class ImageSet:
         return self._read(positions)
 
     @functools.cached_property
-    def rows(self) -> Rows:
+    def rows(self) -> LazyRows:
         """The pixels of all images, one row per image, read on demand."""
-        return Rows(lambda at: self.pictures(at).reshape(len(at), -1), len(self), int(np.prod(self.shape)))
+        return LazyRows(lambda at: self.pictures(at).reshape(len(at), -1), len(self), int(np.prod(self.shape)))
 
     # --- codes and errors
 
-    def code_rows(self, coder: Coder) -> Rows:
+    def code_rows(self, coder: Coder) -> LazyRows:
         """Return the codes of all images as rows that are computed on demand."""
-        return Rows(lambda at: np.asarray(self.codes(coder)[at]), len(self), coder.session.code_dim)
+        return LazyRows(lambda at: np.asarray(self.codes(coder)[at]), len(self), coder.session.code_dim)
 
     def codes(self, coder: Coder, on_progress: OnProgress | None = None) -> CodeArray:
         """Encode all images, or take their codes from the cache."""

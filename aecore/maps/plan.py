@@ -112,7 +112,7 @@ class PanelPlan:
     def decode(self) -> Decode | None:
         return None if self.coder is None else self.coder.decode
 
-    def codes(self, images: ImageSet) -> geometry.Rows | None:
+    def codes(self, images: ImageSet) -> geometry.LazyRows | None:
         return None if self.coder is None else images.code_rows(self.coder)
 
     def find(self, images: ImageSet) -> fit.MapResult | None:
