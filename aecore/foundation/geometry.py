@@ -75,7 +75,7 @@ def variance_of(x: Points, mean: Float64[np.ndarray, "f"]) -> Float64[np.ndarray
 
 
 def distances(x: Float[np.ndarray, "n f"]) -> Float64[np.ndarray, "n n"]:
-    """Compute the Euclidean distances δ_ij = ‖x_i − x_j‖ from differences in float64; duplicates are exactly 0 apart."""
+    """Compute Euclidean distances δ_ij = ‖x_i − x_j‖ from differences in float64; duplicates are exactly 0 apart."""
     import scipy.spatial.distance  # here and below, because loading takes half a second and training does not need it
 
     return scipy.spatial.distance.squareform(scipy.spatial.distance.pdist(x), checks=False)

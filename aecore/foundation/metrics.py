@@ -178,7 +178,8 @@ def continuity(
     1 − 2 / (n k (2n − 3k − 1)) Σ_i Σ_{j ∈ true neighbours of i} max(0, rank_i(j) − k), ranks by the map's distances.
 
     This is trustworthiness with the two sets of distances exchanged: trustworthiness falls if the map shows false
-    neighbours, continuity if it tears true ones apart. Raises `BadInput` unless k < n / 2. Source: Venna & Kaski, ICANN (2001).
+    neighbours, continuity if it tears true ones apart. Raises `BadInput` unless k < n / 2.
+    Source: Venna & Kaski, ICANN (2001).
     """
     return float(continuity_curve(distances, coordinates, [k])[0])
 

@@ -15,7 +15,7 @@ from jaxtyping import Float32, Num
 
 from aecore.foundation.errors import RunUnavailable
 from aecore.foundation.files import mapped_array, prune, write_atomic, write_mapped
-from aecore.foundation.geometry import Points, LazyRows
+from aecore.foundation.geometry import LazyRows, Points
 from aecore.foundation.home import assets, home
 from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps.fit import MapResult, fit_map, points_of

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Num
 
 from aecore.foundation.errors import BadInput
-from aecore.foundation.geometry import Points, LazyRows
+from aecore.foundation.geometry import LazyRows, Points
 from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps.quality import Decode, identity, inverse_error, quality_of
 from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding

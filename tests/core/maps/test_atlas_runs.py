@@ -1,4 +1,4 @@
-"""Maps of many images, which are kept piece by piece, and maps of other runs and of earlier epochs."""
+"""Maps of many images, which are cached on disk, and maps of other runs and of earlier epochs."""
 
 import os
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def folder() -> Path:
 
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> AtlasSpec:
-    """What counts as many images here."""
+    """An atlas with more images than are held in memory here."""
     monkeypatch.setattr(images, "MAX_IN_MEMORY", 50)
     monkeypatch.setattr(images, "CHUNK", 32)
     return spec(150, "pca", "mds", "code")
@@ -41,7 +41,7 @@ def contents(made: Atlas) -> list[np.ndarray]:
     return [np.asarray(array) for array in (made.indices, made.codes, made.errors, *panels)]
 
 
-def test_of_many_images_nothing_is_computed_twice(
+def test_nothing_about_many_images_is_computed_twice(
     opened: Open, large: AtlasSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = opened("digits-variational")
@@ -53,7 +53,7 @@ def test_of_many_images_nothing_is_computed_twice(
     np.testing.assert_allclose(first.errors, ((images - session.reconstruct(images)) ** 2).sum((1, 2, 3)), rtol=1e-4)
 
     def never(*arguments: object) -> None:
-        raise AssertionError("opening computes, or reads an image")
+        raise AssertionError("a cached atlas computes or reads an image")
 
     with monkeypatch.context() as patch:
         patch.setattr(map_cache, "fit_map", never)
@@ -72,7 +72,7 @@ def test_of_many_images_nothing_is_computed_twice(
 
 @pytest.mark.parametrize("what", ["codes", "errors", "distortion"])
 @pytest.mark.parametrize("damage", [b"", b"\x80\x04pickle", None], ids=["empty", "foreign", "cut off"])
-def test_what_is_damaged_is_computed_anew(opened: Open, large: AtlasSpec, what: str, damage: bytes | None) -> None:
+def test_damaged_arrays_are_computed_again(opened: Open, large: AtlasSpec, what: str, damage: bytes | None) -> None:
     session = opened("digits-variational")
     first = contents(atlas(session, large))
     first = [array.copy() for array in first]
@@ -84,7 +84,7 @@ def test_what_is_damaged_is_computed_anew(opened: Open, large: AtlasSpec, what: 
     assert is_cached(session, large)
 
 
-def test_arrays_of_other_sizes_and_kinds_are_not_taken(large: AtlasSpec) -> None:
+def test_arrays_of_other_shapes_and_types_are_ignored(large: AtlasSpec) -> None:
     cache.store_array("codes", ["a"], np.ones((7, 2), np.float32))
     assert cache.find_array("codes", ["a"], 7) is not None
     assert cache.find_array("codes", ["a"], 8) is None
@@ -108,7 +108,7 @@ def test_arrays_of_an_earlier_version_are_ignored_and_pruned(large: AtlasSpec, m
     assert list(folder().iterdir()) == [path], "the old file counts, and is the first to go"
 
 
-def test_what_is_kept_is_bounded(opened: Open, large: AtlasSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cached_arrays_are_bounded(opened: Open, large: AtlasSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_cache, "CACHE_BYTES", 20_000)
     for n in (100, 110, 120):
         atlas(opened("digits-variational"), spec(n, "pca", "code"))
@@ -140,7 +140,7 @@ def test_two_runs_stand_side_by_side_on_the_same_images(opened: Open) -> None:
     np.testing.assert_allclose(placed[1].places, theirs.places[:4].clip(-1.04, 1.04), atol=1e-3)
     assert made.axes == ["code_x", "code_y", "code@digits-deep_x", "code@digits-deep_y"]
     whole = atlas(other, spec(120, "code")).panels[0]
-    assert whole.quality == theirs.quality, "kept once, whoever asks"
+    assert whole.quality == theirs.quality, "one cached map serves both runs"
     if other.code_dim == 2:
         np.testing.assert_allclose(theirs.coordinates, codes, atol=1e-5)
 
@@ -201,7 +201,7 @@ def test_methods_say_how_many_they_take(opened: Open) -> None:
             ask(session, spec(2001, "pca", "mds_nonmetric"))
 
 
-def test_only_what_is_quick_is_made_on_the_page(opened: Open) -> None:
+def test_which_maps_are_fast(opened: Open) -> None:
     session = opened("digits-variational")
     assert is_fast(session, AtlasSpec())
     assert is_fast(session, spec(1000, "pca", "classical_mds", "mds(distance=cosine)", "code@digits-deep"))

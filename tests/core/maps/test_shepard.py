@@ -8,13 +8,13 @@ from aecore.foundation.errors import BadInput
 from aecore.maps.shepard import distortion, shepard
 
 
-def some(n=30, seed=0):
+def random_map(n=30, seed=0):
     rng = np.random.default_rng(seed)
     return rng.standard_normal((n, 5)), rng.standard_normal((n, 2))
 
 
 def test_the_diagram_holds_every_pair_once_in_order():
-    x, y = some()
+    x, y = random_map()
     found = shepard(x, y)
     assert found.delta.shape == found.d.shape == found.monotone.shape == (30 * 29 // 2,)
     assert (np.diff(found.delta) >= 0).all()
@@ -22,27 +22,27 @@ def test_the_diagram_holds_every_pair_once_in_order():
     np.testing.assert_allclose(np.sort(found.d), np.sort(geometry.distances(y)[np.triu_indices(30, 1)]))
     stress = np.sqrt(((found.scale * found.delta - found.d) ** 2).sum() / (found.d**2).sum())
     assert stress == pytest.approx(metrics.stress_1(geometry.distances(x), y))
-    bent = ((found.monotone - found.d) ** 2).sum()
-    assert bent <= ((found.scale * found.delta - found.d) ** 2).sum()
+    monotone = ((found.monotone - found.d) ** 2).sum()
+    assert monotone <= ((found.scale * found.delta - found.d) ** 2).sum()
 
 
 def test_a_perfect_map_is_a_line_through_the_origin():
-    x, _ = some()
+    x, _ = random_map()
     found = shepard(x[:, :2], 3 * x[:, :2])
     assert found.scale == pytest.approx(3)
     np.testing.assert_allclose(found.d, 3 * found.delta)
     np.testing.assert_allclose(found.monotone, found.d)
 
 
-def test_of_many_points_a_part_is_drawn():
-    x, y = some(90)
+def test_the_diagram_is_bounded():
+    x, y = random_map(90)
     assert len(shepard(x, y, max_points=40).delta) == 40 * 39 // 2
 
 
 @given(st.integers(0, 1000), st.floats(0.01, 100))
 @settings(max_examples=20, deadline=None)
 def test_stress_is_the_mean_of_the_distortions(seed, scale):
-    x, y = some(20, seed)
+    x, y = random_map(20, seed)
     own = distortion(x, scale * y)
     weights = (geometry.distances(y) ** 2).sum(1)
     assert np.sqrt((own**2 * weights).sum() / weights.sum()) == pytest.approx(

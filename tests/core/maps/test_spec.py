@@ -26,7 +26,7 @@ CODES = st.builds(
 
 
 @given(st.builds(PanelSpec, EMBEDDINGS) | CODES)
-def test_the_text_says_it_all(spec: PanelSpec) -> None:
+def test_text_and_spec_round_trip(spec: PanelSpec) -> None:
     assert PanelSpec.parse(spec.text) == spec
     assert hash(PanelSpec.parse(spec.text)) == hash(spec)
 
@@ -72,7 +72,7 @@ def test_texts_are_short(text: str, spec: PanelSpec) -> None:
         ("mds\n", "names no map"),
     ],
 )
-def test_other_texts_are_refused_in_words(text: str, words: str | None) -> None:
+def test_invalid_texts_are_refused_with_the_reason(text: str, words: str | None) -> None:
     if words is None:  # digits of another script are numbers too
         assert PanelSpec.parse(text).epoch == 12
         return
@@ -81,7 +81,7 @@ def test_other_texts_are_refused_in_words(text: str, words: str | None) -> None:
 
 
 @given(st.text(max_size=60))
-def test_no_text_does_harm(text: str) -> None:
+def test_any_text_parses_or_is_refused(text: str) -> None:
     with contextlib.suppress(BadInput):
         assert PanelSpec.parse(text).text
 
