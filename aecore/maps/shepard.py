@@ -76,7 +76,8 @@ def distortion(
         d = geometry.distances_between(geometry.checked(coordinates[low : low + _CHUNK]), places)
         sums.append(np.stack([(delta**2).sum(1), (delta * d).sum(1), (d**2).sum(1)]))
     delta_delta, delta_d, d_d = np.concatenate(sums, 1)
-    apart = delta_delta > _ROUNDING * delta_delta.max(initial=0.0)  # the products leave a rest where distances are 0
+    # Where original distances are 0, the matrix products leave rounding errors.
+    apart = delta_delta > _ROUNDING * delta_delta.max(initial=0.0)
     scale = float(delta_d.sum() / delta_delta.sum()) if apart.any() else 0.0
     residual = (scale**2 * delta_delta - 2 * scale * delta_d + d_d).clip(0)
     return np.where(d_d > 0, np.sqrt(residual / np.where(d_d > 0, d_d, 1.0)), apart.astype(np.float64))

@@ -46,7 +46,7 @@ def content(session: Session) -> tuple[bytes, str]:
 
 
 def _key(session: Session) -> tuple[str, str]:
-    # Names instead of the session itself, which the table would keep alive.
+    # Not the session itself, which the table would keep alive.
     return session.run_id, session.weights_hash
 
 
@@ -76,10 +76,10 @@ def _content(session: Session) -> tuple[bytes, str]:
 def directions_of(session: Session) -> list[dict[str, object]]:
     """Describe all directions of a run for the browser: units by their effect on the picture, then the others."""
     order = [int(unit) for unit in session.units_by_effect()]
-    found = [
+    units = [
         line(f"u{unit}", direction, unit) for unit, direction in zip(order, directions.units(session), strict=True)
     ]
-    return found + [line(name, one) for name, one in walk_place.further_directions(session).items()]
+    return units + [line(name, direction) for name, direction in walk_place.further_directions(session).items()]
 
 
 def line(name: str, direction: Direction, unit: int | None = None) -> dict[str, object]:
@@ -89,7 +89,8 @@ def line(name: str, direction: Direction, unit: int | None = None) -> dict[str, 
         "id": name,
         "name": direction.name,
         "kind": direction.kind,
-        "note": f"{direction.effect:.1%} per SD" + (", hardly used" if direction.dead else ""),
+        "note": f"changes pixels by {direction.effect:.1%} per standard deviation"
+        + (", hardly used" if direction.dead else ""),
         "words": direction.words,
         "unit": unit,
         "vector": None if unit is not None else floats(direction.vector),
