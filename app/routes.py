@@ -157,7 +157,7 @@ def _where(request: Request) -> Response:
     part, _, kind = request.path_params["part"].partition("-")
     if kind and part != "denoiser" and not (part == "decoder" and NUMBER.fullmatch(kind)):
         raise BadInput(f"only a denoiser has a kind of noise, and a decoder an epoch, not the {part}")
-    graph = models.made(session, part, kind or None)
+    graph = models.export(session, part, kind or None)
     about = {"url": f"/live/model/{graph.name}", "size": graph.size, "part": part, "shape": session.shape,
              "code_dim": session.code_dim}  # fmt: skip
     if part == "denoiser":

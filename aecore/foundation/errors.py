@@ -1,8 +1,8 @@
-"""Errors meant for people: the message says what happened, what it means and what to do next."""
+"""Errors for users: each message says what happened, what it means and what to do next."""
 
 
 class AecoreError(Exception):
-    """Base of every error that a page or the command line shows as one line instead of a traceback."""
+    """Base of all errors that a page or the command line shows as one line instead of a traceback."""
 
 
 class DataUnavailable(AecoreError):
@@ -10,11 +10,11 @@ class DataUnavailable(AecoreError):
 
 
 class BadInput(AecoreError):
-    """A file or array given by a person cannot be used; the message is the one-line reason."""
+    """A file, array or value given by a user cannot be used; the message is the reason, in one line."""
 
 
 class BadSettings(AecoreError):
-    """Settings that cannot work together; the message names the field and the remedy."""
+    """Settings that do not work together; the message names the field and the remedy."""
 
 
 class RunUnavailable(AecoreError):
@@ -22,4 +22,4 @@ class RunUnavailable(AecoreError):
 
 
 class Stopped(AecoreError):
-    """A person ended a computation before it had a result."""
+    """A user stopped a computation before it had a result."""

@@ -1,9 +1,11 @@
-"""Files that are whole or absent: what a kill or a full disk leaves behind never reads as a finished file."""
+"""Read and write whole files: a killed process or a full disk never leaves a half-written file under its final name."""
 
-import json
+import contextlib
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Generator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import safetensors.numpy
@@ -12,12 +14,16 @@ from safetensors import SafetensorError, safe_open
 from aecore.foundation.errors import RunUnavailable
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Writes beside `path`, syncs, then renames over it; on failure the old file stays and the new one is removed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Generator[BinaryIO]:
+    """Open a temporary file beside `path` for writing; at the end sync it and rename it to `path`.
+
+    If anything fails, the temporary file is deleted and the file at `path`, if there was one, is unchanged.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -26,10 +32,16 @@ def write_atomic(path: Path, content: bytes) -> None:
         raise
 
 
-def prune(folder: Path, most: int) -> None:
-    """Deletes files of a cache until it holds `most` bytes at most; those not touched for longest go first."""
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `content` to `path` as `atomic_file` does."""
+    with atomic_file(path) as file:
+        file.write(content)
+
+
+def prune(folder: Path, max_bytes: int) -> None:
+    """Delete the least recently touched files of a cache folder until at most `max_bytes` remain."""
     files = sorted(((path, path.stat()) for path in folder.iterdir()), key=lambda entry: entry[1].st_mtime)
-    excess = sum(stat.st_size for _, stat in files) - most
+    excess = sum(stat.st_size for _, stat in files) - max_bytes
     for path, stat in files:
         if excess <= 0:
             return
@@ -38,41 +50,48 @@ def prune(folder: Path, most: int) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays as one safetensors file."""
     write_atomic(path, safetensors.numpy.save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Named arrays of a safetensors file. Raises `RunUnavailable` when it is missing, truncated or not such a file."""
+    """Read the named arrays of a safetensors file.
+
+    Raises `RunUnavailable` when the file is missing, truncated or of another format.
+    """
     try:
         return safetensors.numpy.load_file(path)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        # The last two: a number format that NumPy does not have.
-        raise RunUnavailable(f"{path.name} is missing or damaged ({error})") from None
-
-
-def mapped_array(path: Path, name: str) -> np.ndarray:
-    """One array of a safetensors file, read-only, of which only what is read is loaded from the disk. Raises
-    `RunUnavailable` when the file is missing, truncated or without it.
-    """
-    headers = array_headers(path)  # checks the file as a whole
-    try:
-        shape, number_format = headers[name]
-        kind = {"F32": np.float32, "F16": np.float16}[number_format]
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            begin = int(json.loads(file.read(size))[name]["data_offsets"][0])
-        return np.memmap(path, kind, "r", 8 + size + begin, shape)
-    except (OSError, KeyError, ValueError, TypeError) as error:
+        # safetensors raises the last two for a number format that NumPy lacks.
         raise RunUnavailable(f"{path.name} is missing or damaged ({error})") from None
 
 
 def array_headers(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """{name: (shape, number format such as `F32`)} from the header alone; also checks that the file is as long as its
-    header says. Raises `RunUnavailable`.
+    """Read {name: (shape, number format such as `F32`)} from the header of a safetensors file, without the numbers.
+
+    Raises `RunUnavailable` when the file is missing, of another format, or not as long as its header says.
     """
     try:
         with safe_open(path, framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             return {name: (tuple(found.get_shape()), str(found.get_dtype())) for name, found in slices.items()}
     except (OSError, SafetensorError, ValueError) as error:
+        raise RunUnavailable(f"{path.name} is missing or damaged ({error})") from None
+
+
+def write_mapped(path: Path, array: np.ndarray) -> None:
+    """Write an array as an `.npy` file for `mapped_array`."""
+    with atomic_file(path) as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def mapped_array(path: Path) -> np.ndarray:
+    """Map an `.npy` file into memory, read-only: the disk is read only where the array is.
+
+    Raises `RunUnavailable` when the file is missing, truncated, of another format, or holds Python objects.
+    """
+    try:
+        # What `np.load(mmap_mode="r", allow_pickle=False)` does with such a file, but zip archives are refused too.
+        return np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError) as error:
         raise RunUnavailable(f"{path.name} is missing or damaged ({error})") from None

@@ -1,4 +1,4 @@
-"""Sets of points as matrices (n points × f numbers): their check, distances, principal axes and Gaussian."""
+"""Sets of points as matrices (n points × f numbers): validation, distances, principal axes, Gaussian samples."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -10,12 +10,13 @@ from jaxtyping import Float, Float32, Float64, Int64, Num
 from aecore.foundation.errors import BadInput
 
 _NEGLIGIBLE = 1e-10
-"""Variance, as a share of the largest one, below which a principal direction is only rounding noise."""
+"""A principal direction whose variance is below this share of the largest one is rounding noise."""
 
 
-class Rows:
-    """A matrix (n points × f numbers) whose rows are made when they are read, as `table[positions]`: a large set of
-    images is so worked through piece by piece, and never all of it is held as floats.
+class LazyRows:
+    """A matrix (n points × f numbers) whose rows are computed when they are read, as in `rows[positions]`.
+
+    A large set of images is processed in chunks this way, without holding all of it as floats.
     """
 
     ndim = 2
@@ -30,16 +31,16 @@ class Rows:
         return self._read(np.arange(len(self))[key])
 
 
-Points = Num[np.ndarray, "n f"] | Rows
-"""One row a point."""
-P = TypeVar("P", bound=np.ndarray | Rows)
+Points = Num[np.ndarray, "n f"] | LazyRows
+"""One row per point."""
+P = TypeVar("P", bound=np.ndarray | LazyRows)
 
 
 def finite(x: P, what: str = "The points") -> P:
-    """`x` itself; raises `BadInput` when it is not a matrix, is empty, or holds NaN or infinity."""
+    """Return `x` itself. Raises `BadInput` if it is not a matrix, is empty, or holds NaN or infinity."""
     if x.ndim != 2 or 0 in x.shape:
         raise BadInput(
-            f"{what} have the shape {x.shape}, but a table with one row a point is needed; give at least one row."
+            f"{what} have the shape {x.shape}, but a table with one row per point is needed; give at least one row."
         )
     if not all(np.isfinite(part).all() for part in parts_of(x)):
         raise BadInput(f"{what} hold NaN or infinite numbers, which have no distances; remove or replace those rows.")
@@ -47,18 +48,18 @@ def finite(x: P, what: str = "The points") -> P:
 
 
 def checked(x: Num[np.ndarray, "..."], what: str = "The points") -> Float64[np.ndarray, "n f"]:
-    """`x` as float64 (n, f); raises `BadInput` as `finite` does."""
+    """Return `x` as float64 (n, f). Raises `BadInput` as `finite` does."""
     return finite(x, what).astype(np.float64)
 
 
 def parts_of(x: Points) -> Iterator[Num[np.ndarray, "m f"]]:
-    """The rows of `x` as views of about 16 MiB in double precision: what lies on disk is read piece by piece."""
+    """Iterate over `x` in chunks of rows, about 16 MiB each in double precision; arrays on disk are read as needed."""
     rows = max(1, (1 << 21) // x.shape[1])
     return (x[start : start + rows] for start in range(0, len(x), rows))
 
 
 def mean_of(x: Points) -> Float64[np.ndarray, "f"]:
-    """The mean of the rows, summed in double precision and piece by piece."""
+    """Compute the mean of the rows, in chunks and in double precision."""
     total = np.zeros(x.shape[1])
     for part in parts_of(x):
         total += part.sum(0, dtype=np.float64)
@@ -66,7 +67,7 @@ def mean_of(x: Points) -> Float64[np.ndarray, "f"]:
 
 
 def variance_of(x: Points, mean: Float64[np.ndarray, "f"]) -> Float64[np.ndarray, "f"]:
-    """The mean squared difference of the rows from their `mean`, as `mean_of` is summed."""
+    """Compute each column's variance around `mean`, Σ (x − mean)² / n, in chunks and in double precision."""
     total = np.zeros(x.shape[1])
     for part in parts_of(x):
         total += ((part - mean) ** 2).sum(0)
@@ -74,14 +75,14 @@ def variance_of(x: Points, mean: Float64[np.ndarray, "f"]) -> Float64[np.ndarray
 
 
 def distances(x: Float[np.ndarray, "n f"]) -> Float64[np.ndarray, "n n"]:
-    """Euclidean distances δ_ij = ‖x_i − x_j‖, from differences in float64: duplicates are exactly 0 apart."""
-    import scipy.spatial.distance  # here and below: it takes half a second, and training does not need it
+    """Compute Euclidean distances δ_ij = ‖x_i − x_j‖ from differences in float64; duplicates are exactly 0 apart."""
+    import scipy.spatial.distance  # here and below, because loading takes half a second and training does not need it
 
     return scipy.spatial.distance.squareform(scipy.spatial.distance.pdist(x), checks=False)
 
 
 def distances_between(a: Float[np.ndarray, "m f"], b: Float[np.ndarray, "n f"]) -> Float64[np.ndarray, "m n"]:
-    """Euclidean distances ‖a_i − b_j‖, in float64."""
+    """Compute the Euclidean distances ‖a_i − b_j‖ in float64."""
     import scipy.spatial.distance
 
     return scipy.spatial.distance.cdist(a, b)
@@ -89,7 +90,7 @@ def distances_between(a: Float[np.ndarray, "m f"], b: Float[np.ndarray, "n f"]) 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PrincipalAxes:
-    """Mean, orthonormal directions (rows, most variance first), their variances, and the variance in all directions."""
+    """Mean, orthonormal directions (rows, largest variance first), their variances, and the total variance."""
 
     mean: Float64[np.ndarray, "f"]
     components: Float64[np.ndarray, "d f"]
@@ -97,26 +98,26 @@ class PrincipalAxes:
     total_variance: float
 
     def project(self, x: Points) -> Float64[np.ndarray, "n d"]:
-        """(x − mean) · componentsᵀ."""
+        """Compute (x − mean) · componentsᵀ."""
         return np.concatenate([(part - self.mean) @ self.components.T for part in parts_of(x)])
 
     def inverse(self, places: Float[np.ndarray, "n d"]) -> Float64[np.ndarray, "n f"]:
-        """mean + places · components: the linear reconstruction, nearest in squared error to what was projected."""
+        """Compute mean + places · components, the linear reconstruction with the least squared error."""
         return self.mean + places @ self.components
 
     @property
     def explained(self) -> float:
-        """Share of the variance that lies in these directions, 0 to 1; 1 when there is no variance to explain."""
+        """Share of the total variance in these directions, 0 to 1; 1 if the total variance is 0."""
         return float(self.variances.sum() / self.total_variance) if self.total_variance > 0 else 1.0
 
 
-def principal_axes(x: Points, count: int, told: Callable[[float], None] | None = None) -> PrincipalAxes:
-    """The first `count` principal axes, exact, from the smaller of XᵀX and XXᵀ in double precision.
+def principal_axes(x: Points, count: int, report: Callable[[float], None] | None = None) -> PrincipalAxes:
+    """Compute the first `count` principal axes exactly, from the smaller of XᵀX and XXᵀ in double precision.
 
-    Where there are more rows than columns the rows are read twice, piece by piece, so `x` may be `Rows`, or an
-    array on disk (`numpy.memmap`) larger than memory; the products are taken on the GPU where there is one. Each
-    direction is signed so that its largest entry is positive, which makes the result repeatable. Where the data have
-    fewer directions than `count`, the missing ones are zero vectors. `told` hears the share of the work done.
+    With more rows than columns, the rows are read twice and in chunks, so `x` may be `LazyRows` or an array on disk
+    (`numpy.memmap`) larger than memory; the products are computed on the GPU if there is one. The sign of each
+    direction makes its largest entry positive, so that the result is repeatable. If the data span fewer than `count`
+    directions, the missing ones are zero vectors. `report` is called with the share of the work done.
     Source: Pearson (1901); Jolliffe, "Principal component analysis" (2002).
     """
     import scipy.linalg
@@ -124,13 +125,12 @@ def principal_axes(x: Points, count: int, told: Callable[[float], None] | None =
     n, f = x.shape
     mean = mean_of(x)
     centred = None if f <= n else x[:] - mean
-    scatter = _scatter(x, mean, told) if centred is None else centred @ centred.T
+    scatter = _scatter(x, mean, report) if centred is None else centred @ centred.T
     size = len(scatter)
-    kept = min(count, size)
-    values, vectors = scipy.linalg.eigh(scatter, subset_by_index=[size - kept, size - 1])
+    values, vectors = scipy.linalg.eigh(scatter, subset_by_index=[size - min(count, size), size - 1])
     values, directions = values[::-1], vectors[:, ::-1].T
-    real = values > max(values[0], 0.0) * _NEGLIGIBLE
-    values, directions = values[real], directions[real]
+    significant = values > max(values[0], 0.0) * _NEGLIGIBLE
+    values, directions = values[significant], directions[significant]
     if centred is not None:
         directions = directions @ centred / np.sqrt(values)[:, None]
     components = np.zeros((count, f))
@@ -142,8 +142,9 @@ def principal_axes(x: Points, count: int, told: Callable[[float], None] | None =
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scree:
-    """Shares of the variance along the first principal directions, 0 to 1, and their running sum; measured on `n`
-    points. Source: Cattell, Multivariate Behavioral Research 1 (1966).
+    """Shares of the variance along the first principal directions, 0 to 1, and their running sum, from `n` points.
+
+    Source: Cattell, Multivariate Behavioral Research 1 (1966).
     """
 
     shares: Float64[np.ndarray, "d"]
@@ -151,61 +152,60 @@ class Scree:
     n: int
 
 
-def scree(x: Points, count: int = 20, most: int = 2000) -> Scree:
-    """The variances of at most `most` points, spread evenly, along at most `count` directions."""
-    chosen = list(evenly(len(x), most))
+def scree(x: Points, count: int = 20, max_points: int = 2000) -> Scree:
+    """Compute the scree of at most `max_points` evenly spaced points along at most `count` directions."""
+    chosen = list(evenly(len(x), max_points))
     axes = principal_axes(x[chosen], min(count, x.shape[1]))
     shares = axes.variances / (axes.total_variance or 1.0)
     return Scree(shares, shares.cumsum(), len(chosen))
 
 
 def _scatter(
-    x: Points, mean: Float64[np.ndarray, "f"], told: Callable[[float], None] | None
+    x: Points, mean: Float64[np.ndarray, "f"], report: Callable[[float], None] | None
 ) -> Float64[np.ndarray, "f f"]:
-    """Σ_i (x_i − mean)(x_i − mean)ᵀ, summed over parts of the rows."""
+    """Compute Σ_i (x_i − mean)(x_i − mean)ᵀ in chunks of rows."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    found = torch.zeros((x.shape[1],) * 2, dtype=torch.float64, device=device)
+    scatter = torch.zeros((x.shape[1],) * 2, dtype=torch.float64, device=device)
     done = 0
     for part in parts_of(x):
         centred = torch.from_numpy(part - mean).to(device)
-        found.addmm_(centred.T, centred)
+        scatter.addmm_(centred.T, centred)
         done += len(part)
-        if told is not None:
-            told(done / len(x))
-    return found.cpu().numpy()
+        if report is not None:
+            report(done / len(x))
+    return scatter.cpu().numpy()
 
 
 def _signed(directions: Float64[np.ndarray, "d f"]) -> Float64[np.ndarray, "d f"]:
+    """Flip directions so that the largest entry of each is positive."""
     largest = np.abs(directions).argmax(1)
     return directions * np.sign(directions[np.arange(len(directions)), largest])[:, None]
 
 
 def gaussian_like(x: Float64[np.ndarray, "n f"], count: int, rng: np.random.Generator) -> Float64[np.ndarray, "m f"]:
-    """`count` draws from the normal distribution with mean 0 and the covariance of `x` around its mean.
+    """Draw `count` samples from the normal distribution with mean 0 and the covariance of `x`.
 
-    Random mixtures ε (x − mean) / √(n − 1) of the points themselves, ε ~ N(0, 1) per point, have exactly that
-    covariance, so no covariance matrix is formed or inverted and f may exceed n.
+    Random combinations ε (x − mean) / √(n − 1) of the points, ε ~ N(0, 1) per point, have exactly that covariance, so
+    no covariance matrix is formed and f may exceed n.
     """
     n = len(x)
     return rng.standard_normal((count, n)) @ (x - x.mean(0)) / np.sqrt(max(n - 1, 1))
 
 
 def evenly(n: int, most: int) -> Sequence[int]:
-    """At most `most` indices spread evenly over range(n)."""
+    """Return at most `most` indices, evenly spaced over range(n)."""
     return range(n) if n <= most else [int(i) for i in np.linspace(0, n - 1, most).round()]
 
 
 def stratified(labels: np.ndarray | None, candidates: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
-    """At most `n` of `candidates`, sorted, the classes in the proportions they have there; the same for the
-    same seed.
-    """
+    """Choose at most `n` of `candidates`, stratified by `labels` if there are any; sorted, and repeatable by `seed`."""
     if len(candidates) <= n:
         return np.sort(candidates)
     shuffled = np.random.default_rng(seed).permutation(candidates)
     if labels is not None:
-        # Ranking each image within its class and taking the lowest relative ranks gives every class its share.
+        # Taking the images of lowest relative rank within their class gives every class its share.
         own = labels[shuffled]
         rank = np.zeros(len(own))
         for label in np.unique(own):

@@ -1,8 +1,8 @@
-"""The two callbacks of long work, and the one exception: report progress, ask whether to stop, end early."""
+"""Callbacks of long computations: report progress, and ask whether to stop (`errors.Stopped`)."""
 
 from collections.abc import Callable
 
 OnProgress = Callable[[float, str], None]
-"""Called with the share of the work that is done, 0 to 1, and a few words on the present step."""
+"""Called with the share of the work done, 0 to 1, and a few words on the current step."""
 ShouldStop = Callable[[], bool]
-"""Called now and then; when it returns True, the work ends as soon as it can."""
+"""Called repeatedly; once it returns True, the computation ends as soon as it can."""

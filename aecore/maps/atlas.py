@@ -1,4 +1,4 @@
-"""Maps of the same images of a run side by side: by default PCA and MDS of their pixels, and the autoencoder's code."""
+"""Maps of the same images side by side: by default PCA and MDS of their pixels, and the autoencoder's code."""
 
 import csv
 import dataclasses
@@ -14,17 +14,17 @@ from jaxtyping import Float32, Int64
 from aecore.foundation.errors import BadInput
 from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps import cache, fit
-from aecore.maps.images import SMALL, Subset, from_codes, own_images, subset
-from aecore.maps.panel import Panel, Placed, make_panel
+from aecore.maps.images import MAX_IN_MEMORY, ImageSet, decoded_images, own_images, run_images
+from aecore.maps.panel import Panel, Placement, make_panel
 from aecore.maps.plan import (
     AtlasPlan,
     WorkProgress,
-    check_count,
+    check_limits,
+    default_count,
     fit_panel,
     plan_atlas,
-    plan_for,
+    plan_images,
     plan_panel,
-    usual_count,
 )
 from aecore.maps.spec import AtlasSpec
 from aecore.parts.contracts import Coordinates
@@ -35,134 +35,136 @@ from aecore.session.session import Session
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Atlas:
-    """The same images on several maps. `key` names all that it shows: data, images, weights and maps."""
+    """The same images on several maps. `key` identifies data, images, weights and maps; `units` are the code's units,
+    those that change the picture most first.
+    """
 
     spec: AtlasSpec
     panels: tuple[Panel, ...]
     key: str
     units: Int64[np.ndarray, "k"]
-    _subset: Subset
+    _images: ImageSet
 
     def __len__(self) -> int:
-        return len(self._subset)
+        return len(self._images)
 
     @property
     def indices(self) -> Int64[np.ndarray, "n"]:
-        """The images' positions in the dataset."""
-        return self._subset.indices
+        """Positions of the images in the dataset."""
+        return self._images.indices
 
     @property
     def labels(self) -> Int64[np.ndarray, "n"] | None:
-        return self._subset.labels
+        return self._images.labels
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        return self._subset.label_names
+        return self._images.label_names
 
     @property
     def factors(self) -> Mapping[str, Float32[np.ndarray, "n"]]:
-        return self._subset.factors
+        return self._images.factors
 
     @property
     def origins(self) -> tuple[str, ...]:
-        return self._subset.origins
+        return self._images.origins
 
     @property
     def has_run(self) -> bool:
-        """Whether there are `codes` and `errors`."""
-        return self._subset.session is not None
+        """True if the images belong to a run, so that there are `codes` and `errors`."""
+        return self._images.session is not None
 
     @property
     def decoded(self) -> bool:
-        """Whether the images are the model's own pictures of stored codes."""
-        return self._subset.decoded
+        """True if the images are decoded from the run's stored codes."""
+        return self._images.decoded
 
     @property
     def note(self) -> str:
-        return self._subset.note
+        return self._images.note
 
     @property
     def shape(self) -> Shape:
         """(C, H, W) of an image."""
-        return self._subset.shape
+        return self._images.shape
 
     @functools.cached_property
     def codes(self) -> CodeArray:
-        """The run's codes of the images; of many, they stay on the disk until they are read."""
-        own = self._subset.own
-        if own is None:
+        """The run's codes of the images; of many images, mapped from the disk. Raises `BadInput` without a run."""
+        coder = self._images.coder
+        if coder is None:
             raise BadInput("these images have no run that makes codes of them; choose one")
-        return self._subset.codes(own)
+        return self._images.codes(coder)
 
     @functools.cached_property
     def errors(self) -> Float32[np.ndarray, "n"]:
-        """The squared error per image of the run's reconstruction."""
-        return self._subset.errors()
+        """The squared error per image of the run's reconstructions. Raises `BadInput` without a run."""
+        return self._images.errors()
 
     def pictures(self, positions: Sequence[int] | Int64[np.ndarray, "m"]) -> Pictures:
-        """The images at these positions, read now: many images are never all held as floats."""
-        return self._subset.pictures(np.asarray(positions, np.int64))
+        """Read the images at these positions; they are not held in memory."""
+        return self._images.pictures(np.asarray(positions, np.int64))
 
     @functools.cached_property
     def sprite(self) -> bytes:
-        """All images as one PNG; see `pictures.tiles`. Made once, because every visitor's view carries it. Raises
-        `BadInput` for more than `SMALL` images.
+        """All images as one PNG, see `sheets.tiles`; cached, because every page shows it. Raises `BadInput` for more
+        than `MAX_IN_MEMORY` images.
         """
-        if not self._subset.small:
-            raise BadInput(f"{len(self):,} images are too many for one picture; at most {SMALL:,} are drawn")
+        if not self._images.in_memory:
+            raise BadInput(f"{len(self):,} images are too many for one picture; at most {MAX_IN_MEMORY:,} are drawn")
         return sheets.png(sheets.tiles(self.pictures(range(len(self)))))
 
     def class_of(self, i: int) -> str:
-        """The name of an image's class; empty where there are no classes."""
+        """Return the name of an image's class; empty if there are no classes."""
         return "" if self.labels is None else self.label_names[int(self.labels[i])]
 
     def class_counts(self, chosen: Sequence[int] | Int64[np.ndarray, "m"]) -> dict[str, int]:
-        """How many of the chosen images each class has, the largest first; classes without any are left out."""
+        """Count the chosen images of each class, largest first, without empty classes."""
         if self.labels is None:
             return {}
         counts = np.bincount(self.labels[np.asarray(chosen, np.int64)], minlength=len(self.label_names))
         order = np.argsort(-counts, kind="stable")
         return {self.label_names[i]: int(counts[i]) for i in order if counts[i]}
 
-    def class_middles(self, panel: Panel) -> dict[str, tuple[float, float]]:
-        """The median place of each class on a map, where its name can stand."""
+    def class_medians(self, panel: Panel) -> dict[str, tuple[float, float]]:
+        """Compute the median place of each class on a map, where its name is drawn."""
         if self.labels is None:
             return {}
         groups = {name: panel.places[self.labels == i] for i, name in enumerate(self.label_names)}
-        return {
-            name: (float(np.median(own[:, 0])), float(np.median(own[:, 1]))) for name, own in groups.items() if len(own)
-        }
+        medians = {name: np.median(places, axis=0).tolist() for name, places in groups.items() if len(places)}
+        return {name: (x, y) for name, (x, y) in medians.items()}
 
-    def place(self, images: Pictures, codes: CodeArray) -> tuple[Placed, ...]:
-        """New images, with their codes, on each of the maps. Raises `BadInput` when they are of another size."""
+    def place(self, images: Pictures, codes: CodeArray) -> tuple[Placement, ...]:
+        """Place new images, given with their codes, on each map. Raises `BadInput` if they are of another size."""
         if images.shape[1:] != self.shape:
             c, h, w = self.shape
             raise BadInput(f"these maps show images of {c} × {h} × {w} (channels, height, width), not {images.shape}")
-        session = self._subset.session
+        session = self._images.session
         run = None if session is None else session.run_id
-        theirs = [panel.spec.run in (None, run) and panel.spec.epoch is None for panel in self.panels]
-        return tuple(panel.place(images, codes if t else None) for panel, t in zip(self.panels, theirs, strict=True))
+        return tuple(
+            panel.place(images, codes if panel.spec.run in (None, run) and panel.spec.epoch is None else None)
+            for panel in self.panels
+        )
 
     def csv(self) -> str:
-        """A table with one line an image: where it comes from, its index, class, and its coordinates on each map."""
+        """Write a table with one line per image: origin, index, class, and coordinates on each map."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["origin", "index", "class", *self.axes])
-        columns = self.coordinates
-        for i in range(len(self)):
-            numbers = [f"{value:.6g}" for value in columns[i]]
+        for i, row in enumerate(self.coordinates):
+            numbers = [f"{value:.6g}" for value in row]
             writer.writerow([self.origins[i], int(self.indices[i]), self.class_of(i), *numbers])
         return out.getvalue()
 
     def npy(self) -> bytes:
-        """`coordinates` as a file of NumPy."""
+        """Write `coordinates` as an `.npy` file."""
         out = io.BytesIO()
         np.save(out, self.coordinates, allow_pickle=False)
         return out.getvalue()
 
     @property
     def axes(self) -> list[str]:
-        """The names of the columns of `coordinates`, such as `mds_x`."""
+        """Names of the columns of `coordinates`, such as `mds_x`."""
         kinds = [panel.kind for panel in self.panels]
         names = [panel.kind if kinds.count(panel.kind) == 1 else panel.spec.text for panel in self.panels]
         return [
@@ -173,7 +175,7 @@ class Atlas:
 
     @property
     def coordinates(self) -> Coordinates:
-        """Those of all maps, side by side, in the methods' own units."""
+        """Coordinates on all maps side by side (n, sum of dimensions), in the methods' own units."""
         return np.concatenate([panel.coordinates for panel in self.panels], 1)
 
 
@@ -183,15 +185,14 @@ def atlas(
     progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Atlas:
-    """The maps that `spec` names of the images of a run, taken from the disk where they are kept there.
+    """Compute the maps of a run's images that `spec` names, or take them from the cache.
 
-    Test images first, then validation and training images, each stratified by class. Without `spec.n`: 1,000, fewer for
-    large pictures. Where the dataset is not on this machine, the images are decoded from the run's stored codes.
-    `progress` hears the share of everything that is done, and what is done now. Raises `BadInput` for what cannot be
-    shown, `Stopped` when `should_stop` says so.
+    Images are chosen as in `images.run_images`; their default number is `plan.default_count`. `progress` is called
+    with the share of all work that is done and the current step. Raises `BadInput` for maps that cannot be made,
+    `Stopped` if `should_stop` returns True.
     """
     spec = spec or AtlasSpec()
-    return _worked_out(spec, plan_atlas(session, spec), progress, should_stop)
+    return _compute(spec, plan_atlas(session, spec), progress, should_stop)
 
 
 def atlas_of(
@@ -203,64 +204,63 @@ def atlas_of(
     should_stop: ShouldStop | None = None,
     classes: Sequence[str] = (),
 ) -> Atlas:
-    """The maps that `spec` names of somebody's own images, all of them, with a name each; of their codes too where a
-    run is given, for whose size they must be. With the `classes` of all, their neighbours are measured as those of a
-    dataset are. Raises as `atlas` does.
+    """Compute the maps that `spec` names of a user's own images with their names.
+
+    With a run, whose image size they must have, also maps of their codes; with `classes`, also `knn_accuracy`. Raises
+    as `atlas` does.
     """
     if len(images) < 2 or (session is not None and images.shape[1:] != session.shape):
         raise BadInput(f"a map needs at least two images, of the run's size; these are {images.shape}")
-    check_count(spec, len(images))
+    check_limits(spec, len(images))
     chosen = own_images(images, tuple(names), session, tuple(classes))
-    return _worked_out(spec, plan_for(session, chosen, spec), progress, should_stop)
+    return _compute(spec, plan_images(session, chosen, spec), progress, should_stop)
 
 
-def _worked_out(
-    spec: AtlasSpec, found: AtlasPlan, progress: OnProgress | None, should_stop: ShouldStop | None
-) -> Atlas:
-    images = found.subset
-    work = WorkProgress(progress, should_stop, sum(2 if plan.slow else 1 for plan in found.panels) + (not images.small))
-    results = [fit_panel(images, plan, work) for plan in found.panels]
-    if not images.small and images.own is not None:
+def _compute(spec: AtlasSpec, planned: AtlasPlan, progress: OnProgress | None, should_stop: ShouldStop | None) -> Atlas:
+    images = planned.images
+    steps = sum(2 if plan.is_slow else 1 for plan in planned.panels) + (not images.in_memory)
+    work = WorkProgress(progress, should_stop, steps)
+    results = [fit_panel(images, plan, work) for plan in planned.panels]
+    if not images.in_memory and images.coder is not None:
         with work.part("Codes and errors of all images") as report:
-            images.codes(images.own, lambda share, step: report(share / 2, step))
+            images.codes(images.coder, lambda share, step: report(share / 2, step))
             images.errors(lambda share, step: report((1 + share) / 2, step))
-    return _assembled(spec, found, results)
+    return _assemble(spec, planned, results)
 
 
 def precompute(session: Session, folder: Path) -> set[str]:
-    """Fits the maps that `atlas` will ask for, as far as they are not in `folder`, and keeps them there: for runs that
-    ship with the program. Returns the names of their files.
+    """Fit the default maps of a run that ships with the program into `folder`, except those that are there already.
 
-    Of a dataset that has to be fetched, both the maps of its images and those of the decoded codes are kept.
+    Returns the names of their files. Of a dataset that has to be downloaded, also the maps of decoded codes, which are
+    shown without the dataset.
     """
-    n = usual_count(session)
-    subsets = [subset(session, n, 0)]
-    if session.config.dataset.on_demand and not subsets[0].decoded:
-        subsets.append(from_codes(session, n, 0, ""))
+    n = default_count(session)
+    sets = [run_images(session, n, 0)]
+    if session.config.dataset.on_demand and not sets[0].decoded:
+        sets.append(decoded_images(session, n, 0, ""))
     names: set[str] = set()
-    for images in subsets:
+    for images in sets:
         for panel in AtlasSpec().panels:
             plan = plan_panel(session, images, panel)
             name = f"{plan.key}.safetensors"
             if not (folder / name).is_file():
-                codes = plan.codes(images)
-                made = fit.fit_map(panel.embedding, images.rows, codes, images.labels, plan.decode)
-                cache.write_map(folder / name, made)
+                result = fit.fit_map(panel.embedding, images.rows, plan.codes(images), images.labels, plan.decode)
+                cache.write_map(folder / name, result)
             names.add(name)
     return names
 
 
-def _assembled(
+def _assemble(
     spec: AtlasSpec,
-    found: AtlasPlan,
+    planned: AtlasPlan,
     results: Sequence[tuple[fit.MapResult, Callable[[], Float32[np.ndarray, "n"]]]],
 ) -> Atlas:
-    images, reference = found.subset, results[0][0].coordinates[:, :2]
+    images, reference = planned.images, results[0][0].coordinates[:, :2]
     panels = tuple(
         make_panel(images, plan, result, reference, distortion)
-        for plan, (result, distortion) in zip(found.panels, results, strict=True)
+        for plan, (result, distortion) in zip(planned.panels, results, strict=True)
     )
-    said = ["" if images.own is None else images.own.key, *images.key, *(plan.key for plan in found.panels)]
-    key = hashlib.sha256("\n".join(said).encode()).hexdigest()
+    parts = ["" if images.coder is None else images.coder.key, *images.key, *(plan.key for plan in planned.panels)]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     units = np.zeros(0, np.int64) if images.session is None else images.session.units_by_effect()
     return Atlas(spec, panels, key, units, images)

@@ -1,4 +1,4 @@
-"""What the dots of a map are coloured by: classes, factors, units of the code, errors, distortions."""
+"""Colour the dots of a map: by class, factor, unit of the code, error or distortion."""
 
 import dataclasses
 
@@ -13,27 +13,31 @@ from aecore.pictures.sheets import Colour
 OKABE_ITO: tuple[Colour, ...] = (
     (0, 114, 178), (230, 159, 0), (0, 158, 115), (213, 94, 0), (86, 180, 233), (204, 121, 167), (160, 150, 30),
 )  # fmt: skip
-"""Okabe & Ito (2008), without black, which a dark page swallows; their yellow darkened, which a white page swallows."""
+"""Okabe & Ito (2008), without black, which vanishes on a dark page, and with a darker yellow for white pages."""
 PETROFF: tuple[Colour, ...] = (
     (63, 144, 218), (255, 169, 14), (189, 31, 1), (148, 164, 162), (131, 45, 182),
     (169, 107, 89), (231, 99, 0), (185, 172, 112), (113, 117, 129), (146, 218, 221),
 )  # fmt: skip
-"""Ten colours found by search to stay apart with colour blindness. Source: Petroff, arXiv:2107.02270 (2021)."""
+"""Ten colours optimised for colour-vision deficiency. Source: Petroff, arXiv:2107.02270 (2021)."""
 VIRIDIS: tuple[Colour, ...] = (
     (72, 36, 117), (65, 68, 135), (53, 95, 141), (42, 120, 142), (33, 145, 140), (34, 168, 132), (68, 191, 112),
     (122, 209, 81), (189, 223, 38),
 )  # fmt: skip
-"""The perceptually uniform map viridis from 0.1 to 0.9: its ends are lost on dark and on white pages.
+"""The perceptually uniform colour map viridis from 0.1 to 0.9; its ends vanish on dark and on white pages.
 Source: van der Walt & Smith (2015)."""
-PLAIN: Colour = (63, 144, 218)
+SINGLE: Colour = (63, 144, 218)
+"""The colour of all dots when they are coloured by nothing."""
 STEPS = 64
+"""Colours of a continuous scale."""
 SHAPES = ("circle", "diamond", "square", "cross")
 """Beyond ten classes the colours repeat with the next shape."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Colouring:
-    """What the dots' colours mean. With `names`, `values` are class numbers; without, they go from `low` to `high`."""
+    """What the dots' colours mean. With `names`, `values` are class indices; without, they lie on a scale from `low` to
+    `high`.
+    """
 
     title: str
     values: Float32[np.ndarray, "n"]
@@ -44,22 +48,22 @@ class Colouring:
 
     @property
     def shapes(self) -> tuple[str, ...]:
-        """The shape of each class's dots."""
+        """Shape of the dots of each class."""
         return tuple(SHAPES[i // len(PETROFF) % len(SHAPES)] for i in range(len(self.names)))
 
     @property
     def table(self) -> UInt8[np.ndarray, "t 3"]:
-        """The colours that `index` counts: one a class, or `STEPS` from low to high."""
-        given = np.array(self.colours, np.float64)
+        """The colours that `index` refers to: one per class, or `STEPS` from low to high."""
+        anchors = np.array(self.colours, np.float64)
         if self.names:
-            return given.astype(np.uint8)
-        at = np.linspace(0, len(given) - 1, STEPS)
-        columns = [np.interp(at, np.arange(len(given)), given[:, i]) for i in range(3)]
+            return anchors.astype(np.uint8)
+        at = np.linspace(0, len(anchors) - 1, STEPS)
+        columns = [np.interp(at, np.arange(len(anchors)), anchors[:, i]) for i in range(3)]
         return np.rint(np.stack(columns, 1)).astype(np.uint8)
 
     @property
     def index(self) -> UInt16[np.ndarray, "n"]:
-        """The row of `table` that each image has."""
+        """Row of `table` for each image."""
         if self.names:
             return self.values.astype(np.uint16)
         share = (self.values.astype(np.float64) - self.low) / (self.high - self.low or 1.0)
@@ -67,12 +71,12 @@ class Colouring:
 
     @property
     def rgb(self) -> UInt8[np.ndarray, "n 3"]:
-        """The colour of every image."""
+        """Colour of each image."""
         return self.table[self.index]
 
 
 def colourings(atlas: Atlas) -> dict[str, str]:
-    """What the images of an atlas can be coloured by: {name: words}, the most telling first, units by their effect."""
+    """List what an atlas's images can be coloured by: {name: title}, classes first, units by their effect."""
     found = {"class": "Class"} if atlas.labels is not None else {}
     found |= {f"factor-{name}": f"Factor: {name.replace('_', ' ')}" for name in atlas.factors}
     found["distortion"] = "Distortion of the map"
@@ -82,21 +86,21 @@ def colourings(atlas: Atlas) -> dict[str, str]:
 
 
 def colouring(atlas: Atlas, name: str, panel: Panel | None = None) -> Colouring:
-    """The colours for one name of `colourings`; raises `BadInput` for any other.
+    """Colour an atlas by one of `colourings`. Raises `BadInput` for any other name.
 
-    Distortion is each panel's own, on a scale that all panels of the atlas share; without a `panel` it is the first's.
+    Distortion is that of `panel` (default: the first), on a scale that all panels of the atlas share.
     """
-    words = colourings(atlas)
-    if name not in words:
+    titles = colourings(atlas)
+    if name not in titles:
         raise BadInput(f"these images cannot be coloured by {name!r}")
     if name == "class" and atlas.labels is not None:
         names = atlas.label_names
         return Colouring("Class", atlas.labels.astype(np.float32), names, palette(len(names)), 0.0, 1.0)
     if name == "none":
-        return Colouring("", np.zeros(len(atlas), np.float32), ("image",), (PLAIN,), 0.0, 1.0)
+        return Colouring("", np.zeros(len(atlas), np.float32), ("image",), (SINGLE,), 0.0, 1.0)
     if name == "distortion":
-        values, ends = (panel or atlas.panels[0]).distortion, np.concatenate([p.distortion for p in atlas.panels])
-        low, high = 0.0, float(np.quantile(ends, 0.98))
+        values = (panel or atlas.panels[0]).distortion
+        low, high = 0.0, float(np.quantile(np.concatenate([each.distortion for each in atlas.panels]), 0.98))
     elif name == "error":
         values = atlas.errors
         low, high = 0.0, float(np.quantile(values, 0.98))
@@ -104,10 +108,10 @@ def colouring(atlas: Atlas, name: str, panel: Panel | None = None) -> Colouring:
         kind, _, what = name.partition("-")
         values = atlas.factors[what] if kind == "factor" else np.asarray(atlas.codes[:, int(what)])
         low, high = (float(np.quantile(values, q)) for q in ((0, 1) if kind == "factor" else (0.02, 0.98)))
-    return Colouring(words[name], values.clip(low, high).astype(np.float32), (), VIRIDIS, low, high)
+    return Colouring(titles[name], values.clip(low, high).astype(np.float32), (), VIRIDIS, low, high)
 
 
 def palette(classes: int) -> tuple[Colour, ...]:
-    """One colour a class: Okabe and Ito's for up to seven, Petroff's for more, repeated beyond ten."""
+    """Choose one colour per class: Okabe and Ito's for up to seven, Petroff's for more, repeated beyond ten."""
     base = OKABE_ITO if classes <= len(OKABE_ITO) else PETROFF
     return tuple(base[i % len(base)] for i in range(classes))

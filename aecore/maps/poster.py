@@ -1,4 +1,4 @@
-"""Maps for documents: all of an atlas as one picture, or one map as a drawing of lines and dots."""
+"""Draw maps for documents: an atlas as one raster picture, or one map as an SVG file."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,29 @@ from aecore.parts.data import Pictures
 from aecore.pictures import sheets
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
+SIDE = 720
+"""Side of a map in pixels."""
+LEGEND_RADIUS = 4.0
+"""Radius of the dots in the legend of an SVG file."""
+_MARGIN, _TITLE, _LINE = 36, 64, 30
+_INK, _GREY = (30, 36, 48), (95, 104, 118)
 THUMBNAIL = 24
-"""About the side of a thumbnail on a map, in pixels, where the images are smaller."""
+"""Side, in pixels, to which smaller images are enlarged approximately, on a map of 360 pixels."""
 
-MOST_THUMBNAILS = 4000
-"""Among so many images, in random order, those are looked for that fit; more would hardly fill a gap."""
+MAX_CANDIDATES = 4000
+"""Images, in random order, that are tried as thumbnails; more would hardly fill another gap."""
 
 
 def thumbnails(
     atlas: Atlas, panel: Panel, colouring: Colouring, side: int, chosen: Sequence[int] | None = None
 ) -> UInt8[np.ndarray, "s s 4"]:
-    """A transparent layer, `side` pixels square, with as many images, framed in their colour, as fit without overlap.
+    """Draw as many images as fit without overlap, framed in their colour, on a transparent layer `side` pixels square.
 
-    Pictures larger than about 40 pixels are reduced by a whole number, small ones enlarged by one. `chosen` restricts
-    them to some of the images.
+    Pictures larger than about 40 pixels are reduced by an integer factor, small ones enlarged by one. With `chosen`,
+    only these images are drawn.
     """
     candidates = np.arange(len(atlas)) if chosen is None else np.asarray(chosen, np.int64)
-    order = np.random.default_rng(0).permutation(candidates)[:MOST_THUMBNAILS]
+    order = np.random.default_rng(0).permutation(candidates)[:MAX_CANDIDATES]
     images = _framed(sheets.reduced(atlas.pictures(order)), colouring.rgb[order])
     factor = max(1, THUMBNAIL * side // 360 // max(images.shape[2:]))
     return sheets.scatter_thumbnails(panel.places[order], images, (side, side), factor, (-EDGE, EDGE, -EDGE, EDGE))
@@ -44,14 +50,10 @@ def _framed(images: Pictures, rgb: UInt8[np.ndarray, "n 3"]) -> UInt8[np.ndarray
     return framed
 
 
-SIDE = 720
-_MARGIN, _TITLE, _LINE = 36, 64, 30
-_INK, _GREY = (30, 36, 48), (95, 104, 118)
-
-
 def poster(atlas: Atlas, colours: str, heading: str, with_thumbnails: bool) -> UInt8[np.ndarray, "h w 3"]:
-    """The maps with titles, figures and legend as one picture for documents, dark on white. `colours` is a name of
-    `colourings`; raises `BadInput` for any other.
+    """Draw the maps with titles, figures and legend as one picture, dark on white. `colours` is one of `colourings`.
+
+    Raises `BadInput` for any other name.
     """
     width = len(atlas.panels) * (SIDE + _MARGIN) + _MARGIN
     top = 2 * _MARGIN + _TITLE + _LINE
@@ -60,29 +62,31 @@ def poster(atlas: Atlas, colours: str, heading: str, with_thumbnails: bool) -> U
     large, small = ImageFont.load_default(size=30), ImageFont.load_default(size=20)
     draw.text((_MARGIN, _MARGIN), heading, fill=_INK, font=large)
     for i, panel in enumerate(atlas.panels):
-        own = colouring(atlas, colours, panel)
+        coloured = colouring(atlas, colours, panel)
         left = _MARGIN + i * (SIDE + _MARGIN)
         draw.text((left, top - 36), panel.title, fill=_INK, font=ImageFont.load_default(size=24))
-        canvas.paste(_dots(panel, own), (left, top))
+        canvas.paste(_dots(panel, coloured), (left, top))
         if with_thumbnails:
-            layer = Image.fromarray(thumbnails(atlas, panel, own, SIDE))
+            layer = Image.fromarray(thumbnails(atlas, panel, coloured, SIDE))
             canvas.paste(layer, (left, top), layer)
         draw.rectangle((left, top, left + SIDE - 1, top + SIDE - 1), outline=(205, 210, 218))
-        words = ", ".join(f"{name} {value}" for name, value in _short(panel.quality))
-        draw.text((left, top + SIDE + 10), words, fill=_GREY, font=small)
+        draw.text((left, top + SIDE + 10), _caption(panel.quality), fill=_GREY, font=small)
     _draw_legend(draw, colouring(atlas, colours), top + SIDE + 2 * _LINE, width, small)
     draw.text((_MARGIN, top + SIDE + 4 * _LINE), atlas.note, fill=_GREY, font=small)
     return np.asarray(canvas)
 
 
-def _short(quality: Mapping[str, float]) -> list[tuple[str, str]]:
-    said = [("stress-1", f"{quality['stress_1']:.2f}")] if "stress_1" in quality else []
-    said += [("trustworthiness", f"{quality['trustworthiness']:.2f}")] if "trustworthiness" in quality else []
-    return said + ([("neighbours agree", f"{quality['knn_accuracy']:.0%}")] if "knn_accuracy" in quality else [])
+def _caption(quality: Mapping[str, float]) -> str:
+    formats = {
+        "stress_1": "stress-1 {:.2f}",
+        "trustworthiness": "trustworthiness {:.2f}",
+        "knn_accuracy": "same-class neighbours {:.0%}",
+    }
+    return ", ".join(form.format(quality[name]) for name, form in formats.items() if name in quality)
 
 
 def _dots(panel: Panel, colouring: Colouring) -> Image.Image:
-    # Drawn at twice the size: Pillow's circles have no smooth edges.
+    # Drawn at twice the size and reduced, because Pillow does not antialias circles.
     side, radius = 2 * SIDE, 9 if len(panel.places) <= 2000 else 2 * _radius(len(panel.places))
     image = Image.new("RGB", (side, side), sheets.WHITE)
     draw = ImageDraw.Draw(image)
@@ -108,7 +112,7 @@ def _draw_legend(draw: ImageDraw.ImageDraw, colouring: Colouring, y: int, width:
         x += 26 + font.getlength(name) + 26
 
 
-# --- one map, for documents ------------------------------------------------------------------------------------------
+# --- one map as SVG --------------------------------------------------------------------------------------------------
 
 _SHAPES = {
     "circle": ("h0", "stroke-width:{two}px;stroke-linecap:round"),
@@ -116,25 +120,24 @@ _SHAPES = {
     "diamond": ("m0-{r}l{r} {r}-{r} {r}-{r}-{r}z", "stroke-width:.4px;fill:{colour}"),
     "cross": ("m-{r}-{r}l{two} {two}m0-{two}l-{two} {two}", "stroke-width:1.2px;fill:none"),
 }
-"""The rest of a dot's path, and its style; `two` is twice the radius `r`."""
+"""{shape: (the path after a dot's centre, its style)}; `two` is twice the radius `r`."""
 
 
 def panel_svg(atlas: Atlas, panel: Panel, colouring: Colouring) -> bytes:
-    """One map as an SVG file: a dot an image in its class's colour and shape, with title, figures and legend."""
+    """Draw one map as an SVG file: a dot per image in its class's colour and shape, with title, figures and legend."""
     radius = _radius(len(atlas))
     table = colouring.table.tolist()
     shapes = colouring.shapes if colouring.names else ("circle",) * len(table)
     dots = (panel.places * [1, -1] + EDGE) * (SIDE / (2 * EDGE)) + [_MARGIN, _MARGIN + _TITLE]
-    ends = {name: _filled(shape[0], radius) for name, shape in _SHAPES.items()}
+    paths = {name: _fill_in(path, radius) for name, (path, _) in _SHAPES.items()}
     styles = [
-        f".c{i}{{stroke:{_hex(rgb)};{_filled(_SHAPES[shape][1], radius, _hex(rgb))}}}"
+        f".c{i}{{stroke:{_hex(rgb)};{_fill_in(_SHAPES[shape][1], radius, _hex(rgb))}}}"
         for i, (rgb, shape) in enumerate(zip(table, shapes, strict=True))
     ]
     drawn = [
-        f'<path class="c{i}" d="M{x:.1f} {y:.1f}{ends[shapes[i]]}"/>'
+        f'<path class="c{i}" d="M{x:.1f} {y:.1f}{paths[shapes[i]]}"/>'
         for (x, y), i in zip(dots.tolist(), colouring.index.tolist(), strict=True)
     ]
-    words = ", ".join(f"{name} {value}" for name, value in _short(panel.quality))
     legend, depth = _svg_legend(colouring, _MARGIN + _TITLE + SIDE + 2 * _LINE)
     width, height = SIDE + 2 * _MARGIN, depth + 2 * _LINE
     return "\n".join(
@@ -144,7 +147,7 @@ def panel_svg(atlas: Atlas, panel: Panel, colouring: Colouring) -> bytes:
             f"<style>{''.join(styles)}text{{fill:#1e2430;font-size:16px}}</style>",
             f'<rect width="{width}" height="{height}" fill="#fff"/>',
             f'<text x="{_MARGIN}" y="{_MARGIN + 30}" style="font-size:24px">{html.escape(panel.title)}</text>',
-            f'<text x="{_MARGIN}" y="{_MARGIN + 54}">{html.escape(words)}</text>',
+            f'<text x="{_MARGIN}" y="{_MARGIN + 54}">{html.escape(_caption(panel.quality))}</text>',
             f'<rect x="{_MARGIN}" y="{_MARGIN + _TITLE}" width="{SIDE}" height="{SIDE}" fill="none" stroke="#cdd2da"/>',
             *drawn,
             *legend,
@@ -155,11 +158,11 @@ def panel_svg(atlas: Atlas, panel: Panel, colouring: Colouring) -> bytes:
 
 
 def _radius(n: int) -> float:
-    """Smaller dots where there are many, so that a crowd stays a texture."""
+    """Return the radius of `n` dots: the more dots, the smaller, so that dense regions stay readable."""
     return round(min(4.0, max(0.8, 110 / n**0.5)), 2)
 
 
-def _filled(pattern: str, radius: float, colour: str = "") -> str:
+def _fill_in(pattern: str, radius: float, colour: str = "") -> str:
     return pattern.format(r=f"{radius:g}", two=f"{2 * radius:g}", colour=colour)
 
 
@@ -168,7 +171,7 @@ def _hex(rgb: Sequence[int]) -> str:
 
 
 def _svg_legend(colouring: Colouring, y: int) -> tuple[list[str], int]:
-    """The lines of the legend, and how far down they reach."""
+    """Return the SVG elements of the legend, and the y coordinate of its last line."""
     if not colouring.names:
         steps = [
             f'<rect x="{_MARGIN + 4 * i}" y="{y - 14}" width="4.5" height="16" fill="{_hex(rgb)}"/>'
@@ -182,15 +185,12 @@ def _svg_legend(colouring: Colouring, y: int) -> tuple[list[str], int]:
     lines: list[str] = []
     font, x = ImageFont.load_default(size=16), float(_MARGIN)
     for i, (name, shape) in enumerate(zip(colouring.names, colouring.shapes, strict=True)):
-        wide = 42 + font.getlength(name)
-        if x > _MARGIN and x + wide > SIDE + _MARGIN:
+        width = 42 + font.getlength(name)
+        if x > _MARGIN and x + width > SIDE + _MARGIN:
             x, y = float(_MARGIN), y + _LINE
-        end = _filled(_SHAPES[shape][0], 4.0)
-        lines.append(f'<path class="c{i}" style="{_thick(shape)}" d="M{x + 8:.1f} {y - 5}{end}"/>')
+        path = _fill_in(_SHAPES[shape][0], LEGEND_RADIUS)
+        style = f"stroke-width:{2 * LEGEND_RADIUS:g}px" if shape in ("circle", "square") else ""
+        lines.append(f'<path class="c{i}" style="{style}" d="M{x + 8:.1f} {y - 5}{path}"/>')
         lines.append(f'<text x="{x + 20:.1f}" y="{y}">{html.escape(name)}</text>')
-        x += wide
+        x += width
     return lines, y
-
-
-def _thick(shape: str) -> str:
-    return "stroke-width:8px" if shape in ("circle", "square") else ""

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from aecore.foundation.errors import AecoreError, BadInput
 from aecore.maps.atlas import atlas
-from aecore.maps.plan import kept
+from aecore.maps.plan import is_cached
 from aecore.maps.spec import AtlasSpec, PanelSpec
 from aecore.session.session import Session
 from aecore.store.store import RunStore
@@ -196,7 +196,7 @@ def main(root: str, builtin: str, run_id: str, n: str, seed: str, *panels: str) 
         spec = AtlasSpec(tuple(map(PanelSpec.parse, panels)), None if n == "-" else int(n), int(seed))
         session = Session(RunStore(Path(root), Path(builtin)), run_id)
         atlas(session, spec, told)
-        if not kept(session, spec):
+        if not is_cached(session, spec):
             _say(error=NOT_KEPT)
             return 1
     except AecoreError as error:

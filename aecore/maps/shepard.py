@@ -1,4 +1,4 @@
-"""How a map bends distances: Shepard's diagram of the pairs, and each point's own share of the stress."""
+"""Compare distances on a map with the original ones: Shepard's diagram, and each point's share of the stress."""
 
 import dataclasses
 
@@ -8,77 +8,76 @@ from jaxtyping import Float, Float64
 from aecore.foundation import geometry
 from aecore.foundation.geometry import Points
 
-MOST_POINTS = 400
-"""Shepard's diagram takes the pairs of at most so many points, spread evenly: 79,800 dots."""
-MOST_COMPARED = 1000
-"""A point's distortion is measured against at most so many others, spread evenly."""
-_ROWS = 1000
+MAX_POINTS = 400
+"""Points, evenly spaced, whose pairs Shepard's diagram shows: 79,800 dots."""
+MAX_COMPARED = 1000
+"""Points, evenly spaced, with which each point is compared for its distortion."""
+_CHUNK = 1000
 _ROUNDING = 1e-14
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Shepard:
-    """Pairs of points, sorted by their original distance δ (`wanted`): their distance d on the map (`shown`), and what
-    the map would show without stress, `scale` · δ, and `monotone`, the non-decreasing function of δ nearest to d.
+    """Pairs of points, sorted by their original distance `delta`: their distance `d` on the map; `scale` · δ, the
+    distances of a perfect map; and `monotone`, the non-decreasing function of δ nearest to d (least squares).
 
     Source: Shepard, Psychometrika 27 (1962); Kruskal, Psychometrika 29 (1964).
     """
 
-    wanted: Float64[np.ndarray, "m"]
-    shown: Float64[np.ndarray, "m"]
+    delta: Float64[np.ndarray, "m"]
+    d: Float64[np.ndarray, "m"]
     scale: float
     monotone: Float64[np.ndarray, "m"]
 
     @property
-    def straight(self) -> Float64[np.ndarray, "m"]:
-        """`scale` · δ: where all pairs would lie on a perfect map."""
-        return self.scale * self.wanted
+    def linear(self) -> Float64[np.ndarray, "m"]:
+        """`scale` · δ: the distances that a perfect map would have."""
+        return self.scale * self.delta
 
 
-def shepard(x: Points, coordinates: Float[np.ndarray, "n d"], most: int = MOST_POINTS) -> Shepard:
-    """The diagram of the Euclidean distances of the rows `x` against those of a map of them.
+def shepard(x: Points, coordinates: Float[np.ndarray, "n d"], max_points: int = MAX_POINTS) -> Shepard:
+    """Compare the Euclidean distances of the rows `x` with those of their places on a map.
 
-    Takes the pairs of at most `most` points, spread evenly. Raises `BadInput` for what has no distances.
+    Takes the pairs of at most `max_points` evenly spaced points. Raises `BadInput` for values that are not finite.
     """
     import sklearn.isotonic
 
-    chosen = list(geometry.evenly(len(x), most))
+    chosen = list(geometry.evenly(len(x), max_points))
     pairs = np.triu_indices(len(chosen), 1)
-    wanted = geometry.distances(geometry.checked(x[chosen]))[pairs]
-    shown = geometry.distances(geometry.checked(coordinates[chosen]))[pairs]
-    order = np.argsort(wanted, kind="stable")
-    wanted, shown = wanted[order], shown[order]
-    monotone = sklearn.isotonic.isotonic_regression(shown) if len(shown) else shown
-    return Shepard(wanted, shown, _scale(wanted, shown), np.asarray(monotone, np.float64))
+    delta = geometry.distances(geometry.checked(x[chosen]))[pairs]
+    d = geometry.distances(geometry.checked(coordinates[chosen]))[pairs]
+    order = np.argsort(delta, kind="stable")
+    delta, d = delta[order], d[order]
+    monotone = sklearn.isotonic.isotonic_regression(d) if len(d) else d
+    square = float(np.vdot(delta, delta))
+    scale = float(np.vdot(delta, d)) / square if square > 0 else 0.0
+    return Shepard(delta, d, scale, np.asarray(monotone, np.float64))
 
 
-def _scale(wanted: Float64[np.ndarray, "..."], shown: Float64[np.ndarray, "..."]) -> float:
-    square = float(np.vdot(wanted, wanted))
-    return float(np.vdot(wanted, shown)) / square if square > 0 else 0.0
+def distortion(
+    x: Points, coordinates: Float[np.ndarray, "n d"], max_points: int = MAX_COMPARED
+) -> Float64[np.ndarray, "n"]:
+    """Compute each point's distortion √(Σ_j (u δ_ij − d_ij)² / Σ_j d_ij²), no unit; 0: all its distances are right.
 
-
-def distortion(x: Points, coordinates: Float[np.ndarray, "n d"], most: int = MOST_COMPARED) -> Float64[np.ndarray, "n"]:
-    """How wrong the map is about each point i: √(Σ_j (u δ_ij − d_ij)² / Σ_j d_ij²), no unit; 0 is perfect.
-
-    u = Σ δd / Σ δ² is the map's best scale, as in stress-1 (`foundation.metrics`), and the sums run over at most `most`
-    points j, spread evenly; over all, stress-1² is the mean of the squares weighted by Σ_j d_ij². A point on top of
-    all others has distortion 1, or 0 where it belongs there. Exact to about 10⁻⁷, since the distances come from
-    matrix products. Raises `BadInput` for what has no distances.
+    u = Σ δd / Σ δ² is the map's best scale, as in stress-1 (`foundation.metrics`). The sums run over at most
+    `max_points` evenly spaced points j; if over all, stress-1² is the mean of the squared distortions weighted by
+    Σ_j d_ij². A point on top of all others has distortion 1, or 0 if its original distances are 0 too. Exact to about
+    10⁻⁷, since the distances come from matrix products. Raises `BadInput` for values that are not finite.
     """
-    chosen = list(geometry.evenly(len(x), most))
+    chosen = list(geometry.evenly(len(x), max_points))
     others, places = geometry.checked(x[chosen]), geometry.checked(coordinates[chosen])
     middle = others.mean(0)
     others -= middle
     sums: list[Float64[np.ndarray, "3 m"]] = []
-    for low in range(0, len(x), _ROWS):
-        part = geometry.checked(x[low : low + _ROWS]) - middle
+    for low in range(0, len(x), _CHUNK):
+        part = geometry.checked(x[low : low + _CHUNK]) - middle
         squared = (part**2).sum(1)[:, None] + (others**2).sum(1) - 2 * part @ others.T
-        wanted = np.sqrt(squared.clip(0))
-        shown = geometry.distances_between(geometry.checked(coordinates[low : low + _ROWS]), places)
-        sums.append(np.stack([(wanted**2).sum(1), (wanted * shown).sum(1), (shown**2).sum(1)]))
-    own, both, total = np.concatenate(sums, 1)
-    # What the products leave of distances that are 0 is no distance.
-    lost = own > _ROUNDING * own.max(initial=0.0)
-    scale = float(both.sum() / own.sum()) if lost.any() else 0.0
-    away = (scale**2 * own - 2 * scale * both + total).clip(0)
-    return np.where(total > 0, np.sqrt(away / np.where(total > 0, total, 1.0)), lost.astype(np.float64))
+        delta = np.sqrt(squared.clip(0))
+        d = geometry.distances_between(geometry.checked(coordinates[low : low + _CHUNK]), places)
+        sums.append(np.stack([(delta**2).sum(1), (delta * d).sum(1), (d**2).sum(1)]))
+    delta_delta, delta_d, d_d = np.concatenate(sums, 1)
+    # Where original distances are 0, the matrix products leave rounding errors.
+    apart = delta_delta > _ROUNDING * delta_delta.max(initial=0.0)
+    scale = float(delta_d.sum() / delta_delta.sum()) if apart.any() else 0.0
+    residual = (scale**2 * delta_delta - 2 * scale * delta_d + d_d).clip(0)
+    return np.where(d_d > 0, np.sqrt(residual / np.where(d_d > 0, d_d, 1.0)), apart.astype(np.float64))

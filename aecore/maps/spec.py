@@ -1,4 +1,4 @@
-"""What an atlas shows: which maps, of how many images; as plain values and as the short text of links and commands."""
+"""Specify an atlas: which maps of how many images; as plain values, and as the short text of links and commands."""
 
 import dataclasses
 import re
@@ -9,16 +9,16 @@ from aecore.parts.contracts import Embedding
 from aecore.parts.registry import make, members
 from aecore.store.folder import RUN_ID
 
-MOST_PANELS = 4
-MOST_IMAGES = 70_000
-_LONGEST = 200
+MAX_PANELS = 4
+MAX_IMAGES = 70_000
+_MAX_LENGTH = 200
 _FORM = re.compile(r"([a-z_]+)(?:\(([^()]*)\))?(?:@([^~]+))?(?:~(\d{1,5}))?")
 
 
 @dataclasses.dataclass(frozen=True)
 class PanelSpec:
-    """One map: a method with its settings, and for maps of codes whose codes they are: those of another `run` on the
-    same images, or those with the weights kept after an `epoch`. Raises `BadInput` for what cannot be.
+    """One map: a method with its settings and, for a map of codes, whose codes: those of another `run` on the same
+    images, or those with the weights kept after an `epoch`. Raises `BadInput` for an impossible combination.
     """
 
     embedding: Embedding
@@ -42,19 +42,19 @@ class PanelSpec:
 
     @property
     def text(self) -> str:
-        """As `parse` reads it: `mds(distance=geodesic)`, `code(units=3-7)`, `code@RUN`, `code~12`."""
-        said = ",".join(f"{name}={_said(value)}" for name, value in sorted(self._settings.items()))
-        whose = f"@{self.run}" if self.run is not None else ""
-        when = f"~{self.epoch}" if self.epoch is not None else ""
-        return f"{self.embedding.kind}{f'({said})' if said else ''}{whose}{when}"
+        """Text that `parse` reads: `mds(distance=geodesic)`, `code(units=3-7)`, `code@RUN`, `code~12`."""
+        settings = ",".join(f"{name}={_format(value)}" for name, value in sorted(self._settings.items()))
+        run = f"@{self.run}" if self.run is not None else ""
+        epoch = f"~{self.epoch}" if self.epoch is not None else ""
+        return f"{self.embedding.kind}{f'({settings})' if settings else ''}{run}{epoch}"
 
     @classmethod
     def parse(cls, text: str) -> "PanelSpec":
-        """The panel that a `text` names. Raises `BadInput` in words for any other text."""
-        found = _FORM.fullmatch(text) if len(text) <= _LONGEST else None
-        if found is None:
+        """Parse `text` as written by `PanelSpec.text`. Raises `BadInput` for any other text."""
+        match = _FORM.fullmatch(text) if len(text) <= _MAX_LENGTH else None
+        if match is None:
             raise BadInput(f"{text[:80]!r} names no map; write mds, mds(distance=cosine), code@RUN or code~EPOCH")
-        kind, settings, run, epoch = found.groups()
+        kind, settings, run, epoch = match.groups()
         known = members("embeddings", Embedding)
         if kind not in known:
             raise BadInput(f"there is no map {kind!r}; there are: {', '.join(known)}")
@@ -62,24 +62,24 @@ class PanelSpec:
         try:
             embedding = make("embeddings", Embedding, values)
         except ValueError as error:
-            raise BadInput(f"the map {text!r} cannot be: {error}") from None
+            raise BadInput(f"the map {text!r} is invalid: {error}") from None
         return cls(embedding, run, None if epoch is None else int(epoch))
 
 
-def _said(value: Any) -> str:
+def _format(value: Any) -> str:
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _setting(kind: type[Embedding], text: str) -> tuple[str, Any]:
-    """The name and value of one setting; what cannot be is found by the part itself."""
+    """Parse `name=value`; the value is validated by the embedding itself. Raises `BadInput` for an unknown name."""
     name, equals, value = text.partition("=")
     if not equals or name not in kind.model_fields or name == "kind":
         raise BadInput(f"the map {kind.kind_name()} has no setting {name!r}")
-    several = get_origin(kind.model_fields[name].annotation) is tuple
-    return name, [_number(part) for part in value.split("-")] if several else _number(value)
+    is_list = get_origin(kind.model_fields[name].annotation) is tuple
+    return name, [_number_or_text(part) for part in value.split("-")] if is_list else _number_or_text(value)
 
 
-def _number(text: str) -> int | float | str:
+def _number_or_text(text: str) -> int | float | str:
     for kind in (int, float):
         try:
             return kind(text)
@@ -88,27 +88,27 @@ def _number(text: str) -> int | float | str:
     return text
 
 
-DEFAULT = tuple(PanelSpec(make("embeddings", Embedding, kind)) for kind in ("pca", "mds", "code"))
-"""The maps that stand side by side when none are named."""
+DEFAULT_PANELS = tuple(PanelSpec(make("embeddings", Embedding, kind)) for kind in ("pca", "mds", "code"))
+"""The maps shown when none are named."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AtlasSpec:
-    """One to four different maps of the same at most `n` images (without: as many as are quick), which `seed` draws.
+    """One to four different maps of the same images: at most `n`, drawn with `seed`; without `n`, as many as are fast.
 
-    Raises `BadInput` for what cannot be.
+    Raises `BadInput` for other numbers of maps or images, repeated maps and invalid seeds.
     """
 
-    panels: tuple[PanelSpec, ...] = DEFAULT
+    panels: tuple[PanelSpec, ...] = DEFAULT_PANELS
     n: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.panels) <= MOST_PANELS:
-            raise BadInput(f"1 to {MOST_PANELS} maps stand side by side, not {len(self.panels)}")
+        if not 1 <= len(self.panels) <= MAX_PANELS:
+            raise BadInput(f"1 to {MAX_PANELS} maps stand side by side, not {len(self.panels)}")
         if len(set(self.panels)) < len(self.panels):
             raise BadInput("the same map is named twice; leave one of them out")
-        if self.n is not None and not 2 <= self.n <= MOST_IMAGES:
-            raise BadInput(f"maps show 2 to {MOST_IMAGES:,} images, not {self.n:,}")
+        if self.n is not None and not 2 <= self.n <= MAX_IMAGES:
+            raise BadInput(f"maps show 2 to {MAX_IMAGES:,} images, not {self.n:,}")
         if not 0 <= self.seed < 2**32:
             raise BadInput(f"a seed is a number from 0 to {2**32 - 1:,}, not {self.seed}")

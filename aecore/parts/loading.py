@@ -1,8 +1,9 @@
-"""Datasets in memory: one copy in the process, shared by everyone, within a bound."""
+"""Load datasets through a cache that the whole process shares, bounded by bytes."""
 
+import contextlib
 import threading
-from collections import OrderedDict
 
+import cachetools
 import numpy as np
 
 from aecore.foundation.progress import OnProgress
@@ -11,69 +12,58 @@ from aecore.parts.data import Data, Dataset
 MAX_BYTES = 300 * 2**20
 
 
-def _bytes(data: Data) -> int:
-    return sum(array.nbytes for array in _arrays(data))
-
-
 def _arrays(data: Data) -> list[np.ndarray]:
     labels = [] if data.labels is None else [data.labels]
     return [data.images, data.split, *labels, *data.factors.values()]
 
 
+def _size(data: Data) -> int:
+    return sum(array.nbytes for array in _arrays(data))
+
+
 class DataCache:
-    """The least recently used data go first when all together would take more than `max_bytes`."""
+    """Keep the most recently used datasets, `max_bytes` together; a larger one is loaded but not kept."""
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._held: OrderedDict[tuple[str, str], Data] = OrderedDict()
-        self._loading: dict[tuple[str, str], threading.Lock] = {}
+        self._cached: cachetools.LRUCache[tuple[str, str], Data] = cachetools.LRUCache(max_bytes, _size)
+        self._loading: set[str] = set()
+        self._changed = threading.Condition()
+        """Guards both; notified when a load ends."""
 
-    def load(self, dataset: Dataset, progress: OnProgress | None, fetch: bool) -> Data:
-        key = _key(dataset)
-        with self._lock:
-            if (held := self._find(key)) is not None:
-                return held
-            turn = self._loading.setdefault(key, threading.Lock())
-        with turn:
-            key = _key(dataset)  # whoever had the turn before may have fetched the file, which changes the key
-            with self._lock:
-                if (held := self._find(key)) is not None:
-                    return held
-            try:
-                data = dataset.load(progress, fetch)
-            finally:
-                with self._lock:
-                    self._loading = {k: lock for k, lock in self._loading.items() if lock is not turn}
-            for array in _arrays(data):
-                array.setflags(write=False)
-            with self._lock:
-                self._keep(_key(dataset), data)
-            return data
+    def load(self, dataset: Dataset, on_progress: OnProgress | None, fetch: bool) -> Data:
+        """See `load_data`."""
+        settings = f"{type(dataset).__module__}.{type(dataset).__qualname__} {dataset.model_dump_json()}"
+        with self._changed:
+            self._changed.wait_for(lambda: settings not in self._loading)
+            self._loading.add(settings)
+        try:
+            key = settings, dataset.cache_token()
+            with self._changed:
+                cached = self._cached.get(key)
+            return self._load(settings, dataset, on_progress, fetch) if cached is None else cached
+        finally:
+            with self._changed:
+                self._loading.remove(settings)
+                self._changed.notify_all()
 
-    def _find(self, key: tuple[str, str]) -> Data | None:
-        if key in self._held:
-            self._held.move_to_end(key)
-        return self._held.get(key)
-
-    def _keep(self, key: tuple[str, str], data: Data) -> None:
-        self._held[key] = data
-        while sum(map(_bytes, self._held.values())) > self._max_bytes:
-            self._held.popitem(last=False)
-
-
-def _key(dataset: Dataset) -> tuple[str, str]:
-    return f"{type(dataset).__module__}.{type(dataset).__qualname__} {dataset.model_dump_json()}", dataset.cache_token()
+    def _load(self, settings: str, dataset: Dataset, on_progress: OnProgress | None, fetch: bool) -> Data:
+        data = dataset.load(on_progress, fetch)
+        for array in _arrays(data):
+            array.setflags(write=False)
+        key = settings, dataset.cache_token()  # after loading: a download changes the token
+        with self._changed, contextlib.suppress(ValueError):  # raised for a value larger than the cache
+            self._cached[key] = data
+        return data
 
 
 _CACHE = DataCache(MAX_BYTES)
 
 
 def load_data(dataset: Dataset, progress: OnProgress | None = None, fetch: bool = False) -> Data:
-    """`dataset.load(progress, fetch)`, kept for the next one who asks; its arrays are read-only.
+    """Return `dataset.load(progress, fetch)`, cached; its arrays are read-only.
 
-    At most 300 MiB are kept in the process, the longest unused going first. Equal settings whose files have changed
-    since (`Dataset.cache_token`) are loaded anew. Of several threads that ask at once, one loads and the others wait.
-    Raises what `load` raises; a failure is not remembered.
+    The process keeps at most 300 MiB and drops the least recently used data first. A dataset whose files have changed
+    (`Dataset.cache_token`) is loaded anew. When several threads ask for equal settings at once, one loads and the
+    others wait for its result. Raises what `load` raises; failures are not cached.
     """
     return _CACHE.load(dataset, progress, fetch)

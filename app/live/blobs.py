@@ -1,23 +1,24 @@
-"""Bytes that a page's live part fetches by their content's name: made while the page is drawn, the same for everybody.
+"""Content-addressed bytes for a page's components: fetched by URL instead of sent with every redraw of the page.
 
-What is sent by a message comes anew with each redraw; what has an address comes once, and the browser keeps it.
+The name is a hash of the content, so a browser fetches it once and every visitor shares it.
 """
 
 import gzip
 import hashlib
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
-MOST_BYTES = 64 * 2**20
-"""Of all blobs together, compressed; those not asked for longest go first."""
-_SIZE = 1024
-"""Bytes from which compressing is worth its while."""
+import cachetools
+
+MAX_BYTES = 64 * 2**20
+"""All blobs together, compressed; the least recently used are dropped first."""
+MIN_COMPRESSED = 1024
+"""Bytes from which compression is worthwhile."""
 
 
 @dataclass(frozen=True)
 class Blob:
-    """`packed` where `content` is compressed (gzip)."""
+    """Content of a media type; `packed` if it is compressed with gzip."""
 
     content: bytes
     media_type: str
@@ -28,30 +29,27 @@ class Blob:
         return gzip.decompress(self.content) if self.packed else self.content
 
 
-_blobs: OrderedDict[str, Blob] = OrderedDict()
+def bounded(max_bytes: int) -> cachetools.LRUCache[str, Blob]:
+    """Make a table of blobs that holds `max_bytes`; a single larger blob is held too, as the only one."""
+    return cachetools.LRUCache(max_bytes, lambda blob: min(len(blob.content), max_bytes))
+
+
+_blobs = bounded(MAX_BYTES)
 _lock = threading.Lock()
 
 
 def put(content: bytes, media_type: str = "application/octet-stream") -> str:
-    """Keeps `content` and returns its address below the app's base; pictures are compressed already."""
+    """Store `content` and return its URL below the app's base. Pictures, already compressed, are stored as they are."""
     name = hashlib.sha256(media_type.encode() + b"\0" + content).hexdigest()[:32]
-    address = f"/live/blob/{name}"
-    with _lock:
-        if name in _blobs:
-            _blobs.move_to_end(name)
-            return address
-    packed = len(content) >= _SIZE and not media_type.startswith("image/")
-    blob = Blob(gzip.compress(content, 6, mtime=0) if packed else content, media_type, packed)
-    with _lock:
-        _blobs[name] = blob
-        while sum(len(kept.content) for kept in _blobs.values()) > MOST_BYTES and len(_blobs) > 1:
-            _blobs.popitem(last=False)
-    return address
+    if get(name) is None:
+        packed = len(content) >= MIN_COMPRESSED and not media_type.startswith("image/")
+        blob = Blob(gzip.compress(content, 6, mtime=0) if packed else content, media_type, packed)
+        with _lock:
+            _blobs[name] = blob
+    return f"/live/blob/{name}"
 
 
 def get(name: str) -> Blob | None:
-    """The blob of that name (the last part of its address); None when there is none any more."""
+    """Return the blob of this name, the last part of its URL; None if it was dropped or never stored."""
     with _lock:
-        if name in _blobs:
-            _blobs.move_to_end(name)
         return _blobs.get(name)

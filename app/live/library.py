@@ -1,12 +1,12 @@
-"""What a browser needs of a run to walk in it by itself; the same for every visitor, so it is made and sent once."""
+"""A run's data for walking in the browser: directions, codes, distances and pictures, the same for every visitor."""
 
 import base64
 import gzip
 import hashlib
 import json
 import threading
-from collections import OrderedDict
 
+import cachetools
 import numpy as np
 
 from aecore.pictures import sheets
@@ -16,33 +16,37 @@ from aecore.session.distance import FARTHEST, NEARNESS
 from aecore.session.session import Session
 from app.live import walk_place
 
-KEPT = 16
+MAX_LIBRARIES = 16
 """Libraries held in memory, each below a megabyte."""
-_made: OrderedDict[tuple[str, str], tuple[bytes, str]] = OrderedDict()
-_turn = threading.Lock()
-"""One library is made at a time: of a class that opens a run at once, the first visitor's request makes it for all."""
+_libraries: cachetools.LRUCache[tuple[str, str], tuple[bytes, str]] = cachetools.LRUCache(MAX_LIBRARIES)
+_lock = threading.Lock()
+"""Guards the table; never held while a library is made, because pages ask for addresses meanwhile."""
+_making = threading.Lock()
+"""When a class opens a run at the same moment, the first request makes the library and the others wait for it."""
 
 
 def address(session: Session) -> str:
-    """Where the library is; once it has been made, by its content, so that a browser that has it need not ask."""
-    made = _made.get(_key(session))
+    """Return the library's URL: named by its content once it has been made, so that a browser can keep it for ever."""
+    with _lock:
+        made = _libraries.get(_key(session))
     return f"/live/library/{session.run_id}{f'/{made[1]}' if made else ''}.json"
 
 
 def content(session: Session) -> tuple[bytes, str]:
-    """The library as compressed JSON, and the name of that content."""
+    """Return the library as gzip-compressed JSON, and the hash that names this content."""
     key = _key(session)
-    with _turn:
-        if key not in _made:
-            _made[key] = _content(session)
-        _made.move_to_end(key)
-        while len(_made) > KEPT:
-            _made.popitem(last=False)
-        return _made[key]
+    with _making:
+        with _lock:
+            made = _libraries.get(key)
+        if made is None:
+            made = _content(session)
+            with _lock:
+                _libraries[key] = made
+    return made
 
 
 def _key(session: Session) -> tuple[str, str]:
-    # Names, so that what is kept here keeps no session alive.
+    # Not the session itself, which the table would keep alive.
     return session.run_id, session.weights_hash
 
 
@@ -70,21 +74,23 @@ def _content(session: Session) -> tuple[bytes, str]:
 
 
 def directions_of(session: Session) -> list[dict[str, object]]:
+    """Describe all directions of a run for the browser: units by their effect on the picture, then the others."""
     order = [int(unit) for unit in session.units_by_effect()]
-    found = [
+    units = [
         line(f"u{unit}", direction, unit) for unit, direction in zip(order, directions.units(session), strict=True)
     ]
-    return found + [line(name, one) for name, one in walk_place.further_directions(session).items()]
+    return units + [line(name, direction) for name, direction in walk_place.further_directions(session).items()]
 
 
 def line(name: str, direction: Direction, unit: int | None = None) -> dict[str, object]:
-    """A direction as the browser reads it."""
+    """Describe one direction for the browser, under the id `name`; `unit` is its index if it is a unit of the code."""
     scale = walk_place.scale_of(direction)
     return {
         "id": name,
         "name": direction.name,
         "kind": direction.kind,
-        "note": f"{direction.effect:.1%} per SD" + (", hardly used" if direction.dead else ""),
+        "note": f"changes pixels by {direction.effect:.1%} per standard deviation"
+        + (", hardly used" if direction.dead else ""),
         "words": direction.words,
         "unit": unit,
         "vector": None if unit is not None else floats(direction.vector),
@@ -100,5 +106,5 @@ def line(name: str, direction: Direction, unit: int | None = None) -> dict[str, 
 
 
 def floats(values: np.ndarray) -> str:
-    """Little-endian float32 as base64."""
+    """Encode numbers as base64 of little-endian float32."""
     return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")

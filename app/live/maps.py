@@ -16,8 +16,8 @@ import streamlit as st
 from aecore.foundation import geometry, metrics
 from aecore.maps.atlas import Atlas
 from aecore.maps.colours import Colouring
-from aecore.maps.images import SMALL
-from aecore.maps.panel import Inverse, Panel, Placed
+from aecore.maps.images import MAX_IN_MEMORY
+from aecore.maps.panel import Inverse, Panel, Placement
 from aecore.parts.data import Pictures
 from aecore.pictures import sheets
 from aecore.session.session import Session
@@ -27,7 +27,7 @@ from app.live import tiles as image_blocks
 from app.state import maps as maps_state
 
 FIRST = 1_000
-"""Of an atlas of more than `SMALL` images, the pictures of so many come at once, the others when they are shown."""
+"""Of an atlas of more than `MAX_IN_MEMORY` images, so many pictures come at once, the others when they are shown."""
 MOST_SELECTED = 5_000
 """Points that one message may name."""
 MOST_WORDS = 200
@@ -48,7 +48,7 @@ class Own:
     """A visitor's images and their places on each map."""
 
     images: Pictures
-    placed: tuple[Placed, ...]
+    placed: tuple[Placement, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,8 +106,8 @@ def message(
     }  # fmt: skip
 
 
-def _panel(atlas: Atlas, panel: Panel, classes: bool, colours: Colouring | None, own: Placed | None) -> Message:
-    middles = atlas.class_middles(panel) if classes else {}
+def _panel(atlas: Atlas, panel: Panel, classes: bool, colours: Colouring | None, own: Placement | None) -> Message:
+    middles = atlas.class_medians(panel) if classes else {}
     return {
         "id": panel.spec.text,
         "title": panel.title,
@@ -118,8 +118,8 @@ def _panel(atlas: Atlas, panel: Panel, classes: bool, colours: Colouring | None,
         "figures": _figures(panel),
         "colour": None if colours is None else _put(colours.index, "u1"),
         "own": [] if own is None else np.round(own.places.astype(float), 3).tolist(),
-        "back": None if panel.back is None else _back(panel.back, atlas.shape),
-        "nowhere": "" if panel.back is not None else NOWHERE.format(panel.title),
+        "back": None if panel.inverse is None else _back(panel.inverse, atlas.shape),
+        "nowhere": "" if panel.inverse is not None else NOWHERE.format(panel.title),
     }
 
 
@@ -156,7 +156,7 @@ def _figures(panel: Panel) -> list[Message]:
 
 def _images(session: Session, atlas: Atlas) -> Message:
     size = {"tile": list(sheets.tile_size(*atlas.shape[1:]))}
-    if len(atlas) <= SMALL:
+    if len(atlas) <= MAX_IN_MEMORY:
         return {**size, "sprite": blobs.put(atlas.sprite, "image/png")}
     first = np.array(geometry.evenly(len(atlas), FIRST))
     return {
@@ -195,7 +195,9 @@ def spot(atlas: Atlas) -> Spot | None:
         case {"token": str(token), "panel": str(name), "x": x, "y": y} if (
             token == atlas.key and _share(x) and _share(y)
         ):
-            panel = next((panel for panel in atlas.panels if panel.spec.text == name and panel.back is not None), None)
+            panel = next(
+                (panel for panel in atlas.panels if panel.spec.text == name and panel.inverse is not None), None
+            )
             return None if panel is None else Spot(panel, float(x), float(y))
         case _:
             return None

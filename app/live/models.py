@@ -1,40 +1,41 @@
-"""Where a browser finds a run's graphs."""
+"""The URLs of a run's ONNX graphs."""
 
 import threading
-from collections import OrderedDict
+
+import cachetools
 
 from aecore.session import onnx_cache
 from aecore.session.onnx_cache import Graph
 from aecore.session.session import Session
 
-KEPT = 256
-"""Graphs whose names are remembered."""
-_names: OrderedDict[tuple[str, str, str, str | None], str] = OrderedDict()
-_turn = threading.Lock()
+MAX_NAMES = 256
+_names: cachetools.LRUCache[tuple[str, str, str, str | None], str] = cachetools.LRUCache(MAX_NAMES)
+"""{(run, hash of its weights, part, kind): name of the exported graph}."""
+_lock = threading.Lock()
 
 
 def address(session: Session, part: str, kind: str | None = None) -> str:
-    """A graph's own address once it has been made, which a browser that has it need not ask for; until then that of the
-    answer that makes it and says where it is. `kind` is a denoiser's corruption, or in digits a decoder's epoch.
+    """Return the URL of a graph, which the browser caches, if the graph is on the disk; otherwise the URL of a
+    description, whose request exports the graph and names its URL. `kind` is the corruption of a denoiser, or the
+    epoch of a decoder in decimal digits.
     """
-    name = _names.get(_key(session, part, kind))
+    with _lock:
+        name = _names.get(_key(session, part, kind))
     if name is not None and onnx_cache.find(name) is not None:
         return f"/live/model/{name}"
     return f"/live/model/{session.run_id}/{part}{f'-{kind}' if kind else ''}.json"
 
 
-def made(session: Session, part: str, kind: str | None = None) -> Graph:
-    """The graph, packed for the way, made unless it is kept; its name is remembered. Raises as `export.decoder`."""
+def export(session: Session, part: str, kind: str | None = None) -> Graph:
+    """Return the graph, exported and compressed unless it is on the disk. Raises as `onnx_cache.exported` does."""
     graph = (
         onnx_cache.exported(session, part, epoch=int(kind))
         if part == "decoder" and kind is not None
         else onnx_cache.exported(session, part, kind)
     )
     onnx_cache.compressed(graph)
-    with _turn:
+    with _lock:
         _names[_key(session, part, kind)] = graph.name
-        while len(_names) > KEPT:
-            _names.popitem(last=False)
     return graph
 
 

@@ -52,9 +52,9 @@ def _shepard(panel: Panel) -> None:
     found = panel.shepard(PAIRS_OF)
     figure = go.Figure(
         [
-            go.Scatter(x=found.wanted, y=found.shown, mode="markers", marker={"size": 3, "color": DOTS}, name="pairs"),
-            go.Scatter(x=found.wanted, y=found.straight, mode="lines", line={"color": STRAIGHT}, name="perfect"),
-            go.Scatter(x=found.wanted, y=found.monotone, mode="lines", line={"color": ORDER}, name="in order"),
+            go.Scatter(x=found.delta, y=found.d, mode="markers", marker={"size": 3, "color": DOTS}, name="pairs"),
+            go.Scatter(x=found.delta, y=found.linear, mode="lines", line={"color": STRAIGHT}, name="perfect"),
+            go.Scatter(x=found.delta, y=found.monotone, mode="lines", line={"color": ORDER}, name="in order"),
         ]
     )
     _chart(

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from aecore.foundation.errors import AecoreError, BadInput
-from aecore.maps.plan import USUAL_IMAGES, check, count, kept, most_images, quick
+from aecore.maps.plan import DEFAULT_IMAGES, is_cached, is_fast, max_count, shown_count, validate
 from aecore.maps.queue import MapJob
 from aecore.maps.spec import AtlasSpec, PanelSpec
 from aecore.parts.contracts import Embedding
@@ -32,7 +32,7 @@ def asked(session: Session) -> AtlasSpec:
     try:
         panels = tuple(PanelSpec.parse(text) for text in texts)
         spec = AtlasSpec(panels, number, seed) if panels else AtlasSpec(n=number, seed=seed)
-        check(session, spec)
+        validate(session, spec)
         return spec
     except AecoreError:
         return AtlasSpec()
@@ -41,7 +41,7 @@ def asked(session: Session) -> AtlasSpec:
 def at_once(session: Session, spec: AtlasSpec) -> bool:
     """Whether these maps can be drawn without anybody waiting for them."""
     try:
-        return quick(session, spec) or kept(session, spec)
+        return is_fast(session, spec) or is_cached(session, spec)
     except AecoreError:
         return False
 
@@ -77,7 +77,7 @@ def choose(session: Session, wanted: AtlasSpec) -> tuple[AtlasSpec | None, str]:
         if not panels:
             raise BadInput("choose at least one map")
         spec = AtlasSpec(tuple(panels), number, seed)
-        check(session, spec)
+        validate(session, spec)
         return spec, ""
     except (AecoreError, ValueError) as error:
         return None, str(error)
@@ -149,16 +149,16 @@ def _kind_of(panel: PanelSpec | None, options: dict[str, str]) -> str:
 
 def _images(session: Session, wanted: AtlasSpec, key: str) -> tuple[int | None, int]:
     left, middle, _ = st.columns([1, 1, 2], gap="medium")
-    total = most_images(session, AtlasSpec((PanelSpec(CODE),)))
-    st.session_state.setdefault(f"{key}.n", count(session, wanted))
+    total = max_count(session, AtlasSpec((PanelSpec(CODE),)))
+    st.session_state.setdefault(f"{key}.n", shown_count(session, wanted))
     st.session_state.setdefault(f"{key}.seed", wanted.seed)
     number = left.number_input(
         "Images", min(2, total), total, step=500, key=f"{key}.n",
         help=f"Test images come first, then validation and training images; there are {total:,}. "
-        f"More than {USUAL_IMAGES:,} take their time, which is spent off the page.",
+        f"More than {DEFAULT_IMAGES:,} take their time, which is spent off the page.",
     )  # fmt: skip
     seed = middle.number_input("Choice (seed)", 0, 9_999, step=1, key=f"{key}.seed", help="Which images are taken.")
-    return None if number == count(session, AtlasSpec()) else int(number), int(seed)
+    return None if number == shown_count(session, AtlasSpec()) else int(number), int(seed)
 
 
 # --- what has become of a choice

@@ -73,7 +73,7 @@ def _send(session: Session, atlas: Atlas, chosen: list[int], page: str, label: s
 
 def show_spot(spot: Spot) -> None:
     """The picture made for a place between the points, and the way to walk on from there."""
-    back = spot.panel.back
+    back = spot.panel.inverse
     assert back is not None  # `maps.spot` finds no other
     row = back.row(spot.x, spot.y)
     left, right = st.columns([1, 5], vertical_alignment="center")

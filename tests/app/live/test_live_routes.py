@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import anyio
+import cachetools
 import numpy as np
 import onnxruntime
 import pytest
@@ -133,7 +134,7 @@ def test_what_walk_needs_of_a_run_comes_by_its_content(run_ids):
 
 
 def test_no_more_libraries_are_kept_than_there_is_room_for(run_ids, monkeypatch):
-    monkeypatch.setattr(library, "KEPT", 1)
+    monkeypatch.setattr(library, "_libraries", cachetools.LRUCache(1))
     sessions = [cache.session(run_ids[name]) for name in ("variational", "denoising")]
     first, other = (library.content(session) for session in sessions)
     assert library.address(sessions[1]).endswith(f"/{other[1]}.json")
@@ -399,7 +400,7 @@ def test_what_was_never_put_aside_is_refused(name):
 
 
 def test_blobs_are_bounded_and_the_latest_stay(monkeypatch):
-    monkeypatch.setattr(blobs, "MOST_BYTES", 5_000)
+    monkeypatch.setattr(blobs, "_blobs", blobs.bounded(5_000))
     rng = np.random.default_rng(0)
     first, *_, last = (blobs.put(rng.bytes(2_000)) for _ in range(4))
     assert blobs.get(first.rsplit("/", 1)[1]) is None

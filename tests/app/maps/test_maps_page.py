@@ -163,10 +163,10 @@ def test_a_click_between_the_points_shows_what_is_made_there(open_page: OpenPage
     healthy(page)
     atlas = cache.atlas(run_id, AtlasSpec())
     code = next(panel for panel in atlas.panels if panel.kind == "code")
-    assert code.back is not None
+    assert code.inverse is not None
     asked = {name: float(page.query_params[name]) for name in page.query_params if re.fullmatch(r"u\d+", name)}
     np.testing.assert_allclose(
-        [asked[f"u{i}"] for i in range(len(asked))], code.back.row(0.25, -0.5), rtol=1e-3, atol=1e-3
+        [asked[f"u{i}"] for i in range(len(asked))], code.inverse.row(0.25, -0.5), rtol=1e-3, atol=1e-3
     )
 
 

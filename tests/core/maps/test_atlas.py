@@ -60,7 +60,7 @@ def away(home: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> Sessi
     return Session(RunStore(home), session.run_id)
 
 
-def test_test_images_come_first_and_the_subset_says_what_it_is(session: Session, found: Atlas) -> None:
+def test_test_images_come_first_and_the_note_describes_the_choice(session: Session, found: Atlas) -> None:
     tests = session.data.indices("test")
     assert len(found) == 300
     assert set(found.indices[: len(tests)]) == set(tests)
@@ -87,7 +87,7 @@ def test_panels_are_similar_to_their_maps(found: Atlas, which: int) -> None:
     assert np.abs(panel.grid / 1000 - panel.places).max() <= 0.00051
 
 
-def test_panels_are_turned_as_near_as_can_be_to_the_first(found: Atlas) -> None:
+def test_panels_are_rotated_to_match_the_first(found: Atlas) -> None:
     reference = found.panels[0].places
     for panel in found.panels[1:]:
         turned = [panel.places @ np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in (0.3, -0.3, 3.0)]
@@ -106,7 +106,7 @@ def test_an_image_of_the_atlas_is_placed_where_it_is(found: Atlas) -> None:
         assert [i in near for i, near in enumerate(placed.nearest)] == [True] * 5
 
 
-def test_what_lies_beyond_a_map_is_drawn_at_its_edge(found: Atlas) -> None:
+def test_images_beyond_a_map_are_drawn_at_its_edge(found: Atlas) -> None:
     far = found.codes[:1] + 1e4
     placed = found.place(found.pictures([0]), far)[2]
     assert placed.beyond.all()
@@ -137,11 +137,11 @@ def test_without_the_dataset_decoded_codes_are_the_images(session: Session, away
     assert set(made.origins) == {"decoded training image"}
 
 
-def test_maps_made_before_are_found_again(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_maps_are_not_fitted_again(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     first = atlas(session, AtlasSpec(n=90))
 
     def never(*arguments: object) -> None:
-        raise AssertionError("a kept map was fitted anew")
+        raise AssertionError("a cached map was fitted again")
 
     monkeypatch.setattr(map_cache, "fit_map", never)
     again = atlas(session, AtlasSpec(n=90))
@@ -153,7 +153,7 @@ def test_maps_made_before_are_found_again(session: Session, monkeypatch: pytest.
 def test_precomputed_maps_are_what_the_atlas_asks_for(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "USUAL_IMAGES", 60)
+    monkeypatch.setattr(plan, "DEFAULT_IMAGES", 60)
     precompute(session, tmp_path / "maps")
     assert len(list((tmp_path / "maps").iterdir())) == 3
     monkeypatch.setattr(map_cache, "assets", lambda: tmp_path)
@@ -193,7 +193,7 @@ def test_thumbnails_do_not_overlap_and_keep_their_colour(found: Atlas) -> None:
 
 
 def test_poster_and_table(found: Atlas) -> None:
-    for name in ("class", "unit-0", "distortion", "error", "none"):
+    for name in ("class", "distortion", "none"):
         drawn = poster(found, name, "A run", name == "class")
         assert drawn.shape[1] > 3 * SIDE
         assert len(np.unique(drawn[::5, ::5].reshape(-1, 3), axis=0)) > 20
@@ -203,25 +203,25 @@ def test_poster_and_table(found: Atlas) -> None:
     assert rows[4]["class"] == found.class_of(4)
 
 
-def test_a_map_as_a_drawing_has_a_dot_an_image_in_its_colour(found: Atlas) -> None:
+def test_a_map_as_svg_has_a_dot_per_image_in_its_colour(found: Atlas) -> None:
     for name in ("class", "distortion", "none"):
         colours = colouring(found, name, found.panels[1])
         root = ElementTree.fromstring(panel_svg(found, found.panels[1], colours))
         dots = [path for path in root.iter(f"{SVG}path") if "style" not in path.attrib]
         assert [path.attrib["class"] for path in dots] == [f"c{i}" for i in colours.index.tolist()]
-        said = [text.text or "" for text in root.iter(f"{SVG}text")]
-        assert said[0] == "MDS"
-        assert name != "class" or set(found.label_names) <= set(said)
+        texts = [text.text or "" for text in root.iter(f"{SVG}text")]
+        assert texts[0] == "MDS"
+        assert name != "class" or set(found.label_names) <= set(texts)
         (style,) = [style.text or "" for style in root.iter(f"{SVG}style")]
         assert "#" + bytes(colours.table[0].tolist()).hex() in style
 
 
-def test_arrays_and_diagrams_need_no_arithmetic(session: Session, found: Atlas) -> None:
+def test_arrays_and_diagrams_match_the_figures(session: Session, found: Atlas) -> None:
     np.testing.assert_array_equal(np.load(io.BytesIO(found.npy()), allow_pickle=False), found.coordinates)
     assert len(found.axes) == found.coordinates.shape[1]
     pca, mds, code = found.panels
     diagram = mds.shepard(40)
-    assert len(diagram.wanted) == len(diagram.straight) == 40 * 39 // 2
+    assert len(diagram.delta) == len(diagram.linear) == 40 * 39 // 2
     assert pca.scree().summed[1] == pytest.approx(pca.quality["explained_variance"], rel=1e-4)
     assert code.scree().summed[-1] == pytest.approx(1)
     for panel in found.panels:
@@ -239,13 +239,13 @@ def test_any_maps_can_stand_side_by_side(session: Session, dimensions: int) -> N
 
 
 def side_by_side(session: Session, panels: tuple[PanelSpec, ...]) -> None:
-    heard: list[tuple[float, str]] = []
-    several = atlas(session, AtlasSpec(panels, 40), lambda share, words: heard.append((share, words)))
+    reports: list[tuple[float, str]] = []
+    several = atlas(session, AtlasSpec(panels, 40), lambda share, words: reports.append((share, words)))
     assert [panel.spec for panel in several.panels] == list(panels)
-    shares = [share for share, _ in heard]
+    shares = [share for share, _ in reports]
     assert shares == sorted(shares)
     assert shares[-1] == 1
-    assert {panel.embedding.title for panel in panels} <= {words for _, words in heard}
+    assert {panel.embedding.title for panel in panels} <= {words for _, words in reports}
     assert all(panel.note for panel in several.panels)
     placed = several.place(several.pictures(range(3)), several.codes[:3])
     for panel, own in zip(several.panels, placed, strict=True):
@@ -257,7 +257,7 @@ def side_by_side(session: Session, panels: tuple[PanelSpec, ...]) -> None:
     assert len(list(csv.DictReader(io.StringIO(several.csv())))) == 40
 
 
-def test_maps_that_lead_back_say_their_error(found: Atlas) -> None:
+def test_maps_with_an_inverse_have_a_reconstruction_error(found: Atlas) -> None:
     by_kind = {panel.kind: panel.quality for panel in found.panels}
     assert by_kind["pca"]["reconstruction_sse"] > 0
     assert by_kind["code"]["reconstruction_sse"] > 0
@@ -277,27 +277,27 @@ def test_colours_by_distortion_share_a_scale_and_errors_are_the_runs(session: Se
 
 
 @pytest.mark.parametrize("which", [0, 2])
-def test_a_place_leads_back_to_what_the_map_shows_there(session: Session, found: Atlas, which: int) -> None:
-    """Back and forth: what a place stands for is placed there again; the map's own error says the same."""
+def test_the_inverse_of_a_place_is_placed_there_again(session: Session, found: Atlas, which: int) -> None:
+    """And the error of the images reconstructed from their places is the map's `reconstruction_sse`."""
     panel = found.panels[which]
-    back = panel.back
-    assert back is not None
-    assert back.run_id == session.run_id
-    rows = np.stack([back.row(x, y) for x, y in ((0.3, -0.2), (-0.7, 0.9), (0.0, 0.0))])
+    inverse = panel.inverse
+    assert inverse is not None
+    assert inverse.run_id == session.run_id
+    rows = np.stack([inverse.row(x, y) for x, y in ((0.3, -0.2), (-0.7, 0.9), (0.0, 0.0))])
     placed = np.array([[0.3, -0.2], [-0.7, 0.9], [0.0, 0.0]])
-    if back.through == "codes":
+    if inverse.through == "codes":
         images, codes = np.zeros((3, *session.shape), np.float32), rows
     else:
         images, codes = rows.reshape(3, *session.shape), None
     np.testing.assert_allclose(panel.place(images, codes).places, placed, atol=1e-4)
-    led = np.stack([back.row(x, y) for x, y in panel.places.tolist()])
-    drawn = session.decode(led).reshape(300, -1) if back.through == "codes" else led
+    rows = np.stack([inverse.row(x, y) for x, y in panel.places.tolist()])
+    drawn = session.decode(rows).reshape(300, -1) if inverse.through == "codes" else rows
     error = ((found.pictures(range(300)).reshape(300, -1) - drawn) ** 2).sum(1).mean()
     assert error == pytest.approx(panel.quality["reconstruction_sse"], rel=1e-3)
 
 
-def test_there_is_no_way_back_from_a_map_of_distances(found: Atlas) -> None:
-    assert found.panels[1].back is None
+def test_a_map_of_distances_has_no_inverse(found: Atlas) -> None:
+    assert found.panels[1].inverse is None
 
 
 def test_the_key_names_the_content(session: Session, line: Session, found: Atlas) -> None:
@@ -318,7 +318,7 @@ READY_MADE = [info.run_id for info in RunStore(Path("none")).runs()]
 
 @pytest.mark.parametrize("run_id", READY_MADE)
 def test_a_ready_made_run_finds_its_dataset_and_its_maps(tmp_path, monkeypatch, run_id):
-    """On every machine: drawn pictures may differ in a last bit, and nobody waits for a map to be fitted."""
+    """On every machine: drawn pictures may differ in their last bits, and no map has to be fitted."""
     monkeypatch.setenv("AECORE_HOME", str(tmp_path))
     monkeypatch.delenv("AECORE_MNIST", raising=False)
     session = Session(RunStore(tmp_path), run_id)

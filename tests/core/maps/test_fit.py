@@ -11,9 +11,9 @@ from sklearn.datasets import load_digits
 
 from aecore.foundation import geometry, metrics
 from aecore.foundation.errors import BadInput, Stopped
-from aecore.maps import align, cache, fit
+from aecore.maps import align, cache, fit, quality
 from aecore.maps import cache as map_cache
-from aecore.maps.quality import MOST_CURVED, MOST_MEASURED, curves, readings
+from aecore.maps.quality import MAX_CURVE_POINTS, curves, readings
 from aecore.parts.contracts import Embedding
 from aecore.parts.embeddings import CodeMap, Mds, Pca, Umap
 from aecore.parts.registry import make, members
@@ -30,7 +30,7 @@ def digits():
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    """(shipped, own): the two folders in which maps are looked up."""
+    """(shipped, own): the two folders of cached maps."""
     monkeypatch.setenv("AECORE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(map_cache, "assets", lambda: tmp_path / "assets")
     return tmp_path / "assets" / "maps", tmp_path / "home" / "cache" / "maps"
@@ -41,16 +41,16 @@ def test_every_map_is_measured_against_the_pixels(kind, digits):
     x, labels = digits
     codes = x[:, 10:13]
     result = fit.fit_map(make("embeddings", Embedding, kind), x, codes, labels)
-    wanted = geometry.distances(x)
-    assert result.quality["stress_1"] == pytest.approx(metrics.stress_1(wanted, result.coordinates))
-    assert result.quality["trustworthiness"] == pytest.approx(metrics.trustworthiness(wanted, result.coordinates, 5))
-    assert result.quality["continuity"] == pytest.approx(metrics.continuity(wanted, result.coordinates, 5))
+    delta = geometry.distances(x)
+    assert result.quality["stress_1"] == pytest.approx(metrics.stress_1(delta, result.coordinates))
+    assert result.quality["trustworthiness"] == pytest.approx(metrics.trustworthiness(delta, result.coordinates, 5))
+    assert result.quality["continuity"] == pytest.approx(metrics.continuity(delta, result.coordinates, 5))
     assert result.quality["trustworthiness_k"] == 5
     assert result.quality["knn_accuracy"] == metrics.knn_accuracy(result.coordinates, labels)
     assert result.seconds > 0
-    said = readings(result.quality)
-    assert {"stress_1", "trustworthiness", "knn_accuracy"} <= set(said) <= set(result.quality)
-    assert all(text.endswith(".") for text in said.values())
+    sentences = readings(result.quality)
+    assert {"stress_1", "trustworthiness", "knn_accuracy"} <= set(sentences) <= set(result.quality)
+    assert all(text.endswith(".") for text in sentences.values())
 
 
 def test_without_labels_there_is_no_accuracy_and_without_codes_no_code_map(digits):
@@ -60,7 +60,7 @@ def test_without_labels_there_is_no_accuracy_and_without_codes_no_code_map(digit
         fit.fit_map(CodeMap(), x)
 
 
-def test_maps_with_a_way_back_say_how_far_it_leads_from_the_pixels(digits):
+def test_maps_with_an_inverse_have_a_reconstruction_error(digits):
     x, _ = digits
     pca = fit.fit_map(Pca(), x).quality["reconstruction_sse"]
     theirs = sklearn.decomposition.PCA(2, svd_solver="full").fit(x.astype(np.float64))
@@ -78,18 +78,18 @@ def test_maps_with_a_way_back_say_how_far_it_leads_from_the_pixels(digits):
     assert "reconstruction_sse" not in fit.fit_map(Mds(), x, codes, decode=decode).quality
 
 
-def test_a_map_that_is_stopped_is_not_kept(digits, places):
+def test_a_stopped_map_is_not_cached(digits, places):
     with pytest.raises(Stopped):
         cache.cached_map(Mds(), digits[0], should_stop=lambda: True)
     assert not places[1].exists()
-    heard = []
-    cache.cached_map(Mds(), digits[0], progress=lambda share, words: heard.append(share))
-    assert heard == sorted(heard)
+    shares = []
+    cache.cached_map(Mds(), digits[0], progress=lambda share, words: shares.append(share))
+    assert shares == sorted(shares)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("kind", KINDS)
-def test_maps_of_very_few_points_leave_out_what_has_no_meaning(kind, n, digits):
+def test_maps_of_very_few_points_leave_out_undefined_figures(kind, n, digits):
     x, labels = digits
     quality = fit.fit_map(make("embeddings", Embedding, kind), x[:n], x[:n], labels[:n]).quality
     assert all(np.isfinite(value) for value in quality.values())
@@ -99,22 +99,23 @@ def test_maps_of_very_few_points_leave_out_what_has_no_meaning(kind, n, digits):
     assert curves(x[:n], np.zeros((n, 2)), labels[:n]).ks == ((1,) if n == 3 else ())
 
 
-def test_curves_meet_the_figures_and_are_bounded(digits):
+def test_curves_agree_with_the_figures_and_are_bounded(digits):
     x, labels = digits
     made = fit.fit_map(Pca(), x, labels=labels)
-    found = curves(x, made.coordinates, labels, most=len(x))
+    found = curves(x, made.coordinates, labels, max_points=len(x))
     at = found.ks.index(made.quality["trustworthiness_k"])
     assert found.trustworthiness[at] == pytest.approx(made.quality["trustworthiness"], abs=1e-4)  # pictures have ties
     assert found.continuity[at] == pytest.approx(made.quality["continuity"], abs=1e-4)
     assert curves(x, made.coordinates).knn_accuracy is None
     many = np.random.default_rng(0).random((3000, 3)).astype(np.float32)
-    assert curves(many, many[:, :2]).n == MOST_CURVED
+    assert curves(many, many[:, :2]).n == MAX_CURVE_POINTS
 
 
-def test_large_maps_are_measured_on_a_part(digits):
-    x = np.random.default_rng(0).random((MOST_MEASURED + 500, 3)).astype(np.float32)
-    chosen = list(geometry.evenly(len(x), MOST_MEASURED))
-    assert len(set(chosen)) == MOST_MEASURED
+def test_large_maps_are_measured_on_some_of_their_points(monkeypatch):
+    monkeypatch.setattr(quality, "MAX_MEASURED", 200)
+    x = np.random.default_rng(0).random((250, 3)).astype(np.float32)
+    chosen = list(geometry.evenly(len(x), 200))
+    assert len(set(chosen)) == 200
     assert (chosen[0], chosen[-1]) == (0, len(x) - 1)
     result = fit.fit_map(Pca(), x)
     assert result.quality["stress_1"] == metrics.stress_1(geometry.distances(x[chosen]), result.coordinates[chosen])
@@ -122,29 +123,30 @@ def test_large_maps_are_measured_on_a_part(digits):
 
 @given(st.integers(0, 1000), st.floats(0, 6.28), st.booleans(), st.floats(0.01, 100))
 @settings(max_examples=25, deadline=None)
-def test_procrustes_undoes_turn_mirror_scale_and_shift(seed, angle, mirror, scale):
+def test_alignment_undoes_rotation_reflection_scale_and_shift(seed, angle, mirror, scale):
     rng = np.random.default_rng(seed)
     reference = rng.standard_normal((9, 2)).astype(np.float32)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     if mirror:
         turn = turn @ np.diag([1, -1])
     moved = (scale * reference @ turn + rng.standard_normal(2)).astype(np.float32)
-    np.testing.assert_allclose(fit.procrustes(reference, moved), reference, atol=1e-3)
+    np.testing.assert_allclose(align.alignment(reference, moved).apply(moved), reference, atol=1e-3)
 
 
-def test_an_alignment_moves_new_points_along_and_survives_collapsed_maps():
+def test_an_alignment_applies_to_new_points_and_survives_collapsed_maps():
     rng = np.random.default_rng(0)
     reference = rng.standard_normal((9, 2)).astype(np.float32)
     turned = (reference @ np.array([[0, 2], [-2, 0]]) + 1).astype(np.float32)
     found = align.alignment(reference[:6], turned[:6])
     np.testing.assert_allclose(found.apply(turned[6:]), reference[6:], atol=1e-5)
-    collapsed = fit.procrustes(reference, np.zeros((9, 2), np.float32))
+    zeros = np.zeros((9, 2), np.float32)
+    collapsed = align.alignment(reference, zeros).apply(zeros)
     np.testing.assert_allclose(collapsed, np.tile(reference.mean(0), (9, 1)), atol=1e-6)
-    assert np.isfinite(fit.procrustes(np.zeros((9, 2), np.float32), reference)).all()
+    assert np.isfinite(align.alignment(zeros, reference).apply(reference)).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kept_map_comes_back_whole(kind, digits, places, monkeypatch):
+def test_a_cached_map_equals_the_fitted_one(kind, digits, places, monkeypatch):
     x, labels = digits
     codes, new = x[:, 10:13], x[5:9, 10:13]
     embedding = make("embeddings", Embedding, kind)
@@ -158,7 +160,7 @@ def test_a_kept_map_comes_back_whole(kind, digits, places, monkeypatch):
     assert len(list(places[1].iterdir())) == 1
 
 
-def test_what_ships_is_found_first_and_never_written(digits, places):
+def test_shipped_maps_are_found_first_and_never_written(digits, places):
     shipped, own = places
     x, _ = digits
     cache.cached_map(Pca(), x, folder=shipped)
@@ -170,7 +172,7 @@ def test_what_ships_is_found_first_and_never_written(digits, places):
     assert {path: path.read_bytes() for path in shipped.iterdir()} == before
 
 
-def test_the_key_changes_with_all_that_matters_and_nothing_else(digits):
+def test_the_key_depends_on_settings_and_data_only(digits):
     x, labels = digits
     codes = x[:, :3]
     base = cache.map_key(Mds(), x, codes, labels)
@@ -186,7 +188,7 @@ def test_the_key_changes_with_all_that_matters_and_nothing_else(digits):
         cache.map_key(CodeMap(), x, codes + 1, labels),
     ]
     assert len({base, *others}) == len(others) + 1
-    assert cache.map_key(Mds(dimensions=2, seed=0), x, codes, labels) == base, "a default is the same when it is said"
+    assert cache.map_key(Mds(dimensions=2, seed=0), x, codes, labels) == base, "defaults change no key"
     named = cache.map_key(CodeMap(), x, codes, labels, ["data", "weights"])
     assert named == cache.map_key(CodeMap(), x, codes + 1e-6, labels, ["data", "weights"])
     assert named != cache.map_key(CodeMap(), x, codes, labels, ["data", "other weights"])
@@ -213,7 +215,7 @@ def rewritten(path, **changes):
     ],
     ids=["empty", "truncated", "foreign", "no header", "broken header", "newer format", "odd header"],
 )
-def test_a_damaged_file_is_computed_anew(damage, digits, places):
+def test_a_damaged_map_is_fitted_again(damage, digits, places):
     x, _ = digits
     first = cache.cached_map(Pca(), x)
     (path,) = places[1].iterdir()
@@ -224,17 +226,17 @@ def test_a_damaged_file_is_computed_anew(damage, digits, places):
     assert json.loads(safetensors.safe_open(path, framework="np").metadata()["map"])["format"] == cache.FORMAT
 
 
-def test_a_full_disk_costs_only_the_keeping(digits, places, monkeypatch):
+def test_a_full_disk_only_prevents_caching(digits, places, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(map_cache.Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     x, _ = digits
     assert len(cache.cached_map(Pca(), x).coordinates) == 120
     assert list(places[1].iterdir()) == []
 
 
-def test_the_cache_is_bounded_and_the_longest_unused_goes_first(digits, places, monkeypatch):
+def test_the_cache_is_bounded_and_drops_the_least_recently_used(digits, places, monkeypatch):
     x, _ = digits
     for n in (60, 70, 80):
         cache.cached_map(Pca(), x[:n])

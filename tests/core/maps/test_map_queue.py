@@ -17,7 +17,7 @@ import pytest
 from aecore.foundation.errors import BadInput
 from aecore.maps import queue
 from aecore.maps.atlas import atlas
-from aecore.maps.plan import kept
+from aecore.maps.plan import is_cached
 from aecore.maps.queue import MapJob, MapJobs
 from aecore.maps.spec import AtlasSpec, PanelSpec
 from aecore.session.session import Session
@@ -73,13 +73,13 @@ def test_a_child_makes_what_is_then_only_read(
     jobs: MapJobs, store: RunStore, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, wanted = Session(store, run_id), spec(77, "pca", "mds(distance=cosine)", "code~0")
-    assert not kept(session, wanted)
+    assert not is_cached(session, wanted)
     job = jobs.ask(run_id, wanted)
     assert jobs.ask(run_id, wanted) is job
     until(lambda: job.ended)
     assert (job.state, job.error, job.fraction) == ("finished", "", 1.0)
     assert jobs.find(run_id, wanted) is job
-    assert kept(session, wanted)
+    assert is_cached(session, wanted)
     monkeypatch.setattr("aecore.maps.cache.fit_map", None)
     assert len(atlas(session, wanted)) == 77
     assert jobs.ask(run_id, wanted) is not job, "files may be gone by then"
@@ -120,7 +120,7 @@ def test_a_child_that_is_killed_is_said_and_leaves_nothing_that_is_read(
     assert job.state == "failed"
     assert "was killed" in job.error
     assert "fewer images" in job.error
-    assert not kept(Session(store, run_id), LONG)
+    assert not is_cached(Session(store, run_id), LONG)
     after = jobs.ask(run_id, spec(34))
     until(lambda: after.ended)
     assert after.state == "finished", "the queue goes on"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aecore.foundation.errors import BadInput
-from aecore.maps.spec import MOST_IMAGES, AtlasSpec, PanelSpec
+from aecore.maps.spec import MAX_IMAGES, AtlasSpec, PanelSpec
 from aecore.parts.embeddings import CodeMap, Mds, Pca, Tsne, Umap
 
 EMBEDDINGS = st.one_of(
@@ -26,7 +26,7 @@ CODES = st.builds(
 
 
 @given(st.builds(PanelSpec, EMBEDDINGS) | CODES)
-def test_the_text_says_it_all(spec: PanelSpec) -> None:
+def test_text_and_spec_round_trip(spec: PanelSpec) -> None:
     assert PanelSpec.parse(spec.text) == spec
     assert hash(PanelSpec.parse(spec.text)) == hash(spec)
 
@@ -52,15 +52,15 @@ def test_texts_are_short(text: str, spec: PanelSpec) -> None:
     [
         ("", "names no map"),
         ("sammon", "there are: pca, mds"),
-        ("mds(distance=far)", "cannot be"),
+        ("mds(distance=far)", "is invalid"),
         ("mds(distance=precomputed)", "another distance"),
-        ("mds(landmarks=1e99)", "cannot be"),
-        ("mds(landmarks=nan)", "cannot be"),
+        ("mds(landmarks=1e99)", "is invalid"),
+        ("mds(landmarks=nan)", "is invalid"),
         ("mds(speed=1)", "no setting 'speed'"),
         ("mds(kind=pca)", "no setting 'kind'"),
         ("mds(seed)", "no setting 'seed'"),
-        ("code(units=1-2-3-4)", "cannot be"),
-        ("code(units=x)", "cannot be"),
+        ("code(units=1-2-3-4)", "is invalid"),
+        ("code(units=x)", "is invalid"),
         ("code@../secret", "not the id of a run"),
         ("code@", "names no map"),
         ("code~-1", "names no map"),
@@ -72,7 +72,7 @@ def test_texts_are_short(text: str, spec: PanelSpec) -> None:
         ("mds\n", "names no map"),
     ],
 )
-def test_other_texts_are_refused_in_words(text: str, words: str | None) -> None:
+def test_invalid_texts_are_refused_with_the_reason(text: str, words: str | None) -> None:
     if words is None:  # digits of another script are numbers too
         assert PanelSpec.parse(text).epoch == 12
         return
@@ -81,7 +81,7 @@ def test_other_texts_are_refused_in_words(text: str, words: str | None) -> None:
 
 
 @given(st.text(max_size=60))
-def test_no_text_does_harm(text: str) -> None:
+def test_any_text_parses_or_is_refused(text: str) -> None:
     with contextlib.suppress(BadInput):
         assert PanelSpec.parse(text).text
 
@@ -92,7 +92,7 @@ def test_an_atlas_has_one_to_four_different_maps_of_a_sensible_number_of_images(
     for panels, words in [((), "1 to 4"), ((pca, mds) * 3, "1 to 4"), ((pca, mds, pca), "twice")]:
         with pytest.raises(BadInput, match=words):
             AtlasSpec(panels)
-    for n in (-1, 0, 1, MOST_IMAGES + 1):
+    for n in (-1, 0, 1, MAX_IMAGES + 1):
         with pytest.raises(BadInput, match="2 to 70,000"):
             AtlasSpec((pca,), n)
     with pytest.raises(BadInput, match="seed"):
