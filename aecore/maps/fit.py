@@ -11,7 +11,7 @@ from aecore.foundation.geometry import Points, Rows
 from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps.align import alignment
 from aecore.maps.quality import Decode, inverse_error, quality_of, same_pixels
-from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding
+from aecore.parts.looking import Coordinates, Embedding, FittedEmbedding
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from aecore.maps import cache, fit, shepard
 from aecore.maps.images import Coder, Subset, coder, most, subset
 from aecore.maps.quality import Decode
 from aecore.maps.spec import MOST_IMAGES, AtlasSpec, PanelSpec
-from aecore.parts.contracts import Embedding
+from aecore.parts.looking import Embedding
 from aecore.session.session import Session
 
 USUAL_IMAGES = 1000

@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32, Float64, Num
 
 from aecore.foundation import geometry, metrics
 from aecore.foundation.geometry import Points
-from aecore.parts.contracts import FittedEmbedding
+from aecore.parts.looking import FittedEmbedding
 
 MOST_MEASURED = 2000
 """Figures that compare all pairs are taken on at most this many points, spread evenly."""

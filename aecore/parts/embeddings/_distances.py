@@ -11,10 +11,10 @@ from pydantic import Field as Setting
 from aecore.foundation import geometry
 from aecore.foundation.errors import BadInput
 from aecore.foundation.geometry import Points
-from aecore.parts.contracts import Embedding
 from aecore.parts.embeddings._classical import leading
 from aecore.parts.embeddings._compile import Run, shared
 from aecore.parts.embeddings._pairs import Packed, cross_distances, packed_distances, packed_matrix, padded
+from aecore.parts.looking import Embedding
 
 DistanceName = Literal["euclidean", "correlation", "cosine", "geodesic", "codes", "precomputed"]
 MOST_GEODESIC = 5000

@@ -9,12 +9,12 @@ from jaxtyping import Float, Float64
 
 from aecore.foundation import geometry
 from aecore.foundation.geometry import Points
-from aecore.parts.contracts import Coordinates, FittedEmbedding
 from aecore.parts.embeddings._classical import leading
 from aecore.parts.embeddings._compile import shared
 from aecore.parts.embeddings._distances import DistanceEmbedding, Space
 from aecore.parts.embeddings._pairs import Packed
 from aecore.parts.embeddings._place import NEAREST
+from aecore.parts.looking import Coordinates, FittedEmbedding
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

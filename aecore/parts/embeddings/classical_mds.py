@@ -9,11 +9,11 @@ from aecore.foundation import geometry
 from aecore.foundation.errors import BadInput
 from aecore.foundation.geometry import Points
 from aecore.foundation.progress import OnProgress, ShouldStop
-from aecore.parts.contracts import Coordinates, FittedEmbedding
 from aecore.parts.embeddings._classical import leading, measured, squared_times
 from aecore.parts.embeddings._compile import shared
 from aecore.parts.embeddings._distances import DistanceEmbedding, Space
 from aecore.parts.embeddings._watch import Watch
+from aecore.parts.looking import Coordinates, FittedEmbedding
 
 
 class ClassicalMds(DistanceEmbedding):

@@ -9,8 +9,8 @@ from aecore.foundation import geometry
 from aecore.foundation.errors import BadInput
 from aecore.foundation.geometry import Points
 from aecore.foundation.progress import OnProgress, ShouldStop
-from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding
 from aecore.parts.embeddings._watch import Watch
+from aecore.parts.looking import Coordinates, Embedding, FittedEmbedding
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

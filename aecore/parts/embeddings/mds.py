@@ -9,7 +9,6 @@ from pydantic import Field as Setting
 from aecore.foundation import geometry, metrics
 from aecore.foundation.geometry import Points
 from aecore.foundation.progress import OnProgress, ShouldStop
-from aecore.parts.contracts import Coordinates, FittedEmbedding
 from aecore.parts.embeddings._classical import MEASURED, measured
 from aecore.parts.embeddings._compile import Run, shared
 from aecore.parts.embeddings._distances import MOST_GEODESIC, DistanceEmbedding, Space
@@ -17,6 +16,7 @@ from aecore.parts.embeddings._pairs import Packed
 from aecore.parts.embeddings._place import place
 from aecore.parts.embeddings._smacof import apart, smacof
 from aecore.parts.embeddings._watch import Watch
+from aecore.parts.looking import Coordinates, FittedEmbedding
 
 TOLERANCE = 1e-6
 """The search ends when steps lower the stress by less than this share of Σ d_ij²: scikit-learn's number."""

@@ -7,8 +7,8 @@ from jaxtyping import Float, Num
 from aecore.foundation import geometry
 from aecore.foundation.geometry import Points
 from aecore.foundation.progress import OnProgress, ShouldStop
-from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding
 from aecore.parts.embeddings._watch import Watch
+from aecore.parts.looking import Coordinates, Embedding, FittedEmbedding
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from aecore.foundation import geometry
-from aecore.parts.contracts import Sampler
+from aecore.parts.looking import Sampler
 
 
 class Gaussian(Sampler):

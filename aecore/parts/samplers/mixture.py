@@ -6,7 +6,7 @@ from jaxtyping import Float, Float64
 from pydantic import Field as Setting
 
 from aecore.foundation import geometry
-from aecore.parts.contracts import Sampler
+from aecore.parts.looking import Sampler
 
 _DIRECTIONS = 32
 _MOST_CODES = 2000

@@ -3,7 +3,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from jaxtyping import Float
 
-from aecore.parts.contracts import Sampler
+from aecore.parts.looking import Sampler
 
 
 class Normal(Sampler):

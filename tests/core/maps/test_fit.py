@@ -14,8 +14,8 @@ from aecore.foundation.errors import BadInput, Stopped
 from aecore.maps import align, cache, fit
 from aecore.maps import cache as map_cache
 from aecore.maps.quality import MOST_CURVED, MOST_MEASURED, curves, readings
-from aecore.parts.contracts import Embedding
 from aecore.parts.embeddings import CodeMap, Mds, Pca, Umap
+from aecore.parts.looking import Embedding
 from aecore.parts.registry import make, members
 
 UMAP = pytest.mark.skipif(not Umap.installed(), reason="umap-learn, an extra, is not installed")

@@ -11,10 +11,10 @@ from sklearn.datasets import load_digits
 
 from aecore.foundation import geometry, metrics
 from aecore.foundation.errors import BadInput, Stopped
-from aecore.parts.contracts import Embedding
 from aecore.parts.embeddings import ClassicalMds, CodeMap, Mds, NonmetricMds, Pca, Tsne, Umap
 from aecore.parts.embeddings._compile import shared
 from aecore.parts.embeddings._place import place
+from aecore.parts.looking import Embedding
 from aecore.parts.registry import make, members
 
 KINDS = members("embeddings", Embedding)

@@ -13,13 +13,14 @@ from aecore.foundation.errors import BadSettings
 from aecore.model.autoencoder import build
 from aecore.model.config import PACKAGES, TrainingSettings
 from aecore.parts.backbones import Conv, Linear, Mlp
-from aecore.parts.contracts import Batch, Embedding, Encoder, Sampler
+from aecore.parts.contracts import Batch, Encoder
 from aecore.parts.corruptions import GaussianNoise, Masking, Patches, Rows, SaltAndPepper
 from aecore.parts.data import Part
 from aecore.parts.likelihoods import Bernoulli as BernoulliOutput
 from aecore.parts.likelihoods import Categorical as CategoricalOutput
 from aecore.parts.likelihoods import Gaussian as GaussianOutput
 from aecore.parts.likelihoods.gaussian import LEAST_VARIANCE
+from aecore.parts.looking import Embedding, Sampler
 from aecore.parts.networks import ACTIVATIONS
 from aecore.parts.objectives import Contractive, SparseL1, Variational
 from aecore.parts.registry import make, members
