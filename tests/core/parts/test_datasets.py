@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from aecore.foundation.errors import BadInput, DataUnavailable
-from aecore.parts.data import SPLITS, Data, Dataset, TrainingProgress
+from aecore.foundation.progress import OnProgress
+from aecore.parts.data import SPLITS, Data, Dataset
 from aecore.parts.datasets import (
     Digits,
     FashionMnist,
@@ -543,7 +544,7 @@ class Counted(Dataset):
     kind: str = "counted"
     number: int = 0
 
-    def load(self, progress: TrainingProgress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         LOADS.append(self.number)
         GATE.wait(5)
         if self.number < 0:

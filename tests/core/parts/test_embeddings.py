@@ -85,12 +85,12 @@ def test_every_embedding_refuses_what_has_no_distances(kind, bad):
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_every_embedding_tells_how_far_it_is_and_stops_when_told(kind, digits):
-    heard: list[float] = []
-    make("embeddings", Embedding, kind).fit(digits[:50], heard.append)
-    assert heard
-    assert heard == sorted(heard)
-    assert 0 <= heard[0] <= heard[-1] <= 1
+def test_every_embedding_reports_progress_and_stops_when_asked(kind, digits):
+    shares: list[float] = []
+    make("embeddings", Embedding, kind).fit(digits[:50], lambda share, words: shares.append(share))
+    assert shares
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] <= shares[-1] <= 1
     with pytest.raises(Stopped, match="run it again"):
         make("embeddings", Embedding, kind).fit(digits[:50], should_stop=lambda: True)
 
@@ -327,14 +327,14 @@ def test_placing_alone_recovers_a_known_place():
 @pytest.fixture
 def few(monkeypatch):
     """MDS with landmarks from 100 points on."""
-    monkeypatch.setattr(Mds, "most_points", 100)
+    monkeypatch.setattr(Mds, "max_points", 100)
     return Mds(landmarks=80, seed=3)
 
 
 def test_landmarks_are_the_map_of_their_own_and_the_others_are_placed(few, digits):
     fitted = few.fit(digits)
     assert len(fitted.chosen) == fitted.quality["landmarks"] == 80
-    assert fitted.note.startswith("80 of 300 landmarks, seed 3; ")
+    assert fitted.note.startswith("80 of 300 points are landmarks, seed 3; ")
     alone = Mds(max_iterations=few.max_iterations).fit(digits[fitted.chosen])
     np.testing.assert_allclose(fitted.coordinates[fitted.chosen], alone.coordinates, atol=1e-5)
     others = np.setdiff1d(np.arange(300), fitted.chosen)
@@ -357,8 +357,8 @@ def test_landmarks_of_given_distances_are_those_of_the_points(few, digits):
 
 @pytest.mark.parametrize("method", [ClassicalMds, NonmetricMds, Tsne])
 def test_methods_without_landmarks_say_how_many_points_are_too_many(method):
-    with pytest.raises(BadInput, match=f"at most {method.most_points:,}"):
-        method().fit(np.zeros((method.most_points + 1, 1), np.float32))
+    with pytest.raises(BadInput, match=f"at most {method.max_points:,}"):
+        method().fit(np.zeros((method.max_points + 1, 1), np.float32))
 
 
 # --- distances
