@@ -511,7 +511,7 @@ def test_folder_with_classes_and_bad_files(tmp_path: Path):
     assert data.images.shape == (5, 3, 16, 16)
     assert data.label_names == ("blue", "red")
     assert data.images[:, :, 8, 8].tolist() == [[10, 10, 200]] * 2 + [[200, 10, 10]] * 3
-    assert "1 file(s) that cannot be read were skipped, first broken.png" in data.source
+    assert "1 unreadable file(s) skipped, first broken.png" in data.source
     assert str(tmp_path) not in data.source
 
 
@@ -617,7 +617,7 @@ def test_download_reports_progress_and_bounds_the_answer(monkeypatch: pytest.Mon
     monkeypatch.setattr("urllib.request.urlopen", lambda *args, **settings: Answer(bytes(2**18)))
     told: list[float] = []
     with pytest.raises(ValueError, match="more than 200000 bytes"):
-        _downloads.download(
-            "https://example.org", "", "it", lambda fraction, words: told.append(fraction), most=200_000
+        _downloads.download_bytes(
+            "https://example.org", "", "it", lambda fraction, words: told.append(fraction), max_bytes=200_000
         )
     assert told == [0.25, 0.5, 0.75]
