@@ -125,10 +125,12 @@ class _Rows(Space):
         """
         if self._unit_norm:
             return super().start(packed, dimensions)
-        from sklearn.utils.extmath import randomized_svd  # here: importing it takes most of a second
+        from sklearn.utils import extmath  # here, because the import takes most of a second
+
+        svd: Any = extmath.randomized_svd
 
         # Three power iterations come within 1e-4 of the exact components; so few need no normalisation in between.
-        left, values, right = randomized_svd(
+        left, values, right = svd(
             self.rows[: self.n], dimensions, n_oversamples=8, n_iter=3, power_iteration_normalizer="none",
             flip_sign=False, random_state=0,
         )  # fmt: skip

@@ -19,7 +19,7 @@ from aecore.parts.data import Part
 from aecore.parts.likelihoods import Bernoulli as BernoulliOutput
 from aecore.parts.likelihoods import Categorical as CategoricalOutput
 from aecore.parts.likelihoods import Gaussian as GaussianOutput
-from aecore.parts.likelihoods.gaussian import LEAST_VARIANCE
+from aecore.parts.likelihoods.gaussian import MIN_VARIANCE
 from aecore.parts.looking import Embedding, Sampler
 from aecore.parts.networks import ACTIVATIONS
 from aecore.parts.objectives import Contractive, SparseL1, Variational
@@ -412,7 +412,7 @@ def test_a_learned_variance_has_a_floor_and_comes_back_from_it():
     with torch.no_grad():
         head.log_excess.fill_(-1e4)
     out = head(torch.zeros(1, 1, 1, 2, 2))
-    torch.testing.assert_close(out[0, 1].exp(), torch.full((1, 2, 2), LEAST_VARIANCE))
+    torch.testing.assert_close(out[0, 1].exp(), torch.full((1, 2, 2), MIN_VARIANCE))
     with torch.no_grad():
         head.log_excess.fill_(-15)
     nll = likelihood.nll(head(torch.zeros(1, 1, 1, 2, 2)), torch.ones(1, 1, 2, 2)).sum()
