@@ -238,7 +238,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     @property
     def _shape(self) -> Shape:
-        """The shape of a row as a picture; that of a table has one line, so that corruptions act on single features."""
+        """The shape of a row as a picture. A row of a table is one line, so that corruptions act on single features."""
         return (1, 1, int(vars(self)["n_features_in_"])) if self.shape is None else self.shape
 
     @torch.inference_mode()

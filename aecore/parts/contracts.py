@@ -245,7 +245,7 @@ class Objective(Part):
         return None
 
     def prior(self, code: Code) -> PerImage | None:
-        """−log p(h) in nats per image if the penalty on the code is that of a prior (see `aecore.model.activity`)."""
+        """−log p(h) in nats per image if the penalty on the code stems from a prior (see `aecore.model.activity`)."""
         return None
 
     def optimise(self, model: Model, x: Images) -> Codes | None:

@@ -74,4 +74,4 @@ class Sampler(Part):
 
     @abc.abstractmethod
     def sample(self, codes: Float[np.ndarray, "n k"], n: int, seed: int) -> Float[np.ndarray, "m k"]:
-        """Draw `n` random codes, float32; `codes` are those of the data."""
+        """Draw `n` random codes, float32, given the codes of the data."""

@@ -48,7 +48,7 @@ class Greedy(Procedure):
     Layer l is trained on a = h_{l−1}(x) with the layers below fixed and x clean: ã ~ C(ã | a), h = s(W_l ã + b_l), and
     the corresponding decoder layer returns r. The loss is −log p(a | r) in nats: the run's likelihood for pixels,
     cross-entropy for sigmoid units, ½ ‖a − r‖² for others. With noise this is a stacked denoising autoencoder. The
-    error shown for a layer is that of the layers so far, from pixels to pixels.
+    error shown for a layer is the reconstruction error of the layers trained so far.
     Source: Hinton & Salakhutdinov, Science 313:504 (2006); Bengio et al., "Greedy layer-wise training of deep
     networks", NIPS 19 (2007), section 3; Vincent et al., JMLR 11 (2010), sections 3.1 and 3.4.
     """
