@@ -114,7 +114,7 @@ class Gru(Backbone):
     ) -> tuple[Encoder, Decoder]:
         if shape[1] < 2:
             raise BadSettings(
-                "backbone: gru reads pictures row by row, and these have a single row; "
+                "backbone: gru reads pictures row by row, and these have one row only; "
                 "choose another backbone (mlp, say) or data with more rows"
             )
         return (
