@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Float, Float64
 
-from aecore.parts.contracts import Coordinates
+from aecore.parts.looking import Coordinates
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -27,8 +27,8 @@ from aecore.maps.plan import (
     plan_panel,
 )
 from aecore.maps.spec import AtlasSpec
-from aecore.parts.contracts import Coordinates
 from aecore.parts.data import CodeArray, Pictures, Shape
+from aecore.parts.looking import Coordinates
 from aecore.pictures import sheets
 from aecore.session.session import Session
 

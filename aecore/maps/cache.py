@@ -20,7 +20,7 @@ from aecore.foundation.home import assets, home
 from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps.fit import MapResult, fit_map, points_of
 from aecore.maps.quality import Decode
-from aecore.parts.contracts import Embedding
+from aecore.parts.looking import Embedding
 
 FORMAT = 2
 """Version of the map files' layout and of the meaning of their figures; files of another version are ignored."""

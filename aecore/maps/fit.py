@@ -10,7 +10,7 @@ from aecore.foundation.errors import BadInput
 from aecore.foundation.geometry import LazyRows, Points
 from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps.quality import Decode, identity, inverse_error, quality_of
-from aecore.parts.contracts import Coordinates, Embedding, FittedEmbedding
+from aecore.parts.looking import Coordinates, Embedding, FittedEmbedding
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from aecore.maps.images import Coder, ImageSet
 from aecore.maps.plan import PanelPlan
 from aecore.maps.quality import DEFINITIONS, Curves, curves, readings
 from aecore.maps.spec import PanelSpec
-from aecore.parts.contracts import Coordinates, FittedEmbedding
 from aecore.parts.data import CodeArray, Pictures
+from aecore.parts.looking import Coordinates, FittedEmbedding
 from aecore.session.session import Session
 
 EDGE = 1.07

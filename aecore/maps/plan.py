@@ -14,7 +14,7 @@ from aecore.maps import cache, fit, shepard
 from aecore.maps.images import Coder, ImageSet, count_images, find_coder, run_images
 from aecore.maps.quality import Decode
 from aecore.maps.spec import MAX_IMAGES, AtlasSpec, PanelSpec
-from aecore.parts.contracts import Embedding
+from aecore.parts.looking import Embedding
 from aecore.session.session import Session
 
 DEFAULT_IMAGES = 1000

@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32, Float64, Num
 
 from aecore.foundation import geometry, metrics
 from aecore.foundation.geometry import Points
-from aecore.parts.contracts import FittedEmbedding
+from aecore.parts.looking import FittedEmbedding
 
 MAX_MEASURED = 2000
 """Points, evenly spaced, on which figures that compare all pairs are measured."""

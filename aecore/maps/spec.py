@@ -5,7 +5,7 @@ import re
 from typing import Any, get_origin
 
 from aecore.foundation.errors import BadInput
-from aecore.parts.contracts import Embedding
+from aecore.parts.looking import Embedding
 from aecore.parts.registry import make, members
 from aecore.store.folder import RUN_ID
 

@@ -1,1 +1,1 @@
-"""The parts of an autoencoder: their contracts, one package a kind of part, and what builds and loads them."""
+"""The parts of an autoencoder: their contracts, one package per kind of part, and shared building blocks."""

@@ -1,27 +1,24 @@
-"""The contracts: what a dataset, corruption, backbone, likelihood, objective, procedure, embedding and sampler must do.
+"""The contracts of the parts that training combines: corruption, backbone, likelihood, objective, procedure.
 
-Shape legend, used in every signature: B images in a batch, C channels, H × W pixels, K units in a code,
-P numbers per code unit (1 a value; 2 a mean and a log variance), Q numbers per output pixel (1 a mean; more for a
-learned variance or a softmax). A code's parameters are (B, K, P); a decoder's output is (B, Q, C, H, W).
+Shape legend, used in every signature: B images in a batch, C channels, H × W pixels, K units in a code, P numbers
+per code unit (1: a value; 2: a mean and a log variance), Q numbers per output pixel (1: a mean; more for a learned
+variance or a softmax). Code parameters have the shape (B, K, P), decoder outputs (B, Q, C, H, W).
 
-A part is a frozen settings object with methods. It builds, but never holds, learned or fitted state: weights live in
-the `nn.Module`s that a part builds, and `fit` returns a fitted object.
+A part is a frozen settings object with methods. It never holds learned or fitted state: weights live in the
+`nn.Module`s that a part builds, and `fit` returns a fitted object. Datasets have their contract in `data`, embeddings
+and samplers in `looking`.
 """
 
 import abc
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field as Setting
 from torch import Tensor, nn
 
-from aecore.foundation.geometry import Points
-from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.parts.data import Part, Shape
 
 Images = Float[Tensor, "b c h w"]
@@ -33,44 +30,45 @@ PerImage = Float[Tensor, "b"]
 Visible = Bool[Tensor, "b 1 h w"]
 Field = Float[Tensor, "b f h w"]
 Level = float | Float[Tensor, ""]
-Coordinates = Float[np.ndarray, "n d"]
 
 
 class Corruption(Part):
-    """x → x̃. Randomness and strength are apart, so the same noise replays, sweeps over levels and exports."""
+    """x → x̃. The random field and the level are separate, so that the same noise can be replayed at other levels."""
 
     random: ClassVar[bool] = True
-    """False where the level alone decides what is changed, and no seed changes it."""
+    """False if the result depends on the level only, not on a seed."""
     black: ClassVar[float | None] = None
     white: ClassVar[float | None] = None
-    """Values of the field that make a pixel 0 or 1 (hide it, where the kind hides pixels) at every level from 1e-6 on,
-    so that somebody can corrupt single pixels by hand. None where the field is added, scaled by the level."""
+    """Field values that set a pixel to 0 or 1 (or hide it) at every level from 1e-6 up: the brush that corrupts single
+    pixels by hand writes them. None where the field is added, scaled by the level."""
     level: float
 
     @abc.abstractmethod
     def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:
-        """Draws the random field for a batch of shape (B, C, H, W), on the generator's device."""
+        """Draw the random field for a batch of shape (B, C, H, W), on the generator's device."""
 
     @abc.abstractmethod
     def apply(self, x: Images, field: Field, level: Level) -> tuple[Images, Visible | None]:
-        """The corrupted images and, where pixels are hidden, the mask of those still visible. Pure; level 0 changes
-        nothing. In an exported graph the level is a tensor, on whose value nothing can branch.
+        """Return the corrupted images and the mask of the visible pixels; None if this kind hides no pixels.
+
+        A pure function; level 0 changes nothing. In an exported graph the level is a tensor, so the code must not
+        branch on its value.
         """
 
     def corrupt(self, x: Images, generator: torch.Generator) -> tuple[Images, Visible | None]:
-        """Draws a field and applies it at this corruption's own level."""
+        """Draw a field and apply it at this corruption's own level."""
         return self.apply(x, self.field((x.shape[0], x.shape[1], x.shape[2], x.shape[3]), generator), self.level)
 
 
 @dataclasses.dataclass(frozen=True)
 class Code:
-    """What an encoder says about each image: (B, K, P) numbers, the first of the P being the unit's value or mean."""
+    """The parameters of the code distribution q(h | x), (B, K, P). The first of the P is the unit's value or mean."""
 
     params: CodeParams
 
     @functools.cached_property
     def _columns(self) -> tuple[Tensor, ...]:
-        return self.params.unbind(-1)  # taken apart once, so that its gradient is put together once
+        return self.params.unbind(-1)  # one unbind for all columns: the backward pass then stacks only once
 
     @property
     def mean(self) -> Codes:
@@ -78,13 +76,11 @@ class Code:
 
     @property
     def log_variance(self) -> Codes:
-        """log σ² per unit; only where P = 2."""
+        """log σ² per unit; defined for P = 2 only."""
         return self._columns[1]
 
     def sample(self, generator: torch.Generator) -> Codes:
-        """h = μ + σ ε, ε ~ N(0, I): one draw per image of p(h | x); where P = 1 the encoder has no other than the
-        point itself.
-        """
+        """Draw one code per image, h = μ + σ ε with ε ~ N(0, I); for P = 1 return the values themselves."""
         if self.params.shape[-1] == 1:
             return self.mean
         noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
@@ -92,18 +88,19 @@ class Code:
 
 
 class Encoder(nn.Module, abc.ABC):
-    """Images to code parameters. No layer mixes the samples of a batch, so per-sample Jacobians exist."""
+    """Images to code parameters. No layer may mix the images of a batch, so that per-image Jacobians exist."""
 
     @abc.abstractmethod
     def forward(self, x: Images, visible: Visible | None = None) -> CodeParams: ...
 
     def templates(self) -> Float[Tensor, "k d"] | None:
-        """What each unit looks for, where a single layer says it: its weights over the D = C·H·W inputs."""
+        """The weights of each unit over the D = C·H·W inputs if the encoder has one layer; None otherwise."""
         return None
 
     def jacobian_squared_norm(self, x: Images) -> PerImage:
-        """Σ_k ‖∂h_k/∂x‖² per image, h the code's means; differentiable. Here by automatic differentiation, a unit at a
-        time.
+        """Σ_k ‖∂h_k/∂x‖² per image, with h the code's means; differentiable.
+
+        This default differentiates automatically, one unit at a time; encoders with a closed form override it.
         """
 
         def one(image: Tensor) -> Tensor:
@@ -116,14 +113,16 @@ class Encoder(nn.Module, abc.ABC):
 class Decoder(nn.Module, abc.ABC):
     """Codes to the parameters of p(x | h), (B, Q, C, H, W).
 
-    Sequence decoders also take the first rows as a prefix, (B, C, n, W), NaN where a row is not given to an image.
+    Sequence decoders also take the first n rows as a prefix (B, C, n, W), with NaN in the rows that an image lacks.
     """
 
     takes_prefix: ClassVar[bool] = False
 
     @staticmethod
     def mean(out: Outputs) -> Images:
-        """The picture an output stands for, where a decoder reads its own; a model puts its likelihood's mean here."""
+        """The images of an output, for decoders that feed their output back; the model replaces this by its
+        likelihood's mean.
+        """
         return out[:, 0]
 
     @abc.abstractmethod
@@ -133,35 +132,34 @@ class Decoder(nn.Module, abc.ABC):
 class Backbone(Part):
     """The networks f (encoder) and g (decoder)."""
 
-    supports_several_params: ClassVar[bool] = True
     needs_images: ClassVar[bool] = False
-    """True where pixels must have neighbours (convolutions, rows, patches), so that a table's features will not do."""
+    """True if the network uses the pixels' positions (convolutions, rows, patches), so that it cannot take a table."""
 
     @abc.abstractmethod
     def build(
         self, shape: Shape, code_dim: int, params_per_code: int, params_per_output: int
     ) -> tuple[Encoder, Decoder]:
-        """New modules, initialised from torch's global generator. Raises `BadSettings` when the shape does not fit."""
+        """Build new modules, initialised from torch's global generator. Raises `BadSettings` if the shape does not
+        fit.
+        """
 
     def dense_layers(self) -> tuple[str, ...]:
-        """The non-linearity of each of the encoder's layers where all are dense (`networks.DenseEncoder`), so
-        that they can be trained one by one; none otherwise.
+        """The activations of the encoder's layers if all are dense (`networks.DenseEncoder`) and can be trained one
+        by one; empty otherwise.
         """
         return ()
 
     def refusal(self, config: Any) -> str | None:
-        """Why this backbone cannot work with the rest of a `RunConfig`, naming field and remedy; None when it can."""
+        """Why this part does not work with the rest of a `RunConfig`, naming field and remedy; None if it does."""
         return None
 
 
 class Likelihood(Part):
-    """p(x | h): what the decoder's output means."""
+    """p(x | h): the distribution that the decoder's output parameterises."""
 
     @property
     def params_per_output(self) -> int:
-        """Q: numbers per pixel that the decoder itself gives, 1 unless the settings say more; `build` may append
-        learned ones.
-        """
+        """Numbers per pixel that the decoder outputs; `build` may append learned ones, which count towards Q too."""
         return 1
 
     @abc.abstractmethod
@@ -170,23 +168,23 @@ class Likelihood(Part):
 
     @abc.abstractmethod
     def mean(self, out: Outputs) -> Images:
-        """The distribution's mean; pages show it clipped to [0, 1]."""
+        """The mean of the distribution, not clipped; pages clip it to [0, 1]."""
 
     @abc.abstractmethod
-    def sample(self, out: Outputs, generator: torch.Generator) -> Images: ...
+    def sample(self, out: Outputs, generator: torch.Generator) -> Images:
+        """Draw one image from each distribution."""
 
     def build(self, shape: Shape) -> nn.Module:
-        """A module applied to the decoder's output; it may hold learned parameters (a variance) and append them
-        as Q.
-        """
+        """Build the module that is applied to the decoder's output; it may append learned parameters (a variance)."""
         return nn.Identity()
 
     def refusal(self, config: Any) -> str | None:
+        """As `Backbone.refusal`."""
         return None
 
 
 class Model(nn.Module, abc.ABC):
-    """What an objective sees of the model (`aecore.model.autoencoder.Autoencoder`)."""
+    """The part of `aecore.model.autoencoder.Autoencoder` that objectives use."""
 
     likelihood: Likelihood
     encoder: Encoder
@@ -201,7 +199,7 @@ class Model(nn.Module, abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """`clean` is the target, `corrupted` the input; `visible` marks the pixels a mask left."""
+    """Targets (`clean`), inputs (`corrupted`) and the mask of visible inputs, None if no pixel is hidden."""
 
     clean: Images
     corrupted: Images
@@ -209,62 +207,60 @@ class Batch:
 
 
 class Objective(Part):
-    """What is minimised: the sum of its terms, each in nats per image and already weighted."""
+    """The loss to minimise: the mean over the batch of the sum of its terms, in nats per image, weights included."""
 
     params_per_code: ClassVar[int] = 1
     bounds_code: ClassVar[bool] = False
-    """True where `code` itself bounds the units, so that the encoder's own numbers must not be bounded before."""
+    """True if `code` bounds the units, so that the encoder needs an unbounded code activation."""
 
     def code(self, params: CodeParams) -> CodeParams:
-        """The code's numbers from the encoder's: as they are, unless this objective makes codes sparse by their form.
+        """Transform the encoder's output into code parameters (a sigmoid, the k largest); the identity by default.
 
-        Everything that encodes goes through here, in training and afterwards.
+        Every encoding passes through here, in training and afterwards.
         """
         return params
 
     @abc.abstractmethod
     def terms(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, PerImage]:
-        """{name: (B,)} in nats per image. The first is the reconstruction −log p(x | h). What belongs to the batch as a
-        whole (a mean activity) is given to each of its images alike, so that the mean over the batch is right.
+        """Return {name: (B,)} in nats per image, the reconstruction −log p(x | h) first.
 
-        Training records the operations of a step and repeats them (`training.replay`), so they must not depend on
-        values or on how often this was called; what has to look at a value reads it (`float(…)`) and is then called
-        for every step.
+        A penalty on the batch as a whole (a mean activity) is the same number for each image, so that the mean over
+        the batch is right. On CUDA the training step is captured as a graph (`training.replay`), so its operations
+        must not depend on the values in tensors, nor on the number of calls.
         """
 
     def log_prior(self, z: Codes) -> PerImage | None:
-        """log p(h) in nats, where this objective bounds −log p(x) of the model p(h) p(x | h) by the encoder's q(h | x);
-        None where it makes no such model.
-        """
+        """log p(h) in nats if the objective is a bound on −log p(x) under p(h) p(x | h); None otherwise."""
         return None
 
     def after_step(self, model: Model) -> None:
-        """Called after each optimiser step (to project weights, for instance)."""
+        """Called after each optimiser step, for instance to project weights."""
 
     def unit_report(self, code: Code) -> dict[str, Float[Tensor, "k"]]:
-        """Figures per code unit worth keeping with the run (KL in nats), each a mean over the images; often empty."""
+        """{name: (K,)}: figures per code unit to store with the run, means over the images (KL in nats)."""
         return {}
 
     def active(self, code: Code) -> Bool[Tensor, "b k"] | None:
-        """Which units are active for which image; None where all of them always take part."""
+        """Which units are active for which image; None if the objective is not sparse."""
         return None
 
     def prior(self, code: Code) -> PerImage | None:
-        """−log p(h) in nats per image, where the code's price is that of a prior; see `aecore.model.activity`."""
+        """−log p(h) in nats per image if the penalty on the code stems from a prior (see `aecore.model.activity`)."""
         return None
 
     def optimise(self, model: Model, x: Images) -> Codes | None:
-        """The best codes for the weights as they are, where this objective defines them; None elsewhere."""
+        """The codes that minimise the loss for fixed weights, if the objective defines them by that; else None."""
         return None
 
     def refusal(self, config: Any) -> str | None:
+        """As `Backbone.refusal`."""
         return None
 
 
 @runtime_checkable
 class Loop(Protocol):
-    """What a procedure may ask of the trainer (`aecore.training.trainer.Trainer`): the data, the clock and the history
-    are its.
+    """What a procedure may call on the trainer (`aecore.training.trainer.Trainer`), which draws the batches, sets the
+    learning rate and writes the history.
     """
 
     model: Any
@@ -278,103 +274,42 @@ class Loop(Protocol):
         loss: "LossFunction | None" = None,
         redraw: "Redraw | None" = None,
     ) -> None:
-        """Epochs of minibatch back-propagation on `parameters`, a stage: the weights that are best on held-out images
-        go on to the next. `loss` defaults to the objective on the whole model, `redraw` to its reconstruction.
+        """Train `parameters` by minibatch back-propagation. The stage ends with the weights of its best epoch on
+        held-out images. `loss` defaults to the objective on the whole model, `redraw` to its reconstruction.
         """
         ...
 
     def epochs(self, stage: str, epochs: int, step: "StepFunction") -> None:
-        """Epochs in which `step` alone changes the weights (for training without gradients)."""
+        """Train for `epochs` epochs with `step`, which changes the weights itself (training without gradients)."""
         ...
 
 
 LossFunction = Callable[[Batch, torch.Generator], dict[str, Tensor]]
-"""A batch to {term: (B,)} in nats per image."""
+"""Batch → {term: (B,)} in nats per image."""
 Redraw = Callable[[Images, "Visible | None"], Images]
-"""Corrupted images, and what of them is visible, to pictures, on which a stage's error is measured."""
+"""Corrupted images and their mask → reconstructions, from which the error of a stage is computed."""
 StepFunction = Callable[[Batch, Float[Tensor, ""]], dict[str, Tensor]]
-"""A batch and the learning rate of this step to {term: (B,)}; changes the weights itself. The rate is a tensor, so that
-a recorded step can be given another."""
+"""Batch and learning rate → {term: (B,)} after changing the weights. The rate is a tensor, so that a captured step can
+be replayed with another rate."""
 
 
 class Procedure(Part):
-    """The outer loop of training: stages, each one call of the loop."""
+    """The outer loop of training: one or more stages, each a call of `Loop.backprop` or `Loop.epochs`."""
 
     several_stages: ClassVar[bool] = False
-    """True where `run` calls the loop more than once; a killed training then resumes at the stage it was in."""
+    """True if `run` has more than one stage; a killed training then resumes at its stage."""
 
     @abc.abstractmethod
     def run(self, loop: Loop) -> None: ...
 
     def total_epochs(self, config: Any) -> int:
-        """Epochs over all stages, for progress and time left."""
+        """Epochs of all stages together, for progress and time left."""
         return int(config.training.epochs)
 
     def scaled(self, share: float) -> "Procedure":
-        """The same with `share` times its own epochs, at least 1; itself when it has none beside the training's."""
+        """A copy whose own epochs are multiplied by `share` (at least 1); itself if it has no epochs of its own."""
         return self
 
     def refusal(self, config: Any) -> str | None:
+        """As `Backbone.refusal`."""
         return None
-
-
-class FittedEmbedding(abc.ABC):
-    """Coordinates of the fitted points, and a way to place new ones."""
-
-    coordinates: Coordinates
-    quality: dict[str, float]
-    by_neighbours: ClassVar[bool] = False
-    """True where the method cannot place new points: `transform` then puts each at the weighted mean of its nearest
-    fitted ones, and whoever shows it says so."""
-
-    @property
-    def note(self) -> str:
-        """What must be said beside the map, one sentence; empty when there is nothing."""
-        return ""
-
-    @abc.abstractmethod
-    def transform(self, x: Float[np.ndarray, "n f"]) -> Coordinates: ...
-
-    def inverse(self, coordinates: Coordinates) -> Float[np.ndarray, "n f"] | None:
-        """The points of the space the map was fitted in for which places stand; None where there is no way back."""
-        return None
-
-    @abc.abstractmethod
-    def state(self) -> dict[str, np.ndarray]:
-        """Plain arrays from which `Embedding.restore` makes this object again."""
-
-
-class Embedding(Part):
-    """A map of the data in two or three dimensions."""
-
-    dimensions: Literal[2, 3] = Setting(
-        2, title="Dimensions", description="Numbers that each point gets: 2 for a plane, 3 for a space to turn."
-    )
-
-    @property
-    def uses_codes(self) -> bool:
-        """True where `fit` wants a run's codes instead of the pixels."""
-        return False
-
-    @property
-    def limit(self) -> int | None:
-        """The most points that `fit` takes; None without a limit."""
-        return None
-
-    @abc.abstractmethod
-    def fit(
-        self, x: Points, progress: OnProgress | None = None, should_stop: ShouldStop | None = None
-    ) -> FittedEmbedding:
-        """Raises `BadInput` for what has no map, `Stopped` when `should_stop` said so."""
-
-    @abc.abstractmethod
-    def restore(self, state: dict[str, np.ndarray], x: Points) -> FittedEmbedding:
-        """The fitted object again, from its `state` and the points it was fitted on."""
-
-
-class Sampler(Part):
-    """Where random codes come from."""
-
-    @abc.abstractmethod
-    def sample(self, codes: Float[np.ndarray, "n k"], n: int, seed: int) -> Float[np.ndarray, "m k"]:
-        """`n` random codes like those of the data (`codes`), drawn with `seed`; float32."""

@@ -1,4 +1,4 @@
-"""The data contract: what a dataset must give, and how images lie in memory."""
+"""The contracts of parts in general and of datasets, and the layout of images in memory."""
 
 import abc
 import dataclasses
@@ -20,10 +20,10 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 class Part(BaseModel):
-    """A frozen, validated settings object; its `kind` is its name in JSON, in the app and on the command line.
+    """A frozen, validated settings object. `kind` is its name in JSON, in the app and on the command line.
 
-    The class docstring's first line is the one-line help; the rest is shown beside the widget. Every field carries a
-    `title`, a default, its range, a `description` and, in `json_schema_extra`, its `unit`.
+    The first line of the class docstring is the short help, the rest is shown beside the widget. Each field has a
+    default, a `title`, a `description`, its range and, in `json_schema_extra`, its `unit`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -37,10 +37,10 @@ class Part(BaseModel):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Data:
-    """A dataset in memory: bytes stay bytes, float is made per batch.
+    """A dataset in memory; bytes are converted to float per batch.
 
-    `images` is uint8 (N, C, H, W) standing for [0, 1], or float32 with `value_range` declared (None: any real number).
-    `split` holds 0, 1, 2 for train, validation, test: choices are made on validation, test is only reported.
+    `images` (N, C, H, W) are uint8, where 0 to 255 stands for [0, 1], or float32 within `value_range` (None: any real
+    number). `split` is 0, 1 or 2 per image for train, validation, test; choices are made on validation only.
     """
 
     images: UInt8[np.ndarray, "n c h w"] | Float32[np.ndarray, "n c h w"]
@@ -53,7 +53,7 @@ class Data:
     source: str = ""
     licence: str = ""
     identity: str = ""
-    """What decides drawn pixels, whose last bit may differ between processors: settings, version of the drawing."""
+    """Settings and version of a drawing. They replace its pixels in `hash`, whose last bit may differ between CPUs."""
 
     @property
     def shape(self) -> Shape:
@@ -64,17 +64,18 @@ class Data:
         return len(self.images)
 
     def indices(self, split: SplitName) -> Int64[np.ndarray, "m"]:
+        """Positions of the images of a split, ascending."""
         return np.flatnonzero(self.split == SPLITS.index(split)).astype(np.int64)
 
     def floats(self, indices: Int64[np.ndarray, "m"] | slice) -> Float32[np.ndarray, "m c h w"]:
-        """The chosen images as float32; bytes are divided by 255."""
+        """The images at `indices` as float32; bytes are divided by 255."""
         chosen = self.images[indices]
         return chosen.astype(np.float32) / np.float32(255) if chosen.dtype == np.uint8 else chosen
 
     @functools.cached_property
     def hash(self) -> str:
-        """SHA-256 over shape, dtype, split and pixels, or `identity` for the pixels (first 16 hex digits): two runs
-        with equal hashes saw equal data.
+        """First 16 hex digits of the SHA-256 of shape, dtype, split and pixels (or `identity`): runs with equal hashes
+        were trained on equal data.
         """
         digest = hashlib.sha256(f"{self.images.shape}{self.images.dtype}{self.identity}".encode())
         if not self.identity:
@@ -84,28 +85,28 @@ class Data:
 
 
 class Dataset(Part):
-    """Where pictures come from."""
+    """A source of pictures."""
 
     value_range: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     on_demand: ClassVar[bool] = False
-    """True where `load` may have to fetch something from the network."""
+    """True if `load` may need a download."""
     local_path: ClassVar[bool] = False
-    """True where a setting names a path on this machine: offered on the command line and in Python, never on a page."""
+    """True if a setting is a path on this machine: available on the command line and in Python, never on a page."""
 
     @abc.abstractmethod
     def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
-        """The data; raises `DataUnavailable` when it is not on this machine and `fetch` is False or fails."""
+        """Load the data, downloading it if needed and `fetch` is true; otherwise raises `DataUnavailable`."""
 
     def resolved(self, folder: Path) -> "Dataset":
-        """This dataset with paths relative to a run's `folder` made absolute (own images travel with their run)."""
+        """A copy with paths relative to a run's `folder` made absolute (own images are stored with their run)."""
         return self
 
     def cache_token(self) -> str:
-        """Changes when the files behind equal settings change; part of the in-memory cache's key."""
+        """A string that changes when the files behind equal settings change; part of the cache key."""
         return ""
 
     def available(self) -> bool:
-        """Whether `load()` works now without a download."""
+        """True if `load()` needs no download."""
         return True
 
 

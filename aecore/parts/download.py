@@ -1,4 +1,4 @@
-"""Download a dataset in a background thread, with progress that every visitor can read."""
+"""Download a dataset in a background thread."""
 
 import threading
 
@@ -8,7 +8,7 @@ from aecore.parts.loading import load_data
 
 
 class Download:
-    """One dataset on its way to this machine, in a thread that outlives the page; shared by all who ask for it."""
+    """A running download, shared by all visitors. Its thread continues when a page is closed."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -27,7 +27,7 @@ class Download:
             load_data(self.dataset, self._progress, fetch=True)
         except AecoreError as error:
             self.error = str(error)
-        except Exception as error:  # a page shows it in words; a thread's traceback would reach nobody
+        except Exception as error:  # shown on the page: nobody would see a traceback
             self.error = f"the download failed ({type(error).__name__}: {error}); try again later"
 
     def _progress(self, fraction: float, words: str) -> None:

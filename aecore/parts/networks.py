@@ -1,4 +1,4 @@
-"""Pieces that several backbones build with: non-linearities with their derivatives, dense encoders and decoders."""
+"""Building blocks of several backbones: activations with their derivatives, dense encoders and decoders."""
 
 import math
 from collections.abc import Callable
@@ -29,9 +29,9 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tens
 
 
 def first_rows(x: Images, visible: Visible | None) -> Images | None:
-    """The prefix to continue: each image's rows above the first that is not wholly visible, the others NaN.
+    """The prefix for a sequence decoder: the rows above the first row with a hidden pixel; all other rows are NaN.
 
-    No row is given of an image of which nothing is hidden: there is nothing to continue.
+    Images without a hidden pixel have no prefix, since there is nothing to continue.
     """
     if visible is None:
         return None
@@ -41,7 +41,7 @@ def first_rows(x: Images, visible: Visible | None) -> Images | None:
 
 
 def linear(n_in: int, n_out: int, activation: str) -> nn.Linear:
-    """A dense layer initialised for what follows it: He for ReLU and GELU, Glorot otherwise; zero bias."""
+    """A dense layer initialised for the activation that follows: He for ReLU and GELU, Glorot otherwise; zero bias."""
     layer = nn.Linear(n_in, n_out)
     if activation in ("relu", "gelu"):
         nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
@@ -63,7 +63,7 @@ class DenseEncoder(Encoder):
         self.layers = nn.ModuleList(linear(n_in, n_out, name) for n_in, n_out, name in pairs)
 
     def layer(self, index: int, a: Tensor) -> Tensor:
-        """One layer with its non-linearity, (B, n) → (B, m)."""
+        """Apply one layer and its activation, (B, n) → (B, m)."""
         return ACTIVATIONS[self.names[index]][0](self.layers[index](a))
 
     def forward(self, x: Images, visible: Visible | None = None) -> CodeParams:
@@ -77,9 +77,10 @@ class DenseEncoder(Encoder):
         return first[:: self.params_per_code] if len(self.layers) == 1 else None
 
     def jacobian_squared_norm(self, x: Images) -> PerImage:
-        """Closed form. With D_l = diag s'(a_l), J = D_L W_L … D_1 W_1 and ‖J‖² = Σ_k j_k (W_1 W_1ᵀ) j_kᵀ, j_k the rows
-        of D_L W_L … D_1, so the input's size enters only once, through the Gram matrix. For one layer this is Σ_k
-        s'(a_k)² ‖W_k‖² (Rifai et al. 2011, equation 7)."""
+        """The closed form: with D_l = diag s'(a_l), J = D_L W_L … D_1 W_1 and ‖J‖² = Σ_k j_k (W_1 W_1ᵀ) j_kᵀ, where j_k
+        are the rows of D_L W_L … D_1; the number of inputs matters only in the Gram matrix. For one layer
+        Σ_k s'(a_k)² ‖W_k‖² (Rifai et al. 2011, equation 7).
+        """
         a, slopes = x.flatten(1), list[Tensor]()
         for layer, name in zip(self.layers, self.names, strict=True):
             pre = layer(a)
@@ -98,7 +99,7 @@ class DenseEncoder(Encoder):
 
 
 class DenseDecoder(Decoder):
-    """The encoder's widths in reverse; the last layer is linear (the likelihood says what its numbers mean)."""
+    """Dense layers with the encoder's widths in reverse; the last one is linear, the likelihood interprets it."""
 
     def __init__(self, sizes: list[int], activation: str, shape: Shape, params_per_output: int) -> None:
         super().__init__()
@@ -108,11 +109,11 @@ class DenseDecoder(Decoder):
         self.layers = nn.ModuleList(linear(*layer) for layer in zip(sizes[:-1], outs, names, strict=True))
 
     def layer(self, index: int, z: Tensor) -> Tensor:
-        """One layer before its non-linearity, (B, m) → (B, n)."""
+        """Apply one layer without its activation, (B, m) → (B, n)."""
         return self.layers[index](z)
 
     def learned(self, index: int) -> list[nn.Parameter]:
-        """What that layer alone learns."""
+        """The parameters of this layer."""
         return list(self.layers[index].parameters())
 
     def forward(self, z: Codes, prefix: Images | None = None) -> Outputs:
@@ -122,24 +123,24 @@ class DenseDecoder(Decoder):
 
 
 class TiedDecoder(Decoder):
-    """The encoder's own matrices transposed, with biases of its own: o = W_1ᵀ s(… W_Lᵀ h + c_L …) + c_1."""
+    """The encoder's matrices transposed, with separate biases: o = W_1ᵀ s(… W_Lᵀ h + c_L …) + c_1."""
 
     def __init__(self, encoder: DenseEncoder, activation: str, shape: Shape) -> None:
         super().__init__()
-        # In a tuple, so that the encoder's weights are not registered, saved and optimised a second time.
+        # In a tuple, so that torch does not register the encoder's weights a second time.
         self.tied = (encoder,)
         self.shape, self.activation = shape, activation
         widths = [layer.weight.shape[1] for layer in encoder.layers][::-1]  # pyright: ignore[reportIndexIssue, reportArgumentType, reportCallIssue]
         self.biases = nn.ParameterList([nn.Parameter(torch.zeros(int(n))) for n in widths])
 
     def layer(self, index: int, z: Tensor) -> Tensor:
-        """One layer before its non-linearity, (B, m) → (B, n)."""
+        """Apply one layer without its activation, (B, m) → (B, n)."""
         weight: Tensor = self.tied[0].layers[-1 - index].weight  # pyright: ignore[reportAssignmentType]
-        # Not F.linear on the transpose, whose gradient would be laid out otherwise than the encoder's own.
+        # F.linear with the transpose would give a gradient with another memory layout than the encoder's.
         return torch.addmm(self.biases[index], z, weight)
 
     def learned(self, index: int) -> list[nn.Parameter]:
-        """What that layer alone learns, the encoder's matrix apart."""
+        """The parameters of this layer, without the encoder's matrix."""
         return [self.biases[index]]
 
     def forward(self, z: Codes, prefix: Images | None = None) -> Outputs:

@@ -1,4 +1,4 @@
-"""Registries by package: a package's `__init__` imports its members, one line each, and that is the registration."""
+"""Registries: the members of a package are the parts that its `__init__` imports, one line each."""
 
 import dataclasses
 import importlib
@@ -13,7 +13,7 @@ P = TypeVar("P", bound=Part)
 
 
 def members(package: str, base: type[P]) -> dict[str, type[P]]:
-    """{kind: class} of every `base` that `aecore.parts.<package>` exports, in the order of its `__init__`."""
+    """{kind: class} for each subclass of `base` in `aecore.parts.<package>`, in the order of its `__init__`."""
     module = importlib.import_module(f"aecore.parts.{package}")
     found = [
         value
@@ -24,9 +24,9 @@ def members(package: str, base: type[P]) -> dict[str, type[P]]:
 
 
 def make(package: str, base: type[P], value: Any) -> P:
-    """A part from JSON-like `value` (`{"kind": …, field: …}`, or the kind alone); parts pass through unchanged.
+    """Build a part from JSON-like `value`, `{"kind": …, field: …}` or the kind alone; a part is returned unchanged.
 
-    Raises ValueError naming the known kinds when the kind is unknown.
+    Raises `ValueError` for an unknown kind, listing the known ones, and for invalid settings.
     """
     if isinstance(value, base):
         return value
@@ -47,10 +47,10 @@ def make(package: str, base: type[P], value: Any) -> P:
 
 @dataclasses.dataclass(frozen=True)
 class PartOf:
-    """Beside a field's type, `Annotated[Dataset, PartOf("datasets", Dataset)]`: holds one part of `aecore.<package>`.
+    """Annotation of a field that holds a part: `Annotated[Dataset, PartOf("datasets", Dataset)]`.
 
-    Looking the kind up when it is read, instead of fixing a union when the class is made, keeps `model.config` free
-    of imports of the members, and lets tests and users pass a part of their own.
+    The kind is looked up at validation instead of in a union of types, so `model.config` imports no members, and tests
+    and users can pass parts of their own.
     """
 
     package: str

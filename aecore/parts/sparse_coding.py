@@ -1,4 +1,4 @@
-"""Sparse codes for a given dictionary: z* = argmin_z ½‖x − D z‖² + λ‖z‖₁, by proximal gradient.
+"""Sparse codes for a given dictionary: z* = argmin_z ½‖x − D z‖² + λ‖z‖₁, by proximal gradient steps.
 
 Source: Beck & Teboulle, "A fast iterative shrinkage-thresholding algorithm", SIAM J. Imaging Sciences 2 (2009),
 sections 3 (ISTA) and 4 (FISTA).
@@ -14,11 +14,11 @@ Points = Float[Tensor, "b d"]
 Atoms = Float[Tensor, "d k"]
 Codes = Float[Tensor, "b k"]
 MARGIN = 1.05
-"""Power iteration comes to the largest eigenvalue from below; a step must not be longer than its inverse."""
+"""Power iteration underestimates the largest eigenvalue L, but a step must not exceed 1/L."""
 
 
 def shrink(a: Tensor, threshold: Tensor | float) -> Tensor:
-    """sign(a) max(|a| − θ, 0), the proximal map of θ|a|: moved towards 0 by θ, and 0 within it."""
+    """sign(a) max(|a| − θ, 0): soft thresholding, the proximal map of θ|a|."""
     return a.sign() * (a.abs() - threshold).clamp(min=0)
 
 
@@ -33,8 +33,10 @@ def laplace(z: Codes, weight: float) -> Float[Tensor, "b"]:
 
 
 def lipschitz(gram: Float[Tensor, "k k"], steps: int = 50) -> Float[Tensor, ""]:
-    """The largest eigenvalue of DᵀD by power iteration, with a margin of 5 %. The start is irregular, so that no
-    eigenvector of data is orthogonal to it, and made where it is used, so that a training step can be recorded.
+    """Estimate the largest eigenvalue of DᵀD by power iteration, with a margin of 5 %.
+
+    The irregular start vector is hardly ever orthogonal to the eigenvector, and needs no random numbers, which a
+    captured training step could not draw.
     """
     v = torch.arange(1, len(gram) + 1, device=gram.device, dtype=gram.dtype).square().cos()
     for _ in range(steps):
@@ -44,18 +46,20 @@ def lipschitz(gram: Float[Tensor, "k k"], steps: int = 50) -> Float[Tensor, ""]:
 
 @torch.no_grad()
 def ista(x: Points, dictionary: Atoms, weight: float, steps: int, start: Codes | None = None) -> Codes:
-    """Gradient step of length 1/L on the square, then shrinkage, `steps` times; the energy never rises."""
+    """Repeat `steps` times: a gradient step of length 1/L on the squared error, then shrinkage. The energy never
+    rises.
+    """
     return _proximal(x, dictionary, weight, steps, start, momentum=False)
 
 
 @torch.no_grad()
 def fista(x: Points, dictionary: Atoms, weight: float, steps: int, start: Codes | None = None) -> Codes:
-    """ISTA from a point ahead of the last two codes: the distance to the least energy falls as 1/steps²."""
+    """ISTA with momentum: the energy above its minimum falls as 1/steps²."""
     return _proximal(x, dictionary, weight, steps, start, momentum=True)
 
 
 def _proximal(x: Points, dictionary: Atoms, weight: float, steps: int, start: Codes | None, *, momentum: bool) -> Codes:
-    with torch.autocast(x.device.type, enabled=False):  # half precision would end far from the minimum
+    with torch.autocast(x.device.type, enabled=False):  # half precision does not converge to the minimum
         gram, target = dictionary.T @ dictionary, x @ dictionary
         step = 1 / lipschitz(gram)
         z = torch.zeros_like(target) if start is None else start

@@ -27,9 +27,10 @@ from aecore.model.config import RunConfig
 from aecore.model.filters import Filters, Inference, compare, draws, looks_for
 from aecore.model.probe import IMAGES, STRENGTH, Probe
 from aecore.model.probe import probe as linear_probe
-from aecore.parts.contracts import Corruption, Encoder, Sampler
+from aecore.parts.contracts import Corruption, Encoder
 from aecore.parts.data import CodeArray, Data, Pictures, Shape, SplitName
 from aecore.parts.loading import load_data
+from aecore.parts.looking import Sampler
 from aecore.parts.registry import make, members
 from aecore.parts.samplers import Gaussian as GaussianSampler
 from aecore.session.denoising import Denoised

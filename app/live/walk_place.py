@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from aecore.parts.contracts import Sampler
 from aecore.parts.data import Pictures
+from aecore.parts.looking import Sampler
 from aecore.parts.registry import members
 from aecore.session import directions
 from aecore.session.directions import Direction

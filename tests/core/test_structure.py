@@ -12,8 +12,8 @@ import pytest
 
 import aecore
 from aecore.model.config import PACKAGES
-from aecore.parts.contracts import Embedding, Sampler
 from aecore.parts.data import Part
+from aecore.parts.looking import Embedding, Sampler
 from aecore.parts.registry import members
 
 ROOT = Path(aecore.__file__).parent
@@ -42,7 +42,7 @@ APP_ROOMS["main"] = {"picture_first", "preload"}
 APP_ROOMS["asgi"] = {"cache", "preload", "routes"}
 """{room of `app`: the rooms it may import}; `main` runs the pages by their path."""
 
-PART_HELPERS = {"contracts", "data", "registry", "networks", "optimiser", "sparse_coding"}
+PART_HELPERS = {"contracts", "data", "looking", "registry", "networks", "optimiser", "sparse_coding"}
 """What a part may import of its own room besides helpers of its own package (whose names begin with an underscore)."""
 
 
@@ -166,7 +166,7 @@ def test_every_part_of_the_program_is_in_a_registry():
         cls
         for cls in below(Part)
         if cls.__module__.startswith("aecore.")
-        and cls.__module__ not in ("aecore.parts.contracts", "aecore.parts.data")
+        and cls.__module__ not in {f"aecore.parts.{name}" for name in ("contracts", "data", "looking")}
     }
     ours = {cls for cls in ours if not cls.__module__.rsplit(".", 1)[1].startswith("_")}
     assert ours == {cls for package, base in REGISTRIES.items() for cls in members(package, base).values()}

@@ -1,4 +1,4 @@
-"""The networks of encoder and decoder: one file a member, one line here."""
+"""Networks of encoder and decoder. A member is one file and one line here."""
 
 # isort: off
 from aecore.parts.backbones.linear import Linear as Linear

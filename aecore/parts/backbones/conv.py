@@ -9,7 +9,7 @@ from aecore.parts.networks import ACTIVATIONS, Activation, linear
 
 
 class ConvEncoder(Encoder):
-    """Convolutions of stride 2 halve the picture at each width; a dense layer reads the code from what is left."""
+    """Convolutions of stride 2, which halve the picture, then a dense layer for the code."""
 
     def __init__(
         self, shape: Shape, widths: tuple[int, ...], activation: str, code_dim: int, params_per_code: int
@@ -31,9 +31,9 @@ class ConvEncoder(Encoder):
 
 
 class ConvDecoder(Decoder):
-    """A dense layer, then transposed convolutions that double the picture, cut to its size at the end.
+    """A dense layer, then transposed convolutions, which double the picture; the result is cut to its size.
 
-    Kernel 4 at stride 2 covers every output pixel equally often, so no checkerboard appears.
+    With kernel 4 and stride 2 all output pixels have equally many inputs, which avoids checkerboard patterns.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ConvDecoder(Decoder):
 
 
 class Conv(Backbone):
-    """Convolutional encoder and decoder, without any layer that mixes the images of a batch.
+    """Convolutional encoder and decoder, without batch normalisation.
 
     Source: Dumoulin & Visin, "A guide to convolution arithmetic for deep learning", arXiv 1603.07285, sections 2 and 4.
     """
@@ -74,9 +74,9 @@ class Conv(Backbone):
         min_length=1,
         max_length=5,
         title="Channels",
-        description="Channels of each layer; every layer halves the picture.",
+        description="Channels of each layer; each layer halves height and width.",
     )
-    activation: Activation = Setting("gelu", title="Activation", description="Non-linearity of the hidden layers.")
+    activation: Activation = Setting("gelu", title="Activation", description="Activation of the hidden layers.")
 
     def build(
         self, shape: Shape, code_dim: int, params_per_code: int, params_per_output: int

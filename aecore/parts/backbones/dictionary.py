@@ -12,7 +12,7 @@ from aecore.parts.sparse_coding import shrink
 
 
 class DictionaryEncoder(Encoder):
-    """h = g ⊙ s(W x + b) with a gain g for each unit; s is tanh or the shrinkage sign(a) max(|a| − θ, 0), θ learned."""
+    """h = g ⊙ s(W x + b) with a gain g per unit; s is tanh, or shrinkage sign(a) max(|a| − θ, 0) with learned θ."""
 
     def __init__(self, inputs: int, code_dim: int, params_per_code: int, nonlinearity: str) -> None:
         super().__init__()
@@ -34,25 +34,25 @@ class DictionaryEncoder(Encoder):
 
 
 class DictionaryDecoder(Decoder):
-    """o = D h: a sum of atoms, the columns of D, each of norm 1, weighed by the code; no bias."""
+    """o = D h: a weighted sum of atoms, the columns of D, each of norm 1; no bias."""
 
     def __init__(self, code_dim: int, shape: Shape, params_per_output: int) -> None:
         super().__init__()
         self.shape, self.params_per_output = shape, params_per_output
         n = params_per_output * math.prod(shape)
-        bound = math.sqrt(3 / n)  # columns of norm 1, nearly
+        bound = math.sqrt(3 / n)  # columns of norm 1 on average
         self.atoms = nn.Parameter(nn.init.uniform_(torch.empty(n, code_dim), -bound, bound))
 
     def forward(self, z: Codes, prefix: Images | None = None) -> Outputs:
-        # Normalised here and not after each step, so that the norm is 1 under every objective.
+        # Normalised here instead of after each step, so that the norm is 1 with every objective.
         return F.linear(z, F.normalize(self.atoms, dim=0)).reshape(-1, self.params_per_output, *self.shape)
 
 
 class Dictionary(Backbone):
-    """A dictionary of unit-norm atoms as decoder, o = D h, and one quick layer as encoder, h = g ⊙ s(W x + b).
+    """A dictionary of unit-norm atoms as decoder, o = D h, and one layer as encoder, h = g ⊙ s(W x + b).
 
-    With norm 1 for each column the decoder cannot make up for small codes by large atoms, so a price on |h| means what
-    it says. The shrinkage gives codes with exact zeros, as sparse coding does.
+    Since the atoms have norm 1, the decoder cannot compensate for small codes, so a penalty on |h| is effective.
+    Shrinkage gives exact zeros, like sparse coding.
     Source: Kavukcuoglu, Ranzato & LeCun, "Fast inference in sparse coding algorithms with applications to object
     recognition", CBLL-TR-2008-12-01 (arXiv 1010.3467), sections 2 and 3, with s = tanh; shrinkage as in Gregor & LeCun,
     "Learning fast approximations of sparse coding", ICML 2010, equation 4.
@@ -61,7 +61,7 @@ class Dictionary(Backbone):
     title: ClassVar[str] = "Dictionary"
     kind: Literal["dictionary"] = "dictionary"
     nonlinearity: Literal["shrink", "tanh"] = Setting(
-        "shrink", title="Encoder's non-linearity", description="shrink leaves exact zeros; tanh is that of 2008."
+        "shrink", title="Encoder's non-linearity", description="shrink gives exact zeros; tanh is the original of 2008."
     )
 
     def build(

@@ -10,10 +10,10 @@ from aecore.parts.data import Shape
 
 
 class GruCell(nn.Module):
-    """s' = (1 − u) ⊙ n + u ⊙ s, with r, u = σ(W x + U s), n = tanh(W x + r ⊙ U s): `torch.nn.GRUCell` in operations
-    that have per-sample derivatives and export.
+    """s' = (1 − u) ⊙ n + u ⊙ s, with r, u = σ(W x + U s), n = tanh(W x + r ⊙ U s).
 
-    Takes W x as `read(x)` gives it, so that a whole picture's is one product.
+    Equals `torch.nn.GRUCell`, in operations that have per-sample derivatives and ONNX counterparts. The argument `read`
+    is W x (the layer `read` of x), so that the products of all rows of a picture can be computed at once.
     """
 
     def __init__(self, n_in: int, width: int) -> None:
@@ -26,7 +26,7 @@ class GruCell(nn.Module):
             nn.init.orthogonal_(gate)
 
     def forward(self, read: Tensor, state: Tensor) -> Tensor:
-        # Split and reshaped by constants, not by sizes asked for: half the operations of an exported graph.
+        # Constant sizes instead of those of tensors halve the number of operations in an exported graph.
         r, u, n = read.split(self.width, -1)
         recalled_r, recalled_u, recalled_n = self.recall(state).split(self.width, -1)
         reset, update = torch.sigmoid(r + recalled_r), torch.sigmoid(u + recalled_u)
@@ -34,10 +34,10 @@ class GruCell(nn.Module):
 
 
 class RowEncoder(Encoder):
-    """Reads the rows from the top, C·W numbers a step; the code is read from the last state.
+    """Reads the rows from the top, C·W numbers per step; a dense layer on the last state gives the code.
 
-    A hidden row is no step at all, so the code of a picture's first rows does not depend on how much is below them.
-    Hidden pixels of other rows are read as 0.
+    Hidden rows are skipped, so the code of the first rows does not depend on how many are hidden. Hidden pixels of
+    other rows are read as 0.
     """
 
     def __init__(self, shape: Shape, width: int, code_dim: int, params_per_code: int) -> None:
@@ -59,10 +59,10 @@ class RowEncoder(Encoder):
 
 
 class RowDecoder(Decoder):
-    """Writes the rows from the top. Each step reads the code and the row before: the given one, else its own mean.
+    """Writes the rows from the top. Each step reads the code and the previous row: from the prefix, else its own mean.
 
-    It reads its own rows in training too, so it never meets there what it would not meet when it decodes a code; and
-    given h the pixels stay independent, as −log p(x | h) takes them to be.
+    It reads its own rows in training too, as it does when it decodes a code; so the pixels are independent given h, as
+    −log p(x | h) assumes.
     """
 
     takes_prefix: ClassVar[bool] = True
@@ -92,10 +92,10 @@ class RowDecoder(Decoder):
 
 
 class Gru(Backbone):
-    """A picture as a sequence of rows: one recurrent network reads it into the code, another writes it from there.
+    """A picture as a sequence of rows: one recurrent network encodes it, another writes it from the code.
 
     Encoder: s_t = GRU(row_t, s_{t−1}), h = W s_H + b. Decoder: s_0 = tanh(V h), s_t = GRU([row_{t−1}, h], s_{t−1}),
-    o_t = O s_t; given the first rows, it reads those and goes on from them.
+    o_t = O s_t; it can continue a picture from its first rows.
     Source: Cho et al., "Learning phrase representations using RNN encoder–decoder", EMNLP 2014, sections 2.2 and 2.3
     (gates, and the code at every step); Sutskever et al., "Sequence to sequence learning", NIPS 2014; pictures:
     Srivastava et al., "Unsupervised learning of video representations using LSTMs", ICML 2015, section 2.
@@ -105,7 +105,7 @@ class Gru(Backbone):
     needs_images: ClassVar[bool] = True
     kind: Literal["gru"] = "gru"
     width: int = Setting(
-        128, ge=1, le=1024, title="State", description="Numbers that the network remembers from one row to the next.",
+        128, ge=1, le=1024, title="State", description="Units of the recurrent state.",
         json_schema_extra={"unit": "units"},
     )  # fmt: skip
 
@@ -114,7 +114,7 @@ class Gru(Backbone):
     ) -> tuple[Encoder, Decoder]:
         if shape[1] < 2:
             raise BadSettings(
-                "backbone: gru reads a picture row by row, and these have one row only, so there is no sequence; "
+                "backbone: gru reads pictures row by row, and these have one row only; "
                 "choose another backbone (mlp, say) or data with more rows"
             )
         return (

@@ -9,9 +9,9 @@ from aecore.parts.networks import DenseDecoder, DenseEncoder, TiedDecoder
 
 
 class Linear(Backbone):
-    """One affine layer each way: h = W x + b, o = V h + c; tied: V = Wᵀ.
+    """One affine layer each for encoder and decoder: h = W x + b, o = V h + c; tied: V = Wᵀ.
 
-    With squared error its optimum spans the subspace of the first K principal components.
+    With squared error, the optimum spans the subspace of the first K principal components.
     Source: Baldi & Hornik, "Neural networks and principal component analysis", Neural Networks 2 (1989), fact 4.
     """
 

@@ -9,10 +9,9 @@ from aecore.parts.networks import Activation, DenseDecoder, DenseEncoder, TiedDe
 
 
 class Mlp(Backbone):
-    """Dense layers of any widths, the decoder in reverse; tied, it uses the encoder's matrices transposed.
+    """Dense layers of any widths; the decoder has them in reverse, and with tied weights the matrices transposed.
 
-    Source: Hinton & Salakhutdinov, Science 313:504 (2006); tied weights as in Vincent et al., JMLR 11 (2010), section
-    2.
+    Source: Hinton & Salakhutdinov, Science 313:504 (2006); tied weights: Vincent et al., JMLR 11 (2010), section 2.
     """
 
     title: ClassVar[str] = "Dense layers"
@@ -21,13 +20,13 @@ class Mlp(Backbone):
         (256,),
         max_length=8,
         title="Hidden widths",
-        description="Units of each hidden layer between input and code; none for one layer.",
+        description="Units of each hidden layer between input and code; empty for none.",
     )
-    activation: Activation = Setting("gelu", title="Activation", description="Non-linearity of the hidden layers.")
+    activation: Activation = Setting("gelu", title="Activation", description="Activation of the hidden layers.")
     code_activation: Activation = Setting(
         "identity",
         title="Code activation",
-        description="Non-linearity of the code's own units; identity leaves them unbounded.",
+        description="Activation of the code units; identity leaves them unbounded.",
     )
     tied: bool = Setting(False, title="Tied weights", description="The decoder uses the encoder's matrices transposed.")
 

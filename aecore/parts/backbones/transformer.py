@@ -13,10 +13,10 @@ from aecore.parts.data import Shape
 
 Tokens = Float[Tensor, "b n d"]
 Seen = Bool[Tensor, "b n"]
-MOST_PATCHES = 256
-"""Attention compares every two patches, so its cost grows with the square of their number."""
-UNSEEN = -1e4
-"""Score of a hidden patch: its share e^(−10,000) is 0 exactly, and where all are hidden nothing becomes infinite."""
+MAX_PATCHES = 256
+"""The cost of attention grows with the square of the number of patches."""
+HIDDEN_SCORE = -1e4
+"""Attention score of a hidden patch: e^(−10,000) is exactly 0, but the softmax stays finite if all are hidden."""
 
 
 def to_patches(x: Tensor, side: int) -> Tensor:
@@ -27,14 +27,11 @@ def to_patches(x: Tensor, side: int) -> Tensor:
 
 
 class Block(nn.Module):
-    """t ← t + attention(norm t), then t ← t + V gelu(U norm t); nobody attends to a token that is not `seen`."""
+    """t ← t + attention(norm t), then t ← t + V gelu(U norm t); tokens that are not `seen` are not attended to."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads, self.part = (
-            heads,
-            width // heads,
-        )  # not read from a tensor's shape, so that it is a constant in a graph
+        self.heads, self.part = heads, width // heads  # constants in an exported graph, unlike sizes of tensors
         self.before_attention, self.before_dense = nn.LayerNorm(width), nn.LayerNorm(width)
         self.ask, self.answer = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
         self.widen, self.narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
@@ -45,16 +42,16 @@ class Block(nn.Module):
         query, key, value = asked.permute(2, 0, 3, 1, 4).unbind(0)
         scores = query @ key.transpose(-1, -2) / math.sqrt(self.part)
         if seen is not None:
-            scores = scores.masked_fill(~seen[:, None, None], UNSEEN)
+            scores = scores.masked_fill(~seen[:, None, None], HIDDEN_SCORE)
         tokens = tokens + self.answer((scores.softmax(-1) @ value).transpose(1, 2).reshape(b, n, d))
         return tokens + self.narrow(F.gelu(self.widen(self.before_dense(tokens))))
 
 
 class PatchEncoder(Encoder):
-    """The visible patches attend to each other; the code is read from them: h = N/|V| Σ_V W_i t_i + b.
+    """The visible patches V attend to each other, and h = N/|V| Σ_{i ∈ V} W_i t_i + b.
 
-    A hidden patch has weight 0 in the attention and in the sum, so any number may be hidden and the shapes stay. One
-    hidden in part counts as visible, its hidden pixels as 0.
+    Hidden patches have weight 0 in attention and sum, so any number can be hidden without other tensor shapes. A partly
+    hidden patch counts as visible, its hidden pixels as 0.
     """
 
     def __init__(
@@ -86,7 +83,7 @@ class PatchEncoder(Encoder):
 
 
 class PatchDecoder(Decoder):
-    """A mask token for every place, t_i = m_i + V_i h; what they become by attending to each other are the patches."""
+    """One mask token per patch, t_i = m_i + V_i h; the tokens attend to each other and become the patches."""
 
     def __init__(
         self, shape: Shape, side: int, width: int, depth: int, heads: int, code_dim: int, params_per_output: int
@@ -109,14 +106,13 @@ class PatchDecoder(Decoder):
 
 
 class Transformer(Backbone):
-    """A picture as a set of square patches that attend to each other; hidden ones never enter the encoder.
+    """A picture as a set of square patches that attend to each other; the encoder ignores hidden ones.
 
-    With missing patches as corruption this is a masked autoencoder: the level is its masking ratio, and mask tokens
-    exist in the decoder only. The paper's decoder is also handed every visible token; here it knows the K numbers of
-    the code and nothing else, so that they can be walked, sampled and mapped as any other kind's, and are the features.
-    Patches of the corruption should be of this size or whole multiples of it.
+    With missing patches as corruption this is a masked autoencoder: the level is the masking ratio, and only the
+    decoder has mask tokens. Unlike the paper's decoder, which also sees the visible tokens, this one sees only the
+    code, so that codes can be walked, sampled and mapped. The corruption's patch size should be a multiple of this one.
     Source: He et al., "Masked autoencoders are scalable vision learners", CVPR 2022, section 3; blocks: Dosovitskiy et
-    al., "An image is worth 16x16 words", ICLR 2021, section 3.1, twice as wide inside instead of four times.
+    al., "An image is worth 16x16 words", ICLR 2021, section 3.1, with twice the width inside instead of four times.
     """
 
     title: ClassVar[str] = "Transformer over patches"
@@ -126,12 +122,16 @@ class Transformer(Backbone):
         4, ge=1, le=64, title="Patch side", description="Must divide the picture's height and width.",
         json_schema_extra={"unit": "pixels"},
     )  # fmt: skip
-    width: int = Setting(48, ge=1, le=512, title="Width", description="Numbers in a token.")
+    width: int = Setting(48, ge=1, le=512, title="Width", description="Numbers per token.")
     depth: int = Setting(3, ge=1, le=12, title="Encoder's depth", description="Blocks of the encoder.")
     decoder_depth: int = Setting(
-        1, ge=1, le=12, title="Decoder's depth", description="Blocks of the decoder; few, so that the encoder learns."
+        1,
+        ge=1,
+        le=12,
+        title="Decoder's depth",
+        description="Blocks of the decoder; few, so that the encoder learns.",
     )
-    heads: int = Setting(4, ge=1, le=16, title="Heads", description="Attentions side by side; must divide the width.")
+    heads: int = Setting(4, ge=1, le=16, title="Heads", description="Attention heads; must divide the width.")
 
     def build(
         self, shape: Shape, code_dim: int, params_per_code: int, params_per_output: int
@@ -144,7 +144,7 @@ class Transformer(Backbone):
 
     def _check_fit(self, shape: Shape) -> None:
         _, h, w = shape
-        sides = [n for n in range(1, 65) if h % n == w % n == 0 and h * w <= MOST_PATCHES * n * n]
+        sides = [n for n in range(1, 65) if h % n == w % n == 0 and h * w <= MAX_PATCHES * n * n]
         if self.patch not in sides:
             why = "are too many to compare" if h % self.patch == w % self.patch == 0 else "do not fill it"
             use = f"use backbone.patch={sides[0]}" if sides else "use another backbone (conv, say)"

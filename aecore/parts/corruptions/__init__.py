@@ -1,4 +1,4 @@
-"""How an input is corrupted before it is encoded: one file a member, one line here."""
+"""Corruptions of the input before it is encoded. A member is one file and one line here."""
 
 # isort: off
 from aecore.parts.corruptions.none import NoCorruption as NoCorruption

@@ -1,4 +1,4 @@
-"""Random fields that cost little to draw."""
+"""Fast random fields."""
 
 import math
 
@@ -7,8 +7,9 @@ from torch import Tensor
 
 
 def uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Uniform over the 65,536 values −1, −1 + 2⁻¹⁵, …, 1 − 2⁻¹⁵: four pixels from one 64-bit number, a third of the
-    time of `torch.rand`, and far finer than any level that one can tell apart.
+    """Draw from the 65,536 values −1, −1 + 2⁻¹⁵, …, 1 − 2⁻¹⁵ with equal probability.
+
+    Four pixels share one 64-bit random number, which takes a third of the time of `torch.rand`.
     """
     n = math.prod(shape)
     words = torch.empty(-(-n // 4), dtype=torch.int64, device=generator.device)

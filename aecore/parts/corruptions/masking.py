@@ -10,7 +10,7 @@ from aecore.parts.corruptions._noise import uniform
 class Masking(Corruption):
     """Sets a random fraction of the pixels to zero: x̃ = x ⊙ [u ≥ level], u ~ U(0, 1) per pixel.
 
-    The field is u, so raising the level only ever hides more pixels. All channels of a pixel are hidden together.
+    The field is u, so a higher level hides the same pixels and more. All channels of a pixel are hidden together.
     Source: Vincent et al., JMLR 11 (2010), section 3.3; the lecture recommends 30–50 %.
     """
 

@@ -7,7 +7,7 @@ from aecore.parts.contracts import Corruption, Field, Images, Level, Visible
 
 
 class NoCorruption(Corruption):
-    """Nothing is changed: x̃ = x. The autoencoder learns to copy, so only its code can force it to choose.
+    """No corruption: x̃ = x. The autoencoder learns to copy its input; only the code limits what it can keep.
 
     Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), section 14.1.
     """
@@ -15,7 +15,7 @@ class NoCorruption(Corruption):
     title: ClassVar[str] = "No noise"
     kind: Literal["none"] = "none"
     random: ClassVar[bool] = False
-    level: float = Setting(0.0, ge=0, le=0, title="Level", description="Always 0: the input is left as it is.")
+    level: float = Setting(0.0, ge=0, le=0, title="Level", description="Always 0: the input is not changed.")
 
     def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:
         b, _, h, w = shape

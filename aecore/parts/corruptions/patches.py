@@ -7,11 +7,11 @@ from aecore.parts.contracts import Corruption, Field, Images, Level, Visible
 
 
 class Patches(Corruption):
-    """Sets whole square patches to zero, exactly the chosen fraction of them (rounded to whole patches).
+    """Sets square patches to zero: exactly the given fraction of them, rounded to whole patches.
 
-    The field holds, for every pixel, the rank of its patch in a random order, as (rank + ½) / number of patches; a
-    patch is hidden where that is below the level. Patches at the right and lower edge are cut when the size does not
-    divide the picture.
+    The field is (rank + ½) / number of patches, with the rank of the pixel's patch in a random order; a patch is hidden
+    if this is below the level. If the patch size does not divide the picture, patches at the right and lower edge are
+    smaller.
     Source: He et al., "Masked autoencoders are scalable vision learners", CVPR 2022, section 3.
     """
 

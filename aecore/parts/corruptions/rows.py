@@ -7,10 +7,10 @@ from aecore.parts.contracts import Corruption, Field, Images, Level, Visible
 
 
 class Rows(Corruption):
-    """Sets the lower rows to zero, so that the picture has to be continued from its first ones.
+    """Sets the lower rows to zero, so that the picture must be continued from the upper ones.
 
-    The field of row t of H, counted from 0, is (H − t − ½) / H; the row is hidden where that is below the level.
-    Nothing is random: equal levels leave equally many rows of every image.
+    The field of row t of H, counted from 0, is (H − t − ½) / H; the row is hidden if this is below the level. Nothing
+    is random: the level decides the number of rows.
     Source: Srivastava et al., "Unsupervised learning of video representations using LSTMs", ICML 2015, section 2.3.
     """
 
@@ -20,7 +20,7 @@ class Rows(Corruption):
     kind: Literal["rows"] = "rows"
     random: ClassVar[bool] = False
     level: float = Setting(
-        0.5, ge=0, le=1, title="Fraction hidden", description="Share of the rows set to zero, from the last one up."
+        0.5, ge=0, le=1, title="Fraction hidden", description="Share of the rows set to zero, from the bottom up."
     )
 
     def field(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Field:

@@ -11,8 +11,8 @@ from aecore.parts.corruptions._noise import uniform
 class SaltAndPepper(Corruption):
     """Replaces a random fraction of the pixels, half of them by 0 and half by 1.
 
-    The field is u ~ U(−1, 1) per pixel: where |u| < level the pixel becomes 1 if u > 0, else 0. Raising the level only
-    adds corrupted pixels and never changes one from salt to pepper.
+    The field is u ~ U(−1, 1) per pixel: if |u| < level, the pixel becomes 1 for u > 0 and 0 otherwise. A higher level
+    replaces the same pixels by the same values, and more.
     Source: Vincent et al., JMLR 11 (2010), section 3.3; the course's own network uses level 0.4.
     """
 
@@ -35,5 +35,5 @@ class SaltAndPepper(Corruption):
     def apply(self, x: Images, field: Field, level: Level) -> tuple[Images, Visible | None]:
         if isinstance(level, Tensor):
             return torch.where(field.abs() < level, (field > 0).to(x.dtype), x), None
-        # The replaced pixels as 0 or 1 in place: a mask of booleans and `where` would take five times as long.
+        # In-place arithmetic with 0 and 1 takes a fifth of the time of `where` with a boolean mask.
         return torch.lerp(x, field.ceil(), field.abs().lt_(level)), None

@@ -1,4 +1,4 @@
-"""Where pictures come from. Importing a class here registers it."""
+"""Sources of pictures. A member is one file and one line here."""
 
 from aecore.parts.datasets.digits import Digits as Digits
 from aecore.parts.datasets.fashion_mnist import FashionMnist as FashionMnist

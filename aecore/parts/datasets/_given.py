@@ -1,4 +1,4 @@
-"""Arrays that a program hands over: in no registry, because no setting can name them."""
+"""Arrays passed in from Python. Not registered, because no setting can name them."""
 
 from typing import ClassVar, Literal
 
@@ -8,7 +8,7 @@ from aecore.parts.data import Data, Dataset
 
 
 class Given(Dataset):
-    """Rows or pictures that were handed to `fit`; the trainer gets them as `Data`, and nothing keeps them."""
+    """Rows or pictures passed to `fit`, which hands them to the trainer as `Data`; they are not stored."""
 
     kind: Literal["given"] = "given"
     title: ClassVar[str] = "Given arrays"
@@ -16,8 +16,8 @@ class Given(Dataset):
 
     @property
     def value_range(self) -> tuple[float, float] | None:
-        """Pictures lie in [0, 1], features anywhere."""
+        """[0, 1] for pictures; None, any real number, for the features of a table."""
         return (0.0, 1.0) if self.pictures else None
 
     def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
-        raise DataUnavailable("These arrays were given in Python and are not kept; give them to fit again.")
+        raise DataUnavailable("These arrays were passed in from Python and are not stored; pass them to fit again.")

@@ -4,19 +4,19 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
-SPLIT_SEED = 20_060_728  # the date of Hinton and Salakhutdinov's paper; one constant, so a split never moves
+SPLIT_SEED = 20_060_728  # the date of Hinton and Salakhutdinov's paper; a constant, so that splits never change
 
 
 def _evenly(order: Int64[np.ndarray, "n"], count: int) -> Int64[np.ndarray, "m"]:
-    """`count` members of `order` at equal distances: a systematic sample, hence in proportion within every stratum."""
+    """`count` members of `order` at equal distances: a systematic sample, so each stratum gets its share."""
     return order[((np.arange(count) + 0.5) * len(order) / max(count, 1)).astype(np.int64)]
 
 
 def divide(labels: Int64[np.ndarray, "n"], validation: int, test: int) -> UInt8[np.ndarray, "n"]:
-    """0, 1 or 2 per image with exactly `validation` ones and `test` twos, stratified by `labels`, always the same.
+    """Return 0, 1 or 2 per image, with exactly `validation` ones and `test` twos, stratified by label; deterministic.
 
-    Images are shuffled within their label, the labels laid end to end, and every (n / count)-th one is taken: each
-    label's share differs from its proportion by less than one image.
+    Images are sorted by label, shuffled within each label, and every (n / count)-th one is taken: the number of images
+    of a label differs from its proportional share by less than one.
     """
     shuffled = np.random.default_rng(SPLIT_SEED).random(len(labels))
     order = np.lexsort((shuffled, labels)).astype(np.int64)
@@ -27,6 +27,6 @@ def divide(labels: Int64[np.ndarray, "n"], validation: int, test: int) -> UInt8[
 
 
 def divide_by_share(labels: Int64[np.ndarray, "n"], share: float = 0.15) -> UInt8[np.ndarray, "n"]:
-    """`divide` with `share` of the images (at least one) for validation and as many for test."""
+    """`divide` with the given share of the images, at least one, for validation and as many for test."""
     count = max(1, round(share * len(labels)))
     return divide(labels, count, count)

@@ -1,4 +1,4 @@
-"""Real handwritten digits, small enough for anything."""
+"""The handwritten digits of scikit-learn."""
 
 import importlib.util
 from pathlib import Path
@@ -15,19 +15,19 @@ from aecore.parts.datasets._split import divide_by_share
 class Digits(Dataset):
     """1,797 real handwritten digits of 8 × 8 pixels.
 
-    Each pixel counts the inked dots of a 4 × 4 block (0 to 16), here v · 255 / 16 in bytes. Shape (1797, 1, 8, 8).
-    15 % validation, 15 % test, stratified by digit. Source: E. Alpaydin and C. Kaynak, Optical Recognition of
-    Handwritten Digits, UCI Machine Learning Repository, 1998; the copy inside scikit-learn.
+    Each pixel is the number v of inked dots in a 4 × 4 block (0 to 16), stored as the byte v · 255 / 16. Shape
+    (1797, 1, 8, 8). 15 % validation, 15 % test, stratified by digit. Source: E. Alpaydin and C. Kaynak, Optical
+    Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998; the copy in scikit-learn.
     """
 
     kind: Literal["digits"] = "digits"
     title: ClassVar[str] = "Digits, 8 × 8"
 
     def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
-        # The file that sklearn.datasets.load_digits reads: importing that takes over a second, reading this 50 ms.
+        # The file behind sklearn.datasets.load_digits: reading it takes 50 ms, importing that over a second.
         package = importlib.util.find_spec("sklearn")
         if package is None or package.origin is None:
-            raise DataUnavailable("scikit-learn, which holds the digits, is not installed; install aecore again.")
+            raise DataUnavailable("scikit-learn, which contains the digits, is not installed; install aecore again.")
         table = np.loadtxt(Path(package.origin).parent / "datasets/data/digits.csv.gz", delimiter=",", dtype=np.int64)
         labels = np.ascontiguousarray(table[:, -1])
         return Data(

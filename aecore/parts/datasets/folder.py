@@ -1,4 +1,4 @@
-"""Pictures of one's own in a folder."""
+"""Picture files in a folder."""
 
 import hashlib
 from pathlib import Path
@@ -14,17 +14,17 @@ from aecore.parts.datasets._split import divide_by_share
 from aecore.pictures.arrays import printable
 from aecore.pictures.reading import SUFFIXES, open_picture, render
 
-FEWEST = 3
-MOST = 50_000
+MIN_PICTURES = 3
+MAX_PICTURES = 50_000
 
 
 class Folder(Dataset):
-    """Pictures from a folder, or one folder per class inside it.
+    """Pictures from a folder, or from its subfolders, one per class.
 
-    PNG, JPEG, GIF, WebP, PGM, PPM, TIFF and BMP; each cropped to its central square and resized. Pictures inside
-    subfolders get the subfolder as their class, and then those beside the subfolders are left out. Files that cannot
-    be read are skipped, and counted in the data's source. 15 % validation, 15 % test, stratified by class. Raises
-    `DataUnavailable` when there is no such folder, `BadInput` when it holds fewer than three readable pictures.
+    PNG, JPEG, GIF, WebP, PGM, PPM, TIFF and BMP; each is cropped to its central square and resized. If there are
+    pictures in subfolders, these are the classes, and pictures beside them are ignored. Unreadable files are skipped
+    and counted in the data's source. 15 % validation, 15 % test, stratified by class. Raises `DataUnavailable` if there
+    is no such folder, `BadInput` if it has fewer than three readable pictures.
     """
 
     kind: Literal["folder"] = "folder"
@@ -33,25 +33,31 @@ class Folder(Dataset):
     path: Path = Field(
         default=Path("images"),
         title="Folder",
-        description="The folder; a relative path starts at the run's own folder",
+        description="Path of the folder; relative paths start at the run's folder",
         json_schema_extra={"unit": ""},
     )
     size: int = Field(
-        32, ge=8, le=128, title="Side", description="Height and width", json_schema_extra={"unit": "pixels"}
+        32,
+        ge=8,
+        le=128,
+        title="Side",
+        description="Height and width",
+        json_schema_extra={"unit": "pixels"},
     )
     colour: bool = Field(
-        default=False, title="Colour", description="Keep the colours, or grey", json_schema_extra={"unit": ""}
+        default=False, title="Colour", description="Colour pictures; grey if off", json_schema_extra={"unit": ""}
     )
 
     def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         if not self.path.is_dir():
             raise DataUnavailable(
-                f"There is no folder {self.path}; the pictures are needed, so put it back or name another."
+                f"There is no folder {self.path}, whose pictures are needed; restore it, or name another folder."
             )
         files = self._files()
-        if len(files) > MOST:
+        if len(files) > MAX_PICTURES:
             raise BadInput(
-                f"{self.path.name} holds {len(files)} pictures; at most {MOST} are read, so name a smaller folder."
+                f"{self.path.name} holds {len(files)} pictures, more than the {MAX_PICTURES} that can be read; use a "
+                "smaller folder."
             )
         images: list[np.ndarray] = []
         classes: list[str] = []
@@ -66,11 +72,11 @@ class Folder(Dataset):
                 continue
             images.append(pixels)
             classes.append(printable(file.parent.name))
-        if len(images) < FEWEST:
+        if len(images) < MIN_PICTURES:
             first = f", {len(skipped)} cannot be read ({skipped[0]})" if skipped else ""
             raise BadInput(
                 f"{self.path.name} holds {len(images)} readable picture(s){first}; training, validation and test "
-                f"need one each, so give at least {FEWEST}."
+                f"need one each, so give at least {MIN_PICTURES}."
             )
         names, labels = np.unique(classes, return_inverse=True)
         numbers = labels.astype(np.int64)
@@ -86,9 +92,9 @@ class Folder(Dataset):
         )
 
     def _files(self) -> list[Path]:
-        """Pictures by name, in one fixed order: those of the subfolders where there are any, else the folder's own."""
-        inside = [path for path in self.path.glob("*/*") if _wanted(path) and not path.parent.name.startswith(".")]
-        return sorted(inside or [path for path in self.path.iterdir() if _wanted(path)])
+        """Picture files sorted by name: those of the subfolders if there are any, else the folder's own."""
+        inside = [path for path in self.path.glob("*/*") if _is_picture(path) and path.parent.name[0] != "."]
+        return sorted(inside or [path for path in self.path.iterdir() if _is_picture(path)])
 
     def resolved(self, folder: Path) -> "Folder":
         return self.model_copy(update={"path": folder / self.path})
@@ -106,9 +112,9 @@ class Folder(Dataset):
         return self.path.is_dir()
 
 
-def _wanted(path: Path) -> bool:
+def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def _report(skipped: list[str]) -> str:
-    return f"; {len(skipped)} file(s) that cannot be read were skipped, first {skipped[0]}" if skipped else ""
+    return f"; {len(skipped)} unreadable file(s) skipped, first {skipped[0]}" if skipped else ""

@@ -1,4 +1,4 @@
-"""Pictures of one's own in a NumPy file."""
+"""Pictures in a NumPy file."""
 
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -13,16 +13,15 @@ from aecore.parts.data import Data, Dataset
 from aecore.parts.datasets._split import TEST, divide, divide_by_share
 from aecore.pictures.arrays import Arrays, npz_bytes, read_npz
 
-FEWEST = 3
+MIN_PICTURES = 3
 
 
 class Npz(Dataset):
-    """Pictures from a `.npz` file: the array `images` or `x`, or the only one; labels in `labels` or `y`.
+    """Pictures from an `.npz` file: the array `images` or `x`, or the only one; labels in `labels` or `y`.
 
     Shapes (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3; bytes 0 to 255 or real numbers 0 to 1. At least three
-    pictures, one for each part: 15 % validation, 15 % test, stratified by label. In the layout of Keras (`x_train`,
-    `y_train`, `x_test`, `y_test`) the test set stays what it is. Raises `DataUnavailable` when there is no such file,
-    `BadInput` when it cannot be used.
+    pictures; 15 % validation, 15 % test, stratified by label. The layout of Keras (`x_train`, `y_train`, `x_test`,
+    `y_test`) keeps its test set. Raises `DataUnavailable` if there is no such file, `BadInput` if it cannot be used.
     """
 
     kind: Literal["npz"] = "npz"
@@ -31,23 +30,23 @@ class Npz(Dataset):
     path: Path = Field(
         default=Path("images.npz"),
         title="File",
-        description="The .npz file; a relative path starts at the run's own folder",
+        description="Path of the .npz file; relative paths start at the run's folder",
         json_schema_extra={"unit": ""},
     )
 
     def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         if not self.path.is_file():
             raise DataUnavailable(
-                f"There is no file {self.path}; the pictures are needed, so put them back or name another file."
+                f"There is no file {self.path}, whose pictures are needed; restore it, or name another file."
             )
         try:
             arrays = read_npz(self.path)
         except BadInput as error:
             raise BadInput(f"{self.path.name} cannot be used. {error}") from error
-        if len(arrays.images) < FEWEST:
+        if len(arrays.images) < MIN_PICTURES:
             raise BadInput(
                 f"{self.path.name} cannot be used. It holds {len(arrays.images)} picture(s); training, validation "
-                f"and test need one each, so give at least {FEWEST}."
+                f"and test need one each, so give at least {MIN_PICTURES}."
             )
         return Data(
             images=arrays.images,
@@ -83,16 +82,16 @@ def _split(arrays: Arrays) -> np.ndarray:
 
 
 def save_npz(images: UInt8[np.ndarray, "n c h w"], labels: Int64[np.ndarray, "n"] | None = None) -> bytes:
-    """An `.npz` file that `Npz` (and `read_files`) reads back to the same pixels."""
+    """Write pictures as an `.npz` file from which `Npz` and `read_files` read the same pixels."""
     return npz_bytes({"images": images} if labels is None else {"images": images, "labels": labels})
 
 
 def as_data(images: UInt8[np.ndarray, "n c h w"]) -> Data:
-    """The dataset that training on `save_npz(images)` will see. Raises `BadInput` where that file would be refused."""
-    if len(images) < FEWEST:
+    """The dataset that `Npz` reads from `save_npz(images)`. Raises `BadInput` if it would refuse that file."""
+    if len(images) < MIN_PICTURES:
         raise BadInput(
             f"There are {len(images)} pictures of your own; training, validation and test need one each, so give at "
-            f"least {FEWEST}, and better some dozens."
+            f"least {MIN_PICTURES}, better some dozens."
         )
     if images.min() == images.max():
         raise BadInput(f"Every pixel has the value {images.flat[0]}; there is nothing to learn from.")

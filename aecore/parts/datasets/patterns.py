@@ -1,4 +1,4 @@
-"""Colour textures for walking through."""
+"""Two-colour textures with known factors."""
 
 from collections.abc import Callable
 from typing import ClassVar, Literal
@@ -13,15 +13,16 @@ from aecore.parts.datasets._split import divide_by_share
 
 SIDE = 32
 DRAWING = 1
-"""To be raised when equal settings draw other pictures than before, which runs must not take for their own."""
+"""Version of the drawing, part of the data's identity: raise it when equal settings give other pictures."""
 SHADES = 64
-AT_ONCE = 200
+CHUNK = 200
+"""Pictures drawn at a time, because memory once used stays with the process."""
 Plane = Float32[np.ndarray, "n h w"]
 Column = Float32[np.ndarray, "n 1 1"]
 
 
 def _stripe(u: Plane) -> Plane:
-    """Signed distance, in periods, from the nearest edge of bands of half a period, the middle of one at u = 0."""
+    """Signed distance, in periods, to the nearest edge of bands half a period wide, one of them centred at u = 0."""
     return np.abs(u - np.rint(u)) * -1 + np.float32(0.25)
 
 
@@ -35,7 +36,7 @@ def _checks(u: Plane, v: Plane, width: Column) -> Plane:
 
 
 def _dots(u: Plane, v: Plane, width: Column) -> Plane:
-    """Discs on the points of a square lattice and on the middles of its cells."""
+    """Discs on the points of a square lattice and in the middle of its cells."""
     a, b = (u + v) / np.float32(2**0.5), (u - v) / np.float32(2**0.5)
     return _ramp(np.float32(0.3) - np.sqrt((a - np.rint(a)) ** 2 + (b - np.rint(b)) ** 2), width)
 
@@ -45,14 +46,14 @@ def _waves(u: Plane, v: Plane, width: Column) -> Plane:
 
 
 def _plaid(u: Plane, v: Plane, width: Column) -> Plane:
-    """Broad bands woven across each other, a thin thread in the middle of every gap."""
+    """Crossing broad bands, with a thin thread in the middle of each gap."""
     weave = (_ramp(_stripe(u), width) + _ramp(_stripe(v), width)) / 2
     threads = [_ramp(np.float32(0.05) - np.abs(w - np.floor(w) - np.float32(0.5)), width) for w in (u, v)]
     return np.minimum(weave + np.float32(0.5) * np.maximum(threads[0], threads[1]), 1)
 
 
 def _grain(u: Plane, v: Plane, width: Column) -> Plane:
-    """One fixed sum of cosines of nearly the same direction and wavelength: one wood grain for every picture."""
+    """A fixed sum of cosines of similar directions and wavelengths: the same wood grain in every picture."""
     rng = np.random.default_rng(3)
     terms = 12
     angle, length, phase = rng.normal(0, 0.26, terms), rng.uniform(0.7, 1.3, terms), rng.uniform(0, 2 * np.pi, terms)
@@ -61,12 +62,12 @@ def _grain(u: Plane, v: Plane, width: Column) -> Plane:
         total += np.cos(
             np.float32(2 * np.pi * k * np.cos(a)) * u + np.float32(2 * np.pi * k * np.sin(a)) * v + np.float32(p)
         )
-    # Near an edge the sum grows by about its deviation times 2π in a period, so this is a distance in periods.
+    # The slope at an edge is about 2π times the standard deviation per period; dividing by it gives a distance.
     return _ramp(total / np.float32(2 * np.pi * (terms / 2) ** 0.5), width)
 
 
 def _ramp(distance: Plane, width: Column) -> Plane:
-    """0 outside, 1 inside, the cubic smooth step across an edge of `width`; both lengths in periods."""
+    """0 outside, 1 inside, a cubic smooth step of `width` between them; lengths in periods."""
     t = np.clip(distance / width + np.float32(0.5), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -79,7 +80,7 @@ WEAVES: dict[str, tuple[Callable[[Plane, Plane, Column], Plane], float]] = {
     "plaid": (_plaid, 90.0),
     "grain": (_grain, 180.0),
 }
-"""How much of the figure's colour lies at (u, v), in periods from the centre; and the range of turns in degrees."""
+"""{name: (share of the figure's colour at (u, v), in periods from the centre; range of orientations in degrees)}."""
 
 _LAB_TO_LMS = np.array(
     [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]]
@@ -94,16 +95,16 @@ _LMS_TO_RGB = np.array(
 
 
 def oklab_to_linear_rgb(lab: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-    """Linear-light sRGB of OKLab colours; outside [0, 1] where sRGB has no such colour (B. Ottosson, 2020)."""
+    """Convert OKLab to linear sRGB; values outside [0, 1] are colours that sRGB lacks (B. Ottosson, 2020)."""
     return ((lab @ _LAB_TO_LMS.T) ** 3) @ _LMS_TO_RGB.T
 
 
 def oklch_to_oklab(
     lightness: Float[np.ndarray, "n"], chroma: Float[np.ndarray, "n"], hue: Float[np.ndarray, "n"]
 ) -> Float[np.ndarray, "n 3"]:
-    """OKLab of lightness in [0, 1], chroma, and hue in degrees, as vivid as asked or as sRGB can show.
+    """Convert lightness in [0, 1], chroma and hue in degrees to OKLab.
 
-    Chroma beyond the gamut is lowered by bisection at the same lightness and hue, so the three stay what they say.
+    Chroma outside the sRGB gamut is reduced by bisection, at unchanged lightness and hue.
     """
     angle = np.deg2rad(hue)
     direction = np.stack([np.zeros_like(angle), np.cos(angle), np.sin(angle)], -1)
@@ -112,18 +113,18 @@ def oklch_to_oklab(
     for _ in range(12):
         middle = (low + high) / 2
         rgb = oklab_to_linear_rgb(grey + direction * middle[:, None])
-        shown = ((rgb >= 0) & (rgb <= 1)).all(-1)
-        low, high = np.where(shown, middle, low), np.where(shown, high, middle)
+        inside = ((rgb >= 0) & (rgb <= 1)).all(-1)
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
     return grey + direction * low[:, None]
 
 
 def _palettes(
     hue: Float[np.ndarray, "n"], second_hue: Float[np.ndarray, "n"], contrast: Float[np.ndarray, "n"]
 ) -> UInt8[np.ndarray, "n 3 s"]:
-    """Per picture the shades from ground to figure as sRGB bytes, equally spaced in OKLab.
+    """The shades of each picture from ground to figure as sRGB bytes, equally spaced in OKLab.
 
-    The figure (`hue`) is dark, the ground (`second_hue`) light, so they differ even where the hues are close. Dark
-    yellows look muddy and light blues dull: as in pigments, yellowish figures are lighter and bluish grounds darker.
+    The figure (`hue`) is dark and the ground (`second_hue`) light, so they differ even if the hues are close. Since
+    dark yellows look muddy and light blues dull, yellowish figures are lighter and bluish grounds darker.
     """
 
     def warmth(degrees: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
@@ -140,14 +141,14 @@ def _palettes(
 class Patterns(Dataset):
     """Two-colour textures of 32 × 32 pixels with known hue, frequency, orientation, contrast and softness.
 
-    Six weaves: stripes, checks, dots, waves, plaid, grain, all anchored at the picture's centre, so that every factor
-    changes the picture smoothly. Factors: `hue` of the dark figure and `second_hue` of the light ground (degrees in
+    Six weaves (stripes, checks, dots, waves, plaid, grain), centred in the picture, so that it changes smoothly with
+    every factor. Factors: `hue` of the dark figure and `second_hue` of the light ground (degrees in
     OKLCH, 50 to 180 apart), `frequency` (1.5 to 4 periods across the picture, uniform in its logarithm),
     `orientation` (clockwise turn in degrees, up to 180, or 90 where the weave repeats), `contrast` (0.3 to 1; the
     difference in lightness is 0.09 + 0.38 · contrast, slightly corrected by hue) and `softness` (0: edges one pixel
-    wide; 1: half a period). Colours are mixed in OKLab. Shape (count, 3, 32, 32); 10 % validation, 10 % test. After
-    the texture walks of "Deepstyle"; colour space:
-    B. Ottosson, A perceptual color space for image processing, 2020.
+    wide; 1: half a period). Colours are mixed in OKLab. Shape (count, 3, 32, 32); 10 % validation, 10 % test.
+    Source: after the texture walks of "Deepstyle"; colour space: B. Ottosson, A perceptual color space for image
+    processing, 2020.
     """
 
     kind: Literal["patterns"] = "patterns"
@@ -157,7 +158,7 @@ class Patterns(Dataset):
         ge=60,
         le=50_000,
         title="Pictures",
-        description="How many to draw",
+        description="Number of pictures to draw",
         json_schema_extra={"unit": "pictures"},
     )
     seed: int = Field(
@@ -165,7 +166,7 @@ class Patterns(Dataset):
         ge=0,
         le=2**31 - 1,
         title="Seed",
-        description="Which random ones are drawn",
+        description="Of the random factors",
         json_schema_extra={"unit": ""},
     )
 
@@ -178,13 +179,13 @@ class Patterns(Dataset):
         orientation = rng.uniform(0, 1, n) * np.array([turn for _, turn in WEAVES.values()])[labels]
         contrast, softness = rng.uniform(0.3, 1, n), rng.uniform(0, 1, n)
         palettes = np.concatenate(
-            [_palettes(hue[i : i + AT_ONCE], second_hue[i : i + AT_ONCE], contrast[i : i + AT_ONCE])
-             for i in range(0, n, AT_ONCE)]
+            [_palettes(hue[i : i + CHUNK], second_hue[i : i + CHUNK], contrast[i : i + CHUNK])
+             for i in range(0, n, CHUNK)]
         )  # fmt: skip
         images = np.empty((n, 3, SIDE, SIDE), np.uint8)
         for index, (weave, _) in enumerate(WEAVES.values()):
             every = np.flatnonzero(labels == index)
-            for of in np.split(every, range(AT_ONCE, len(every), AT_ONCE)):  # a server keeps the most it ever needed
+            for of in np.split(every, range(CHUNK, len(every), CHUNK)):
                 figure = _weave(weave, frequency[of], orientation[of], softness[of])
                 shade = np.rint(figure * (SHADES - 1)).astype(np.int64).reshape(len(of), 1, -1)
                 images[of] = np.take_along_axis(palettes[of], shade, -1).reshape(-1, 3, SIDE, SIDE)
@@ -211,7 +212,7 @@ class Patterns(Dataset):
 def _weave(
     weave: Callable[[Plane, Plane, Column], Plane], frequency: np.ndarray, degrees: np.ndarray, softness: np.ndarray
 ) -> Plane:
-    """(n, 32, 32) figure strength in [0, 1]; arguments (n,)."""
+    """Draw the share of the figure's colour, (n, 32, 32) in [0, 1]; arguments (n,)."""
     grid = (np.arange(SIDE, dtype=np.float32) + np.float32(0.5)) / SIDE - np.float32(0.5)
     frequency, angle, softness = (
         v.astype(np.float32)[:, None, None] for v in (frequency, np.deg2rad(degrees), softness)

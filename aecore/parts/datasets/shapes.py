@@ -1,4 +1,4 @@
-"""Sprites whose every cause is known."""
+"""Sprites with known factors."""
 
 from collections.abc import Callable
 from typing import ClassVar, Literal
@@ -12,9 +12,10 @@ from aecore.parts.data import Data, Dataset
 from aecore.parts.datasets._split import divide_by_share
 
 SIDE = 32
-AT_ONCE = 200
+CHUNK = 200
+"""Pictures drawn at a time, because memory once used stays with the process."""
 DRAWING = 1
-"""To be raised when equal settings draw other pictures than before, which runs must not take for their own."""
+"""Version of the drawing, part of the data's identity: raise it when equal settings give other pictures."""
 Plane = Float32[np.ndarray, "n h w"]
 
 
@@ -27,19 +28,19 @@ def _square(x: Plane, y: Plane) -> Plane:
 
 
 def _ellipse(x: Plane, y: Plane) -> Plane:
-    """First-order distance f (f − 1) / |∇| of f = |(x / a, y / b)| with a = 1, b = 0.55: exact on the outline."""
+    """First-order distance (f − 1) / ‖∇f‖ for f = ‖(x / a, y / b)‖, a = 1, b = 0.55; exact on the outline."""
     b = np.float32(0.55)
     near = _length(x, y / b)
     return near * (near - 1) / np.maximum(_length(x, y / b**2), np.float32(1e-6))
 
 
 def _triangle(x: Plane, y: Plane) -> Plane:
-    """Three half-planes at the inradius 1/2."""
+    """Three half-planes at distance 1/2, the inradius."""
     return np.maximum(y, np.float32(3**0.5 / 2) * np.abs(x) - y / 2) - np.float32(0.5)
 
 
 def _star(x: Plane, y: Plane) -> Plane:
-    """Five points: the angle is folded into a tenth of the turn, where one straight edge is left."""
+    """A five-pointed star: the angle is folded into a tenth of a turn, which contains one straight edge."""
     tenth = np.float32(np.pi / 5)
     angle = np.abs(np.mod(np.arctan2(x, -y) + tenth, 2 * tenth) - tenth)
     inner = 0.45
@@ -50,7 +51,7 @@ def _star(x: Plane, y: Plane) -> Plane:
 
 
 def _heart(x: Plane, y: Plane) -> Plane:
-    """Exact distance to a square standing on its corner with two half-discs (I. Quilez, 2D distance functions)."""
+    """Exact distance to a square on its corner with two half-discs (I. Quilez, 2D distance functions)."""
     scale, centroid = np.float32(1.5), np.float32(0.6566)
     x, y = np.abs(x) / scale, -y / scale + centroid
     lobe = _length(x - np.float32(0.25), y - np.float32(0.75)) - np.float32(2**0.5 / 4)
@@ -66,18 +67,18 @@ OUTLINES: dict[str, tuple[Callable[[Plane, Plane], Plane], float]] = {
     "triangle": (_triangle, 120.0),
     "star": (_star, 72.0),
 }
-"""Signed distance to the outline of a sprite of size 1 (negative inside); the turn in degrees that changes nothing."""
+"""{name: (signed distance to the outline of a sprite of size 1, negative inside; rotational symmetry in degrees)}."""
 
 
 class Shapes(Dataset):
-    """White sprites on black, 32 × 32 grey, with known shape, scale, orientation and place.
+    """White sprites on black, 32 × 32 grey pixels, with known shape, scale, orientation and position.
 
-    Brightness is the covered part of the pixel, clip(1/2 − d, 0, 1) with d the signed distance to the outline in
+    Brightness is the covered share of the pixel, clip(1/2 − d, 0, 1) with d the signed distance to the outline in
     pixels. Factors, uniform and independent: `shape` (index), `scale` (distance from the centre of mass to the
     farthest point, 5 to 9 pixels), `orientation` (clockwise turn in degrees, from 0 to the turn that maps the shape to
-    itself, so that one picture has one value), `x` and `y` (centre of mass, 10 to 22 pixels from the left and the top).
-    The sprite never leaves the picture. Shape (count, 1, 32, 32); 10 % validation, 10 % test. After the idea of
-    dSprites (L. Matthey et al., 2017).
+    itself, so that each picture has one value), `x` and `y` (centre of mass, 10 to 22 pixels from the left and the
+    top). The sprite never leaves the picture. Shape (count, 1, 32, 32); 10 % validation, 10 % test.
+    Source: after dSprites (L. Matthey et al., 2017).
     """
 
     kind: Literal["shapes"] = "shapes"
@@ -87,7 +88,7 @@ class Shapes(Dataset):
         ge=50,
         le=50_000,
         title="Pictures",
-        description="How many to draw",
+        description="Number of pictures to draw",
         json_schema_extra={"unit": "pictures"},
     )
     seed: int = Field(
@@ -95,7 +96,7 @@ class Shapes(Dataset):
         ge=0,
         le=2**31 - 1,
         title="Seed",
-        description="Which random ones are drawn",
+        description="Of the random factors",
         json_schema_extra={"unit": ""},
     )
 
@@ -107,7 +108,7 @@ class Shapes(Dataset):
         images = np.empty((self.count, 1, SIDE, SIDE), np.uint8)
         for index, (distance, _) in enumerate(OUTLINES.values()):
             every = np.flatnonzero(labels == index)
-            for of in np.split(every, range(AT_ONCE, len(every), AT_ONCE)):  # a server keeps the most it ever needed
+            for of in np.split(every, range(CHUNK, len(every), CHUNK)):
                 images[of, 0] = _draw(distance, scale[of], orientation[of], x[of], y[of])
         return Data(
             images=images,
@@ -125,7 +126,7 @@ class Shapes(Dataset):
 def _draw(
     distance: Callable[[Plane, Plane], Plane], scale: np.ndarray, degrees: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
-    """(n, 32, 32) bytes; all arguments (n,), lengths in pixels. A pixel's centre lies at its index plus 1/2."""
+    """Draw sprites as bytes (n, 32, 32); arguments (n,), lengths in pixels. Pixel centres lie at index + 1/2."""
     grid = np.arange(SIDE, dtype=np.float32) + np.float32(0.5)
     scale, angle, x, y = (v.astype(np.float32)[:, None, None] for v in (scale, np.deg2rad(degrees), x, y))
     right, down = (grid[None, None, :] - x) / scale, (grid[None, :, None] - y) / scale

@@ -1,4 +1,4 @@
-"""Maps of the data in two or three dimensions: one file a member, one line here."""
+"""Maps of the data in two or three dimensions. A member is one file and one line here."""
 
 # isort: off
 from aecore.parts.embeddings.pca import Pca as Pca

@@ -1,8 +1,8 @@
-"""Loops as machine code, made by numba when a map is first computed and kept on disk for the next process.
+"""Compile loops with numba at the first map, cache the machine code on disk, and run it in threads.
 
-Kernels are plain functions over given numpy arrays; they make none, nor Python objects. They release the GIL, and
-`shared` spreads them over threads of its own that end with the work: OpenMP, and with it torch's pool, is never
-touched, and nothing spins.
+Kernels are plain functions that read and write the numpy arrays they are given; they allocate nothing and create no
+Python objects. They release the GIL, and `shared` runs them in threads of its own, which end with the work. OpenMP,
+and with it torch's pool, is not used, so no idle thread spins.
 """
 
 import contextlib
@@ -17,36 +17,35 @@ from typing import Any
 
 from aecore.foundation.home import home
 
-MOST_THREADS = 16
-_MAKING = threading.RLock()
+MAX_THREADS = 16
+_COMPILING = threading.RLock()
 
 Run = Callable[..., None]
-"""`run(kernel, jobs)`: calls `kernel(*job)` for each job and returns when all are done."""
+"""`run(kernel, jobs)` calls `kernel(*job)` for each job and returns when all are done."""
 
 
 def compiled(function: Callable[..., Any]) -> Callable[[], Callable[..., Any]]:
-    """A function that gives `function` as machine code, compiled at its first call for each type of arguments.
+    """Return a getter for the compiled `function`, which numba compiles at the first call with each argument type.
 
-    The code is kept in `NUMBA_CACHE_DIR`, or else in `cache/numba` of the home folder, where a program that is
-    installed read-only can write too; where nothing can be written it lives as long as the process.
+    The machine code is cached in `NUMBA_CACHE_DIR`, or else in `cache/numba` of the home folder, so that a read-only
+    installation can cache too; if neither can be written, it lasts as long as the process.
     """
 
     @functools.cache
     def get() -> Callable[..., Any]:
-        with _MAKING, _no_collection():
+        with _COMPILING, _no_collection():
             import numba
             from numba.core import config
 
-            plain = inspect.unwrap(function)  # type checks put round it cannot be compiled
-
+            plain = inspect.unwrap(function)  # numba cannot compile the type checks that tests wrap around it
             options: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
-            # A quarter less to compile: kernels make no arrays that would have to be counted, are called from Python
-            # alone, and have nothing that numba's rewriting finds.
+            # These save a quarter of the compile time: kernels allocate no arrays that need reference counts, are
+            # called from Python only, and contain nothing for numba's rewrite passes.
             options |= {"_nrt": False, "no_cfunc_wrapper": True, "no_rewrites": True}
             with _cache_folder(config):
                 try:
                     fast = numba.njit(cache=True, **options)(plain)
-                except (RuntimeError, OSError):  # no folder that can be written
+                except (RuntimeError, OSError):  # no writable folder
                     fast = numba.njit(**options)(plain)
 
         def kernel(*arguments: Any) -> None:
@@ -63,19 +62,21 @@ def compiled(function: Callable[..., Any]) -> Callable[[], Callable[..., Any]]:
 
 @contextlib.contextmanager
 def _no_collection() -> Generator[None]:
-    """Numba makes so many objects that, with torch loaded, a quarter of the time would go into looking for garbage."""
-    on = gc.isenabled()
+    """Switch garbage collection off: numba creates so many objects that, with torch loaded, it takes a quarter of the
+    compile time.
+    """
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if on:
+        if enabled:
             gc.enable()
 
 
 @contextlib.contextmanager
 def _cache_folder(config: Any) -> Generator[None]:
-    """Other users of numba in this process keep their own folder."""
+    """Set numba's cache folder, and reset it for other users of numba in this process."""
     before = config.CACHE_DIR
     config.CACHE_DIR = before or str(home() / "cache" / "numba")
     try:
@@ -85,30 +86,30 @@ def _cache_folder(config: Any) -> Generator[None]:
 
 
 def cores() -> int:
-    """Processors that this process may use, at most `MOST_THREADS`."""
+    """CPU cores that this process may use, at most `MAX_THREADS`."""
     try:
-        return min(MOST_THREADS, len(os.sched_getaffinity(0)))
-    except AttributeError:  # only Linux tells
-        return min(MOST_THREADS, os.cpu_count() or 1)
+        return min(MAX_THREADS, len(os.sched_getaffinity(0)))
+    except AttributeError:  # Linux only
+        return min(MAX_THREADS, os.cpu_count() or 1)
 
 
 @contextlib.contextmanager
 def shared(small: bool = False) -> Generator[Run]:
-    """A `run` over as many threads as there are cores; over none for work too small to be worth handing over."""
+    """A `Run` with one thread per core; without threads for work too small to profit from them."""
 
-    def alone(kernel: Callable[..., Any], jobs: Sequence[tuple[Any, ...]]) -> None:
+    def serial(kernel: Callable[..., Any], jobs: Sequence[tuple[Any, ...]]) -> None:
         for job in jobs:
             kernel(*job)
 
     if small or cores() == 1:
-        yield alone
+        yield serial
         return
     with ThreadPoolExecutor(cores(), "map") as pool:
 
-        def spread(kernel: Callable[..., Any], jobs: Sequence[tuple[Any, ...]]) -> None:
-            if len(jobs) == 1:  # handing one over takes longer than many a job
-                return alone(kernel, jobs)
+        def threaded(kernel: Callable[..., Any], jobs: Sequence[tuple[Any, ...]]) -> None:
+            if len(jobs) == 1:  # many jobs are shorter than passing one to a thread
+                return serial(kernel, jobs)
             for future in [pool.submit(kernel, *job) for job in jobs]:
                 future.result()
 
-        yield spread
+        yield threaded

@@ -1,4 +1,4 @@
-"""The distances that a map can be made of: each between all fitted points, and from new points to the fitted ones."""
+"""The distances from which maps are computed, between all fitted points and from new points to the fitted ones."""
 
 import abc
 import functools
@@ -11,36 +11,36 @@ from pydantic import Field as Setting
 from aecore.foundation import geometry
 from aecore.foundation.errors import BadInput
 from aecore.foundation.geometry import Points
-from aecore.parts.contracts import Embedding
 from aecore.parts.embeddings._classical import leading
 from aecore.parts.embeddings._compile import Run, shared
 from aecore.parts.embeddings._pairs import Packed, cross_distances, packed_distances, packed_matrix, padded
+from aecore.parts.looking import Embedding
 
 DistanceName = Literal["euclidean", "correlation", "cosine", "geodesic", "codes", "precomputed"]
-MOST_GEODESIC = 5000
-"""Points between which all shortest paths are still found in seconds."""
+MAX_GEODESIC_POINTS = 5000
+"""All shortest paths between so many points still take seconds."""
 
 
 class DistanceEmbedding(Embedding, abc.ABC):
-    """What the methods that see nothing of the points but their distances have in common."""
+    """Settings and points of the methods that use distances only."""
 
     distance: DistanceName = Setting(
         "euclidean",
         title="Distance",
         description="Between pixels: euclidean √Σ(a − b)²; cosine 1 − cos of the angle; correlation 1 − r; geodesic, "
-        "the shortest way from neighbour to neighbour. Codes: euclidean, between the run's codes. Precomputed: the "
-        "input is the matrix of distances itself.",
+        "the shortest path in the graph of nearest neighbours. Codes: euclidean, between the run's codes. Precomputed: "
+        "the input is the distance matrix.",
     )
     neighbours: int = Setting(
         10,
         ge=1,
         le=200,
         title="Neighbours of the graph",
-        description="Points that each point is linked to; only for the geodesic distance.",
+        description="Nearest points that each point is linked to; geodesic distance only.",
         json_schema_extra={"unit": "points"},
     )
 
-    most_points: ClassVar[int]
+    max_points: ClassVar[int]
 
     @property
     def uses_codes(self) -> bool:
@@ -48,128 +48,133 @@ class DistanceEmbedding(Embedding, abc.ABC):
 
     @property
     def limit(self) -> int | None:
-        return min(self.most_points, MOST_GEODESIC) if self.distance == "geodesic" else self.most_points
+        return min(self.max_points, MAX_GEODESIC_POINTS) if self.distance == "geodesic" else self.max_points
 
     def space(self, x: Points) -> "Space":
-        """The distances of the points `x`, or of the matrix `x`. Raises `BadInput` for what has none."""
+        """The distances between the points `x`, or given by the matrix `x`. Raises `BadInput` if `x` has none."""
         if self.distance == "precomputed":
-            return _Given(x[:])
+            return _Matrix(x[:])
         return _Graph(x, self.neighbours) if self.distance == "geodesic" else _Rows(x, self.distance)
 
 
 class Space(abc.ABC):
-    """Distances in units of `scale`, which keeps single precision away from its limits."""
+    """Distances in units of `scale`, so that they stay within the range of single precision."""
 
     n: int
     scale: float
 
     @abc.abstractmethod
-    def packed(self, run: Run) -> Packed: ...
+    def packed(self, run: Run) -> Packed:
+        """The distances between all fitted points."""
 
     @abc.abstractmethod
     def cross(self, new: Float[np.ndarray, "m f"], run: Run) -> Float32[np.ndarray, "m n"]:
-        """From new points (or, of a given matrix, the rows of their distances) to the fitted ones."""
+        """The distances of m new points to the n fitted ones; `new` holds these itself if the space is a matrix."""
 
     def start(self, packed: Packed, dimensions: int) -> Float64[np.ndarray, "n d"]:
-        """About the places of classical scaling, cheaply."""
+        """Start of a search: classical scaling, to three digits."""
         values, vectors = leading(packed, dimensions, 1e-3)
         return vectors * np.sqrt(values.clip(0))
 
     def to_scale(self, places: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
-        """Places found in units of `scale`, in those of the distances."""
+        """Convert places from units of `scale` to the units of the distances."""
         return (places * self.scale).astype(np.float32)
 
 
 class _Rows(Space):
-    """Euclidean distances of rows; cosine and correlation as half the squared distances of rows of length 1."""
+    """Euclidean distances of rows; cosine and correlation are half the squared distances of rows of norm 1."""
 
     def __init__(self, x: Points, distance: DistanceName) -> None:
         self.distance, self.n, self.scale = distance, len(x), 1.0
         geometry.finite(x)
-        if not self._directions:
+        if not self._unit_norm:
             self.mean = geometry.mean_of(x)
             self.scale = max(float(np.abs(part - self.mean).max()) for part in geometry.parts_of(x)) or 1.0
         self.rows = padded(self._prepared(x))
 
     @property
-    def _directions(self) -> bool:
+    def _unit_norm(self) -> bool:
         return self.distance in ("cosine", "correlation")
 
     def _prepared(self, x: Points) -> Float32[np.ndarray, "n g"]:
         return np.concatenate([self._part(part) for part in geometry.parts_of(x)])
 
     def _part(self, x: Float[np.ndarray, "n f"]) -> Float32[np.ndarray, "n g"]:
-        if not self._directions:
+        if not self._unit_norm:
             return ((x - self.mean) / self.scale).astype(np.float32)
         x = x.astype(np.float64)
         if self.distance == "correlation":
             x -= x.mean(1, keepdims=True)
-        length = np.sqrt(np.einsum("nf,nf->n", x, x))
-        # A point without a direction gets one of its own, at right angles to all others: distance 1.
-        lost = length <= 1e-12 * (np.abs(x).max() or 1.0)
-        rows = np.concatenate([x / np.where(lost, 1.0, length)[:, None], lost[:, None]], 1)
-        rows[lost, :-1] = 0
+        norm = np.sqrt(np.einsum("nf,nf->n", x, x))
+        # Rows of norm 0 have no direction: an extra column makes them orthogonal to all others, at distance 1.
+        zero = norm <= 1e-12 * (np.abs(x).max() or 1.0)
+        rows = np.concatenate([x / np.where(zero, 1.0, norm)[:, None], zero[:, None]], 1)
+        rows[zero, :-1] = 0
         return rows.astype(np.float32)
 
     def packed(self, run: Run) -> Packed:
-        found = packed_distances(self.rows[: self.n], run)
-        if self._directions:
-            found.flat[:] *= found.flat / 2
-        return found
+        packed = packed_distances(self.rows[: self.n], run)
+        if self._unit_norm:
+            packed.flat[:] *= packed.flat / 2
+        return packed
 
     def start(self, packed: Packed, dimensions: int) -> Float64[np.ndarray, "n d"]:
-        """Of Euclidean distances the principal components, by subspace iteration with eight spare directions."""
-        if self._directions:
+        """For Euclidean distances classical scaling is PCA: the first principal components, by a randomised SVD.
+
+        Source: Halko, Martinsson & Tropp, SIAM Review 53 (2011).
+        """
+        if self._unit_norm:
             return super().start(packed, dimensions)
-        rows = self.rows[: self.n]
-        rank = min(dimensions + 8, rows.shape[1])
-        basis = np.random.default_rng(0).standard_normal((rows.shape[1], rank)).astype(np.float32)
-        for _ in range(4):
-            basis, _ = np.linalg.qr(rows.T @ (rows @ basis))
-        scores = (rows @ basis).astype(np.float64)
-        values, turn = np.linalg.eigh(scores.T @ scores)
-        kept = np.argsort(values)[::-1][:dimensions]
-        turn = turn[:, kept] * np.where((basis @ turn[:, kept]).sum(0) < 0, -1.0, 1.0)
+        from sklearn.utils import extmath  # here, because the import takes most of a second
+
+        svd: Any = extmath.randomized_svd
+
+        # Three power iterations come within 1e-4 of the exact components; so few need no normalisation in between.
+        left, values, right = svd(
+            self.rows[: self.n], dimensions, n_oversamples=8, n_iter=3, power_iteration_normalizer="none",
+            flip_sign=False, random_state=0,
+        )  # fmt: skip
         places = np.zeros((self.n, dimensions))
-        places[:, : len(kept)] = scores @ turn
+        places[:, : len(values)] = left * values * np.where(right.sum(1) < 0, -1.0, 1.0)
         return places
 
     def cross(self, new: Float[np.ndarray, "m f"], run: Run) -> Float32[np.ndarray, "m n"]:
-        found = cross_distances(self._prepared(geometry.finite(new, "The new points")), self.rows, run)[:, : self.n]
-        return found * found / 2 if self._directions else found
+        rows = self._prepared(geometry.finite(new, "The new points"))
+        distances = cross_distances(rows, self.rows, run)[:, : self.n]
+        return distances * distances / 2 if self._unit_norm else distances
 
 
 class _Graph(Space):
-    """Shortest ways over a graph in which each point is linked with its nearest ones (Tenenbaum et al., Science 2000).
+    """Shortest paths in the graph that links each point with its nearest neighbours (Tenenbaum et al., Science 2000).
 
-    Parts of the graph without a link are linked where they are nearest. A new point is linked with its nearest ones.
+    Components of the graph are linked by their nearest pairs. A new point is linked with its nearest neighbours.
     """
 
     def __init__(self, x: Points, neighbours: int) -> None:
-        if len(geometry.finite(x)) > MOST_GEODESIC:
+        if len(geometry.finite(x)) > MAX_GEODESIC_POINTS:
             raise BadInput(
-                f"The geodesic distance needs the shortest ways between all pairs, and {len(x):,} points are too many; "
-                f"choose at most {MOST_GEODESIC:,}."
+                f"The geodesic distance needs the shortest paths between all pairs, and {len(x):,} points are too "
+                f"many; choose at most {MAX_GEODESIC_POINTS:,}."
             )
         self.n, self.neighbours, self.rows = len(x), neighbours, _Rows(x, "euclidean")
         self.scale = self.rows.scale
 
     @functools.cached_property
-    def _ways(self) -> Float32[np.ndarray, "n n"]:
+    def _paths(self) -> Float32[np.ndarray, "n n"]:
         import scipy.sparse.csgraph
 
         with shared(small=self.n < 400) as run:
-            graph = _joined(self.rows.packed(run).square(), self.neighbours)
+            graph = _neighbour_graph(self.rows.packed(run).square(), self.neighbours)
         return np.asarray(scipy.sparse.csgraph.dijkstra(graph, directed=False), np.float32)
 
     def packed(self, run: Run) -> Packed:
-        return packed_matrix(self._ways)
+        return packed_matrix(self._paths)
 
     def cross(self, new: Float[np.ndarray, "m f"], run: Run) -> Float32[np.ndarray, "m n"]:
-        straight, ways = self.rows.cross(new, run), self._ways
-        near = _nearest(straight, self.neighbours)
-        first = np.take_along_axis(straight, near, 1)
-        return np.stack([(length[:, None] + ways[k]).min(0) for length, k in zip(first, near, strict=True)])
+        direct, paths = self.rows.cross(new, run), self._paths
+        near = _nearest(direct, self.neighbours)
+        links = np.take_along_axis(direct, near, 1)
+        return np.stack([(link[:, None] + paths[k]).min(0) for link, k in zip(links, near, strict=True)])
 
 
 def _nearest(distances: Float[np.ndarray, "m n"], count: int) -> Int64[np.ndarray, "m k"]:
@@ -177,8 +182,10 @@ def _nearest(distances: Float[np.ndarray, "m n"], count: int) -> Int64[np.ndarra
     return np.argpartition(distances, count - 1, axis=1)[:, :count].astype(np.int64)
 
 
-def _joined(distances: Float32[np.ndarray, "n n"], neighbours: int) -> Any:
-    """The neighbour graph, its parts linked; a link of length 0 is kept as the smallest number above 0."""
+def _neighbour_graph(distances: Float32[np.ndarray, "n n"], neighbours: int) -> Any:
+    """The graph of nearest neighbours, made connected. Links of length 0 get the smallest positive number, because
+    sparse matrices drop zeros.
+    """
     import scipy.sparse
     import scipy.sparse.csgraph
 
@@ -188,29 +195,29 @@ def _joined(distances: Float32[np.ndarray, "n n"], neighbours: int) -> Any:
     rows = np.repeat(np.arange(n), near.shape[1])
     np.fill_diagonal(lengths, 0)
     graph = scipy.sparse.csr_array((lengths[rows, near.ravel()], (rows, near.ravel())), shape=(n, n))
-    count, part = scipy.sparse.csgraph.connected_components(graph, directed=False)
+    count, component = scipy.sparse.csgraph.connected_components(graph, directed=False)
     if count == 1:
         return graph
-    # The shortest tree over everything has just the links that are missing; only those between parts are added.
+    # The minimum spanning tree contains the shortest links between components; only these are added.
     tree = scipy.sparse.csgraph.minimum_spanning_tree(lengths).tocoo()
-    between = part[tree.row] != part[tree.col]
+    between = component[tree.row] != component[tree.col]
     links = scipy.sparse.csr_array((tree.data[between], (tree.row[between], tree.col[between])), shape=(n, n))
     return graph + links
 
 
-class _Given(Space):
-    """A matrix of distances."""
+class _Matrix(Space):
+    """Distances given as a matrix."""
 
     def __init__(self, x: Float[np.ndarray, "n m"]) -> None:
         geometry.finite(x, "The distances")
         if x.shape[0] != x.shape[1]:
-            raise BadInput(f"Distances form a square table, not one of {x.shape[0]} × {x.shape[1]}; give all pairs.")
+            raise BadInput(f"A distance matrix is square, this table is {x.shape[0]} × {x.shape[1]}; give all pairs.")
         largest = float(np.abs(x).max())
-        near = 1e-5 * largest
-        if (x < 0).any() or float(np.abs(np.diagonal(x)).max()) > near or float(np.abs(x - x.T).max()) > near:
+        tolerance = 1e-5 * largest
+        if (x < 0).any() or max(float(np.abs(np.diagonal(x)).max()), float(np.abs(x - x.T).max())) > tolerance:
             raise BadInput(
-                "This table is not one of distances: they are never negative, the same both ways, and 0 from a point "
-                "to itself. Repair it, or choose another distance to make a map of rows."
+                "This table is no distance matrix: distances are never negative, symmetric, and 0 on the diagonal. "
+                "Correct it, or choose another distance to make a map of the rows."
             )
         self.n, self.scale, self.matrix = len(x), largest or 1.0, x
 
@@ -221,7 +228,7 @@ class _Given(Space):
         geometry.finite(new, "The new distances")
         if new.shape[1] != self.n or (new < 0).any():
             raise BadInput(
-                f"A new point is given by its distances to the {self.n} fitted ones, none negative, not by "
+                f"A new point needs its distances to the {self.n} fitted ones, none negative; this row has "
                 f"{new.shape[1]} numbers."
             )
         return (new / self.scale).astype(np.float32)

@@ -1,8 +1,8 @@
-"""Distances between many points, in single precision from differences, and the packed form that MDS walks through.
+"""Distances between many points, computed in single precision from differences, and the packed form that MDS uses.
 
-Packed distances: points are taken in groups of four (the last one filled up with points without any distance). Group
-q holds the rows of its four points, each as long as the columns 0 … 4q + 3; entries on and above the diagonal are 0.
-Every pair is so kept once, rows are contiguous, and loops over a group need no cases.
+Packed form: the lower triangle of the distance matrix in groups of four rows, the last group padded with zeros. Group
+q holds the rows 4q … 4q + 3 with the columns 0 … 4q + 3; entries on and above the diagonal are 0. So each pair is
+stored once, rows are contiguous, and loops over a group need no special cases.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from aecore.parts.embeddings._compile import Run, compiled
 
 GROUP = 4
 _BLOCK = 128
-"""Columns that stay in the processor's cache while the groups pass by."""
+"""Columns per block: few enough to stay in the CPU cache while all groups are processed."""
 
 
 def _tiles(
@@ -26,14 +26,14 @@ def _tiles(
 ) -> None:  # fmt: skip
     """flat[starts[q] + r · strides[q] + j] = ‖a_{4q+r} − b_j‖ for the groups low ≤ q < high and j < lengths[q].
 
-    Eight distances at a time: as many sums as fit the registers of every processor, and each number loaded is used
-    two or four times.
+    Eight distances at a time: their sums fit the registers of every CPU, and each number loaded is used two or four
+    times.
     """
-    features = len(a[0])  # a.shape[1] would take 0.05 s more to compile
+    features = len(a[0])  # a.shape[1] takes 0.05 s more to compile
     for j0 in range(0, lengths[high - 1], _BLOCK):
         for q in range(low, high):
             end = j0 + _BLOCK
-            if end > lengths[q]:  # numba compiles `min` as a function of its own
+            if end > lengths[q]:  # `min` would be compiled as a separate function
                 end = lengths[q]
             x0 = a[4 * q]
             x1 = a[4 * q + 1]
@@ -76,7 +76,7 @@ _tiles_fast = compiled(_tiles)
 
 
 def padded(x: Float[np.ndarray, "n f"]) -> Float32[np.ndarray, "m f"]:
-    """`x` in single precision with rows of zeros up to a multiple of four."""
+    """`x` in single precision, with rows of zeros added up to a multiple of four."""
     rows = np.zeros((-(-len(x) // GROUP) * GROUP, x.shape[1]), np.float32)
     rows[: len(x)] = x
     return rows
@@ -84,7 +84,7 @@ def padded(x: Float[np.ndarray, "n f"]) -> Float32[np.ndarray, "m f"]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Packed:
-    """The distances of all pairs of `n` points; see the head of this file."""
+    """The distances of all pairs of `n` points in packed form (see the module docstring)."""
 
     flat: Float32[np.ndarray, "p"]
     n: int
@@ -94,7 +94,7 @@ class Packed:
         return -(-self.n // GROUP)
 
     def group(self, q: int) -> Float32[np.ndarray, "4 c"]:
-        """The rows of the points 4q … 4q + 3 as a view."""
+        """A view of the rows 4q … 4q + 3."""
         start = 2 * GROUP * q * (q + 1)
         return self.flat[start : start + GROUP * GROUP * (q + 1)].reshape(GROUP, -1)
 
@@ -102,23 +102,23 @@ class Packed:
         """The distances of the pairs (i, j)."""
         high, low = np.maximum(i, j), np.minimum(i, j)
         q, r = high // GROUP, high % GROUP
-        found = self.flat[2 * GROUP * q * (q + 1) + r * GROUP * (q + 1) + low]
-        return np.where(high == low, np.float32(0), found)
+        distances = self.flat[2 * GROUP * q * (q + 1) + r * GROUP * (q + 1) + low]
+        return np.where(high == low, np.float32(0), distances)
 
     def square(self) -> Float32[np.ndarray, "n n"]:
         """All distances as a symmetric matrix."""
-        whole = np.zeros((self.groups * GROUP,) * 2, np.float32)
+        lower = np.zeros((self.groups * GROUP,) * 2, np.float32)
         for q in range(self.groups):
-            whole[GROUP * q : GROUP * (q + 1), : GROUP * (q + 1)] = self.group(q)
-        whole = whole[: self.n, : self.n]
-        return whole + whole.T
+            lower[GROUP * q : GROUP * (q + 1), : GROUP * (q + 1)] = self.group(q)
+        lower = lower[: self.n, : self.n]
+        return lower + lower.T
 
-    def part(self, most: int) -> Float32[np.ndarray, "m m"]:
-        """As `square`, of at most `most` points spread evenly."""
-        if self.n <= most:
+    def part(self, count: int) -> Float32[np.ndarray, "m m"]:
+        """The matrix of at most `count` points, spread evenly."""
+        if self.n <= count:
             return self.square()
-        chosen = np.array(geometry.evenly(self.n, most))
-        return self.between(*(side.ravel() for side in np.meshgrid(chosen, chosen))).reshape(most, most)
+        chosen = np.array(geometry.evenly(self.n, count))
+        return self.between(*(side.ravel() for side in np.meshgrid(chosen, chosen))).reshape(count, count)
 
     def sum_of_squares(self) -> float:
         """Σ_{i<j} δ_ij²."""
@@ -132,7 +132,7 @@ def _empty(n: int) -> Packed:
 
 
 def _cleared(packed: Packed) -> Packed:
-    """The entries that stand for no pair set to 0."""
+    """Set the entries on and above the diagonal, and the padding, to 0."""
     upper = np.triu_indices(GROUP)
     for q in range(packed.groups):
         packed.group(q)[:, GROUP * q :][upper] = 0
@@ -142,32 +142,32 @@ def _cleared(packed: Packed) -> Packed:
 
 def packed_distances(x: Float32[np.ndarray, "n f"], run: Run) -> Packed:
     """The Euclidean distances of all pairs of rows."""
-    found, rows = _empty(len(x)), padded(x)
-    q = np.arange(found.groups)
+    packed, rows = _empty(len(x)), padded(x)
+    q = np.arange(packed.groups)
     starts, lengths = 2 * GROUP * q * (q + 1), GROUP * (q + 1)
-    cuts = equal_shares(found.groups, found.flat.size)
-    run(_tiles_fast(), [(rows, rows, found.flat, starts, lengths, lengths, *cut) for cut in cuts])
-    return _cleared(found)
+    cuts = equal_shares(packed.groups, packed.flat.size)
+    run(_tiles_fast(), [(rows, rows, packed.flat, starts, lengths, lengths, *cut) for cut in cuts])
+    return _cleared(packed)
 
 
 def packed_matrix(matrix: Float[np.ndarray, "n n"]) -> Packed:
-    """The lower triangle of a matrix of distances."""
-    found = _empty(len(matrix))
-    for q in range(found.groups):
+    """The packed form of a distance matrix."""
+    packed = _empty(len(matrix))
+    for q in range(packed.groups):
         rows = matrix[GROUP * q : GROUP * (q + 1), : GROUP * (q + 1)]
-        found.group(q)[: rows.shape[0], : rows.shape[1]] = rows
-    return _cleared(found)
+        packed.group(q)[: rows.shape[0], : rows.shape[1]] = rows
+    return _cleared(packed)
 
 
 def cross_distances(
     a: Float32[np.ndarray, "m f"], reference: Float32[np.ndarray, "p f"], run: Run
 ) -> Float32[np.ndarray, "m p"]:
-    """‖a_i − b_j‖; `reference` as `padded` gives it, so the last columns may stand for no point."""
+    """‖a_i − b_j‖ for rows b_j of `reference`, which is padded: its last columns may stand for no point."""
     rows = padded(a)
     groups, columns = len(rows) // GROUP, len(reference)
     flat = np.empty(len(rows) * columns, np.float32)
     starts, strides = np.arange(groups) * GROUP * columns, np.full(groups, columns)
-    # A single new point is shared out by columns, many by rows.
+    # One group is split over threads by columns, several by rows.
     width = columns if groups > 1 else max(GROUP, -(-columns // (4 * GROUP)) * GROUP)
     size = max(1, -(-groups // 16))
     run(
@@ -183,7 +183,9 @@ def cross_distances(
 
 
 def equal_shares(groups: int, work: int) -> list[tuple[int, int]]:
-    """The groups of a triangle in runs of about equal area: the same on every machine, so that sums are repeatable."""
+    """Split the groups into ranges of about equal area, independent of the number of cores, so that sums are
+    repeatable.
+    """
     count = 16 if work > 1 << 22 else 4 if work > 1 << 16 else 1
     edges = np.unique(np.rint(groups * np.sqrt(np.linspace(0, 1, count + 1))).astype(int)).tolist()
     return list(itertools.pairwise(edges))

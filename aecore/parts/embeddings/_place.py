@@ -1,4 +1,4 @@
-"""New points on a map that stays as it is: each goes where its own stress against the fitted points is least."""
+"""Place new points on a fitted MDS map: each where its own stress against the fitted points is least."""
 
 import math
 
@@ -8,54 +8,54 @@ from jaxtyping import Float, Float32, Float64, Int64
 from aecore.parts.embeddings._compile import Run, compiled
 
 NEAREST = 10
-"""Fitted points whose weighted mean is where the search starts."""
-MOST_STEPS = 100
-_FLAT = 0.04
-"""Newton's step takes no bend to be less than this share of the greatest there can be, n. Measured on MNIST images in
-two and three dimensions: smaller shares end in worse valleys, larger ones take more steps."""
+"""Nearest fitted points at whose weighted mean the search starts."""
+MAX_STEPS = 100
+_MIN_CURVATURE = 0.04
+"""Lower bound of the eigenvalues of ½∇²f / n, which are at most 1, in Newton's step. Measured on MNIST images in two
+and three dimensions: smaller bounds end in worse minima, larger ones take more steps."""
 
 
-def _bends(
-    wanted: np.ndarray, fitted: np.ndarray, who: np.ndarray, at: np.ndarray, out: np.ndarray, low: int, high: int
+def _hessian_sums(
+    delta: np.ndarray, fitted: np.ndarray, who: np.ndarray, at: np.ndarray, out: np.ndarray, low: int, high: int
 ) -> None:
-    """The sums of which f(y) = Σ_j (‖y − y_j‖ − δ_ij)² and its derivatives are made, i = who[m], y = at[m].
+    """The sums that make up f(y) = Σ_j (‖y − y_j‖ − δ_ij)² and its derivatives, for i = who[m] and y = at[m].
 
-    With r_j = δ_ij / ‖y − y_j‖ and v_j = y − y_j, out[m] holds f, the three numbers of Σ (1 − r_j) v_j = ½∇f, then
-    Σ (1 − r_j), and the six of Σ r_j v_j v_jᵀ / ‖v_j‖², whose sum (times the unit matrix the former) is ½∇²f. Always
-    three coordinates, a plane's third 0, as in `_smacof`.
+    With v_j = y − y_j, d_j = ‖v_j‖ and r_j = δ_ij / d_j, out[m] holds f, the three components of ½∇f = Σ (1 − r_j) v_j,
+    Σ (1 − r_j), and the six of Σ r_j v_j v_jᵀ / d_j²; ½∇²f = I Σ (1 − r_j) + Σ r_j v_j v_jᵀ / d_j². There are always
+    three coordinates, the third of a plane being 0, as in `_smacof`.
     """
     one, tiny = np.float32(1), np.float32(1e-30)
     f0, f1, f2 = fitted[0], fitted[1], fitted[2]
     for m in range(low, high):
-        row = wanted[who[m]]
+        row = delta[who[m]]
         a, b, c = at[m, 0], at[m, 1], at[m, 2]
-        s = gx = gy = gz = rest = xx = xy = xz = yy = yz = zz = np.float32(0)
+        s = gx = gy = gz = trace = xx = xy = xz = yy = yz = zz = np.float32(0)
         for j in range(len(row)):
             u, v, w = a - f0[j], b - f1[j], c - f2[j]
             square = u * u + v * v + w * w + tiny
-            shown = math.sqrt(square)
-            ratio = row[j] / shown
-            off = shown - row[j]
-            s += off * off
-            off = one - ratio
-            rest += off
-            gx += off * u
-            gy += off * v
-            gz += off * w
+            d = math.sqrt(square)
+            ratio = row[j] / d
+            factor = d - row[j]
+            s += factor * factor
+            factor = one - ratio
+            trace += factor
+            gx += factor * u
+            gy += factor * v
+            gz += factor * w
             ratio /= square
-            off = ratio * u
-            xx += off * u
-            xy += off * v
-            xz += off * w
-            off = ratio * v
-            yy += off * v
-            yz += off * w
+            factor = ratio * u
+            xx += factor * u
+            xy += factor * v
+            xz += factor * w
+            factor = ratio * v
+            yy += factor * v
+            yz += factor * w
             zz += ratio * w * w
         out[m, 0] = s
         out[m, 1] = gx
         out[m, 2] = gy
         out[m, 3] = gz
-        out[m, 4] = rest
+        out[m, 4] = trace
         out[m, 5] = xx
         out[m, 6] = xy
         out[m, 7] = xz
@@ -64,70 +64,70 @@ def _bends(
         out[m, 10] = zz
 
 
-_bends_fast = compiled(_bends)
+_hessian_sums_fast = compiled(_hessian_sums)
 
 
 def place(
-    wanted: Float32[np.ndarray, "m n"], fitted: Float[np.ndarray, "n d"], run: Run, steps: int = MOST_STEPS
+    delta: Float32[np.ndarray, "m n"], fitted: Float[np.ndarray, "n d"], run: Run, steps: int = MAX_STEPS
 ) -> Float32[np.ndarray, "m d"]:
-    """Where m new points, `wanted` away from the n fitted ones, have the least stress, by safeguarded Newton steps.
+    """Minimise the stress of m new points at distances `delta` from n fitted ones by safeguarded Newton steps.
 
-    Should a step raise f, it is taken back and SMACOF's own, −½∇f / n, which never raises it, taken instead.
+    A Newton step that raises f is undone and replaced by SMACOF's step −½∇f / n, which never does.
     """
-    wanted = np.ascontiguousarray(wanted)  # one layout, one compilation
-    m, (n, d) = len(wanted), fitted.shape
-    planes = np.zeros((3, n), np.float32)
-    planes[:d] = fitted.T
-    places = _beside_nearest(wanted, fitted)
-    found, least = places.copy(), np.full(m, np.finfo(np.float64).max)
-    plain, jumped = np.zeros((m, d)), np.zeros(m, bool)  # SMACOF's step, and whether another was taken
-    left = np.arange(m)
+    delta = np.ascontiguousarray(delta)  # a single memory layout needs a single compilation
+    m, (n, d) = len(delta), fitted.shape
+    fitted_rows = np.zeros((3, n), np.float32)
+    fitted_rows[:d] = fitted.T
+    places = _start(delta, fitted)
+    best, least = places.copy(), np.full(m, np.finfo(np.float64).max)
+    smacof_step, newton = np.zeros((m, d)), np.zeros(m, bool)  # `newton`: the last step was Newton's
+    active = np.arange(m)
     for _ in range(steps):
-        f, slope, bend = _derivatives(wanted, planes, left, places, run)
-        gain = least[left] - f
+        f, gradient, hessian = _derivatives(delta, fitted_rows, active, places, run)
+        gain = least[active] - f
         better = gain > 0
-        # Not better: the last digits are reached, or Newton went too far and SMACOF's step follows.
-        back = ~better & jumped[left] & (gain <= -1e-6 * least[left])
-        who = left[back]
-        places[who], jumped[who] = found[who] + plain[who], False
-        who = left[better]
-        least[who], found[who], plain[who] = f[better], places[who], -slope[better] / n
-        on = better & (gain > 1e-7 * f)
-        # Where f is flat or bends down, Newton's step is taken as if it bent up a little: a long one may end in another
-        # valley than that of the nearest points.
-        curves, axes = np.linalg.eigh(bend[on] / n)
-        along = (slope[on, None] @ axes)[:, 0] / n / np.maximum(curves, _FLAT)
-        who = left[on]
-        places[who] = found[who] - (axes @ along[..., None])[..., 0]
-        jumped[who] = True
-        left = left[on | back]
-        if not len(left):
+        # No gain: rounding error is reached, or Newton's step was too long and SMACOF's replaces it.
+        undone = ~better & newton[active] & (gain <= -1e-6 * least[active])
+        who = active[undone]
+        places[who], newton[who] = best[who] + smacof_step[who], False
+        who = active[better]
+        least[who], best[who], smacof_step[who] = f[better], places[who], -gradient[better] / n
+        moving = better & (gain > 1e-7 * f)
+        # Where f is flat or concave, a small positive curvature is assumed: a long step could end in another minimum
+        # than that of the nearest points.
+        values, axes = np.linalg.eigh(hessian[moving] / n)
+        along = (gradient[moving, None] @ axes)[:, 0] / n / np.maximum(values, _MIN_CURVATURE)
+        who = active[moving]
+        places[who] = best[who] - (axes @ along[..., None])[..., 0]
+        newton[who] = True
+        active = active[moving | undone]
+        if not len(active):
             break
-    return found.astype(np.float32)
+    return best.astype(np.float32)
 
 
-def _beside_nearest(wanted: Float32[np.ndarray, "m n"], fitted: Float[np.ndarray, "n d"]) -> Float64[np.ndarray, "m d"]:
+def _start(delta: Float32[np.ndarray, "m n"], fitted: Float[np.ndarray, "n d"]) -> Float64[np.ndarray, "m d"]:
     """The mean of the nearest fitted points, weighted by 1/δ."""
     count = min(NEAREST, len(fitted))
-    near = np.argpartition(wanted, count - 1, axis=1)[:, :count]
-    away = np.take_along_axis(wanted, near, axis=1).astype(np.float64)
-    weights = 1 / (away + 1e-9 * wanted.max(axis=1, keepdims=True) + 1e-30)
+    near = np.argpartition(delta, count - 1, axis=1)[:, :count]
+    nearest = np.take_along_axis(delta, near, axis=1).astype(np.float64)
+    weights = 1 / (nearest + 1e-9 * delta.max(axis=1, keepdims=True) + 1e-30)
     return np.einsum("mk,mkd->md", weights / weights.sum(axis=1, keepdims=True), fitted[near])
 
 
 def _derivatives(
-    wanted: Float32[np.ndarray, "m n"], planes: Float32[np.ndarray, "3 n"], left: Int64[np.ndarray, "k"],
+    delta: Float32[np.ndarray, "m n"], fitted_rows: Float32[np.ndarray, "3 n"], active: Int64[np.ndarray, "k"],
     places: Float64[np.ndarray, "m d"], run: Run,
 ) -> tuple[Float64[np.ndarray, "k"], Float64[np.ndarray, "k d"], Float64[np.ndarray, "k d d"]]:  # fmt: skip
-    """f, ½∇f and ½∇²f of the points `left` at their places."""
-    k, d = len(left), places.shape[1]
+    """f, ½∇f and ½∇²f of the `active` points at their places."""
+    k, d = len(active), places.shape[1]
     at, sums = np.zeros((k, 3), np.float32), np.empty((k, 11), np.float32)
-    at[:, :d] = places[left]
+    at[:, :d] = places[active]
     size = max(1, -(-k // 32))
-    jobs = [(wanted, planes, left, at, sums, low, min(low + size, k)) for low in range(0, k, size)]
-    run(_bends_fast(), jobs)
+    jobs = [(delta, fitted_rows, active, at, sums, low, min(low + size, k)) for low in range(0, k, size)]
+    run(_hessian_sums_fast(), jobs)
     sums = sums.astype(np.float64)
-    unit = np.eye(d)
-    bend = sums[:, [[5, 6, 7], [6, 8, 9], [7, 9, 10]]][:, :d, :d] + sums[:, 4, None, None] * unit
-    bend[~np.isfinite(bend).all(axis=(1, 2))] = wanted.shape[1] * unit  # on a fitted point: SMACOF's step
-    return sums[:, 0], sums[:, 1 : 1 + d], bend
+    identity = np.eye(d)
+    hessian = sums[:, [[5, 6, 7], [6, 8, 9], [7, 9, 10]]][:, :d, :d] + sums[:, 4, None, None] * identity
+    hessian[~np.isfinite(hessian).all(axis=(1, 2))] = delta.shape[1] * identity  # on a fitted point: SMACOF's step
+    return sums[:, 0], sums[:, 1 : 1 + d], hessian

@@ -1,7 +1,7 @@
-"""Metric scaling: the least Σ_{i<j} (‖y_i − y_j‖ − δ_ij)² by majorisation, accelerated and safeguarded.
+"""Metric scaling: minimise Σ_{i<j} (d_ij − δ_ij)², d_ij = ‖y_i − y_j‖, by SMACOF accelerated with L-BFGS.
 
-One pass over the packed distances gives the Guttman transform Γ(Y) = B(Y) Y / n (de Leeuw 1977), and with it
-everything else: for centred Y the gradient of the stress is 2n (Y − Γ(Y)), Σ δ_ij d_ij = Σ_i y_i · n Γ(Y)_i, and
+One pass over the packed distances computes the Guttman transform Γ(Y) = B(Y) Y / n (de Leeuw 1977), and for centred Y
+everything else follows: the gradient of the stress is 2n (Y − Γ(Y)), Σ δ_ij d_ij = Σ_i y_i · n Γ(Y)_i, and
 Σ d_ij² = n Σ_i y_i².
 """
 
@@ -17,16 +17,18 @@ from aecore.parts.embeddings._compile import Run, compiled
 from aecore.parts.embeddings._pairs import GROUP, Packed, equal_shares
 
 _MEMORY = 10
-"""Earlier steps from which the next one's direction is made."""
+"""Earlier steps that L-BFGS uses."""
 _SMALL_STEPS = 3
-"""So many steps in a row must be too small before the search counts as done."""
+"""The search ends after so many small steps in a row."""
+History = deque[tuple[Float64[np.ndarray, "3 p"], Float64[np.ndarray, "3 p"], float]]
+"""(s, y, sᵀy) of earlier steps: the change of the places, the change of the gradient, and their product."""
 
 
 def _guttman(flat: np.ndarray, y: np.ndarray, out: np.ndarray, low: int, high: int) -> None:
-    """Adds Σ_j (δ_ij / d_ij) (y_i − y_j) to out[:, i] over the pairs of the groups low ≤ q < high, both ways round.
+    """Add Σ_j (δ_ij / d_ij) (y_i − y_j) to out[:, i], over the pairs of the groups low ≤ q < high in both orders.
 
-    Always three coordinates, because a plane's third costs less than a second kernel. Four rows at a time would be no
-    faster, since the square root and the division are what takes the time, and would take twice as long to compile.
+    There are always three coordinates: for a plane the third costs less than a second kernel. Four rows at a time would
+    not be faster, because square root and division dominate, and would take twice as long to compile.
     """
     tiny = np.float32(1e-30)
     ys0, ys1, ys2 = y[0], y[1], y[2]
@@ -60,7 +62,7 @@ _guttman_fast = compiled(_guttman)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scaling:
-    """What `smacof` found: the places, in the scale of least stress, Kruskal's stress-1 and the steps it took."""
+    """Result of `smacof`: places, scaled to the least stress, Kruskal's stress-1, and the number of steps."""
 
     places: Float64[np.ndarray, "n d"]
     stress_1: float
@@ -68,7 +70,7 @@ class Scaling:
 
 
 class _Stress:
-    """Γ and the stress Σ_{i<j} (d_ij − δ_ij)² of centred configurations, kept as (3, n padded)."""
+    """Γ and the stress Σ_{i<j} (d_ij − δ_ij)² of centred places, stored as (3, n padded)."""
 
     def __init__(self, packed: Packed, run: Run) -> None:
         self.packed, self.run = packed, run
@@ -81,25 +83,25 @@ class _Stress:
         single = y.astype(np.float32)
         jobs = [(self.packed.flat, single, part, *cut) for part, cut in zip(self.parts, self.cuts, strict=True)]
         self.run(_guttman_fast(), jobs)
-        moved = self.parts.sum(0, dtype=np.float64)
-        stress = self.total - 2 * float((y * moved).sum()) + self.packed.n * float((y * y).sum())
-        return moved / self.packed.n, stress
+        by = self.parts.sum(0, dtype=np.float64)  # B(Y) Y
+        stress = self.total - 2 * float((y * by).sum()) + self.packed.n * float((y * y).sum())
+        return by / self.packed.n, stress
 
 
 def smacof(
     packed: Packed,
     start: Float[np.ndarray, "n d"],
     run: Run,
-    most_steps: int,
+    max_steps: int,
     tolerance: float,
-    told: Callable[[int, float], None],
+    on_step: Callable[[int], None],
 ) -> Scaling:
-    """The configuration of least stress found from `start`.
+    """Minimise the stress from `start`, calling `on_step(step)` after each step.
 
-    Directions are L-BFGS's on the gradient Y − Γ(Y), whose plain step is SMACOF's; each costs one pass and is taken
-    whole. A step that raised the stress is taken back, and Γ of the place before, which never raises it, taken
-    instead. The search ends after `most_steps` steps, or when three steps in a row each lowered the stress by at most
-    `tolerance` Σ d_ij² (scikit-learn's rule ends at the first such step). `told(step, stress / Σ δ_ij²)` hears of each.
+    Directions are those of L-BFGS for the gradient Y − Γ(Y), whose plain step is SMACOF's; a step costs one pass and
+    has length 1. A step that raised the stress is undone and replaced by SMACOF's own, which never does. The search
+    ends after `max_steps` steps, or after three steps in a row that each lowered the stress by at most
+    `tolerance` Σ d_ij² (scikit-learn ends at the first).
     """
     n, d = start.shape
     stress_of = _Stress(packed, run)
@@ -107,35 +109,35 @@ def smacof(
     y[:d, :n] = (start - start.mean(0)).T
     if stress_of.total == 0:
         return Scaling(np.zeros((n, d)), 0.0, 0)
-    moved, stress = stress_of(y)
-    history: deque[tuple[np.ndarray, np.ndarray, float]] = deque(maxlen=_MEMORY)
+    transformed, stress = stress_of(y)
+    history: History = deque(maxlen=_MEMORY)
     step, small = 0, 0
-    while step < most_steps and small < _SMALL_STEPS:
-        gradient = y - moved
+    while step < max_steps and small < _SMALL_STEPS:
+        gradient = y - transformed
         trial = y - _direction(gradient, history)
-        new_moved, new_stress = stress_of(trial)
-        if not new_stress <= stress and history:  # also when it is not a number
+        new_transformed, new_stress = stress_of(trial)
+        if not new_stress <= stress and history:  # `not <=`: also if it is NaN
             history.clear()
-            trial = moved
-            new_moved, new_stress = stress_of(trial)
-        change, turn = trial - y, trial - new_moved - gradient
-        bent = float((change * turn).sum())
-        if bent > 0:
-            history.append((change, turn, bent))
-        shown = n * float((trial * trial).sum())
-        small = small + 1 if stress - new_stress <= tolerance * shown else 0
-        y, moved, stress = trial, new_moved, new_stress
+            trial = transformed
+            new_transformed, new_stress = stress_of(trial)
+        step_s, step_y = trial - y, trial - new_transformed - gradient
+        s_dot_y = float((step_s * step_y).sum())
+        if s_dot_y > 0:
+            history.append((step_s, step_y, s_dot_y))
+        d_squared = n * float((trial * trial).sum())
+        small = small + 1 if stress - new_stress <= tolerance * d_squared else 0
+        y, transformed, stress = trial, new_transformed, new_stress
         step += 1
-        told(step, max(0.0, stress) / stress_of.total)
-    agreement, shown = n * float((y * moved).sum()), n * float((y * y).sum())
-    if agreement <= 0:
+        on_step(step)
+    delta_d, d_squared = n * float((y * transformed).sum()), n * float((y * y).sum())
+    if delta_d <= 0:
         return Scaling(np.zeros((n, d)), 1.0, step)
-    unfit = 1 - agreement**2 / (stress_of.total * shown)
-    return Scaling(np.ascontiguousarray(y[:d, :n].T) * (agreement / shown), max(0.0, unfit) ** 0.5, step)
+    stress_1_squared = 1 - delta_d**2 / (stress_of.total * d_squared)
+    return Scaling(np.ascontiguousarray(y[:d, :n].T) * (delta_d / d_squared), max(0.0, stress_1_squared) ** 0.5, step)
 
 
 def apart(packed: Packed, start: Float64[np.ndarray, "n d"], seed: int) -> Float64[np.ndarray, "n d"]:
-    """`start`, nudged at random where different points coincide on it: no step along a gradient can part them."""
+    """Move different points that coincide in `start` apart at random: gradient steps cannot separate them."""
     size = float(np.abs(start).max(initial=0.0)) or 1.0
     cells, cell, counts = np.unique(np.rint(start / (1e-6 * size)), axis=0, return_inverse=True, return_counts=True)
     crowded = np.flatnonzero(counts[cell.ravel()] > 1)
@@ -143,25 +145,23 @@ def apart(packed: Packed, start: Float64[np.ndarray, "n d"], seed: int) -> Float
         return start
     first = np.full(len(cells), -1)
     first[cell.ravel()[crowded[::-1]]] = crowded[::-1]
-    away = packed.between(crowded, first[cell.ravel()[crowded]])
-    moved = crowded[away > 1e-5 * float(packed.flat.max())]
-    nudged = start.copy()
-    nudged[moved] += 1e-3 * size * np.random.default_rng(seed).standard_normal((len(moved), start.shape[1]))
-    return nudged
+    delta = packed.between(crowded, first[cell.ravel()[crowded]])
+    different = crowded[delta > 1e-5 * float(packed.flat.max())]
+    moved = start.copy()
+    moved[different] += 1e-3 * size * np.random.default_rng(seed).standard_normal((len(different), start.shape[1]))
+    return moved
 
 
-def _direction(
-    gradient: Float64[np.ndarray, "3 p"], history: deque[tuple[np.ndarray, np.ndarray, float]]
-) -> Float64[np.ndarray, "3 p"]:
-    """L-BFGS's two loops (Nocedal 1980); without a history the gradient itself, SMACOF's own step."""
-    found = gradient.copy()
+def _direction(gradient: Float64[np.ndarray, "3 p"], history: History) -> Float64[np.ndarray, "3 p"]:
+    """The two-loop recursion of L-BFGS (Nocedal 1980); the gradient, SMACOF's step, if there is no history."""
+    direction = gradient.copy()
     weights: list[float] = []
-    for change, turn, bent in reversed(history):
-        weights.append(float((change * found).sum()) / bent)
-        found -= weights[-1] * turn
+    for s, y, s_dot_y in reversed(history):
+        weights.append(float((s * direction).sum()) / s_dot_y)
+        direction -= weights[-1] * y
     if history:
-        _, turn, bent = history[-1]
-        found *= bent / float((turn * turn).sum())
-    for (change, turn, bent), weight in zip(history, reversed(weights), strict=True):
-        found += (weight - float((turn * found).sum()) / bent) * change
-    return found
+        _, y, s_dot_y = history[-1]
+        direction *= s_dot_y / float((y * y).sum())
+    for (s, y, s_dot_y), weight in zip(history, reversed(weights), strict=True):
+        direction += (weight - float((y * direction).sum()) / s_dot_y) * s
+    return direction

@@ -1,11 +1,11 @@
-"""OnProgress and stop of a fit, asked in one place."""
+"""Progress and stopping of a fit in one call."""
 
 from aecore.foundation.errors import Stopped
 from aecore.foundation.progress import OnProgress, ShouldStop
 
 
 class Watch:
-    """`watch(share)` tells the share of the work that is done; raises `Stopped` when somebody wants the end of it."""
+    """`watch(share)` reports the share of the work done, 0 to 1, and raises `Stopped` if `should_stop()` is true."""
 
     def __init__(self, progress: OnProgress | None, should_stop: ShouldStop | None) -> None:
         self._progress, self._should_stop = progress, should_stop
@@ -17,5 +17,5 @@ class Watch:
             self._progress(min(1.0, max(0.0, share)), "Fitting the map")
 
     def part(self, low: float, high: float) -> "Watch":
-        """A watch for a stage that is the share `low` to `high` of the whole."""
-        return Watch(lambda share, _words: self(low + (high - low) * share), None)
+        """A watch for the stage that takes the work from the share `low` to `high`."""
+        return Watch(lambda share, _: self(low + (high - low) * share), None)

@@ -9,42 +9,42 @@ from pydantic import Field as Setting
 from aecore.foundation import geometry, metrics
 from aecore.foundation.geometry import Points
 from aecore.foundation.progress import OnProgress, ShouldStop
-from aecore.parts.contracts import Coordinates, FittedEmbedding
-from aecore.parts.embeddings._classical import MEASURED, measured
+from aecore.parts.embeddings._classical import MAX_STRESS_POINTS, kruskal_stress
 from aecore.parts.embeddings._compile import Run, shared
-from aecore.parts.embeddings._distances import MOST_GEODESIC, DistanceEmbedding, Space
+from aecore.parts.embeddings._distances import MAX_GEODESIC_POINTS, DistanceEmbedding, Space
 from aecore.parts.embeddings._pairs import Packed
 from aecore.parts.embeddings._place import place
 from aecore.parts.embeddings._smacof import apart, smacof
 from aecore.parts.embeddings._watch import Watch
+from aecore.parts.looking import Coordinates, FittedEmbedding
 
 TOLERANCE = 1e-6
-"""The search ends when steps lower the stress by less than this share of Σ d_ij²: scikit-learn's number."""
-_NUMBERS_AT_ONCE = 1 << 24
+"""The search ends when steps lower the stress by less than this share of Σ d_ij²; scikit-learn's default."""
+_MAX_DISTANCES = 1 << 24
+"""Distances of new points that are held in memory at a time."""
 
 
 class Mds(DistanceEmbedding):
-    """Metric multidimensional scaling: a map whose distances are as close as possible to those between the pictures.
+    """Metric multidimensional scaling: distances on the map are as close as possible to those between the images.
 
-    Minimises Σ_{i<j} (‖y_i − y_j‖ − δ_ij)² from classical MDS on by SMACOF's step Y ← B(Y) Y / n, its directions
-    improved by L-BFGS, and taken back where the stress rose. The same numbers on the same machine every time. Beyond
-    12,000 points some of them, the landmarks, are scaled to each other, and all others are put where their own stress
-    against these is least, as new points are. Quality: `stress_1` (see `foundation.metrics`; with landmarks estimated
-    on 2,000 points), `iterations`, and `landmarks` where there are any.
+    Minimises Σ_{i<j} (‖y_i − y_j‖ − δ_ij)² by SMACOF steps Y ← B(Y) Y / n, accelerated with L-BFGS, from the result of
+    classical MDS. Repeatable on the same machine. Of more than 12,000 points only a sample, the landmarks, is scaled;
+    all others are placed, like new points, where their own stress against the landmarks is least. Quality: `stress_1`
+    (`foundation.metrics`; with landmarks estimated on 2,000 points), `iterations`, and `landmarks` if there are any.
     Source: Kruskal (1964); de Leeuw (1977); Borg & Groenen, "Modern multidimensional scaling" (2005), chapter 8;
     Nocedal (1980); de Silva & Tenenbaum (2004).
     """
 
     title: ClassVar[str] = "MDS"
     kind: Literal["mds"] = "mds"
-    most_points: ClassVar[int] = 12_000
-    """With more, the distances of all pairs (300 MB) would take too much memory and landmarks stand for them."""
+    max_points: ClassVar[int] = 12_000
+    """More points use landmarks: the distances of all pairs, 300 MB here, would take too much memory."""
     max_iterations: int = Setting(
         300,
         ge=1,
         le=5000,
-        title="Most iterations",
-        description="Steps after which the search stops even if the stress is still falling.",
+        title="Maximum iterations",
+        description="The search stops after so many steps, even if the stress is still falling.",
         json_schema_extra={"unit": "steps"},
     )
     landmarks: int = Setting(
@@ -52,10 +52,10 @@ class Mds(DistanceEmbedding):
         ge=10,
         le=12_000,
         title="Landmarks",
-        description="Points scaled to each other when there are too many to compare all.",
+        description="Points that are scaled to each other if there are too many to compare all pairs.",
         json_schema_extra={"unit": "points"},
     )
-    seed: int = Setting(0, ge=0, title="Seed", description="Of the choice of landmarks.")
+    seed: int = Setting(0, ge=0, title="Seed", description="Decides which points are landmarks.")
 
     def fit(self, x: Points, progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> "FittedMds":
         """Raises `BadInput` for an empty table, NaN, infinity, or a table that holds no distances; `Stopped`."""
@@ -76,9 +76,9 @@ class Mds(DistanceEmbedding):
                 new = x[part][:, chosen] if self.distance == "precomputed" else x[part]
                 places[part] = _placed(space, fitted[0], new, run)
                 watch(0.4 + 0.6 * low / len(others))
-            sample = np.sort(np.random.default_rng(self.seed).permutation(len(x))[:MEASURED])
-            wanted = self.space(self.part(x, sample)).packed(run).square()
-        stress = metrics.stress_1(wanted, places[sample])
+            sample = np.sort(np.random.default_rng(self.seed).permutation(len(x))[:MAX_STRESS_POINTS])
+            delta = self.space(self.part(x, sample)).packed(run).square()
+        stress = metrics.stress_1(delta, places[sample])
         quality = {**fitted[1], "stress_1": stress, "landmarks": float(len(chosen))}
         return FittedMds(places, quality, self, x, chosen)
 
@@ -87,12 +87,12 @@ class Mds(DistanceEmbedding):
         return None
 
     def _landmarks(self, n: int) -> Int64[np.ndarray, "m"] | None:
-        if n <= (MOST_GEODESIC if self.distance == "geodesic" else self.most_points):
+        if n <= (MAX_GEODESIC_POINTS if self.distance == "geodesic" else self.max_points):
             return None
         return np.sort(np.random.default_rng(self.seed).permutation(n)[: self.landmarks])
 
     def part(self, x: Points, chosen: Int64[np.ndarray, "m"] | None) -> Float[np.ndarray, "m g"]:
-        """Some of the points, or of a matrix of distances the rows and columns of these."""
+        """The chosen points; of a distance matrix their rows and columns."""
         if chosen is None:
             return x[:]
         return x[:][np.ix_(chosen, chosen)] if self.distance == "precomputed" else x[chosen]
@@ -102,18 +102,17 @@ class Mds(DistanceEmbedding):
     ) -> tuple[Float32[np.ndarray, "n d"], dict[str, float]]:
         start = apart(packed, space.start(packed, self.dimensions), self.seed)
 
-        def told(step: int, stress: float) -> None:
-            # Nobody knows how many steps there will be; most searches end in about a hundred.
-            watch(step / (step + 30))
+        def on_step(step: int) -> None:
+            watch(step / (step + 30))  # the number of steps is unknown; most searches take about a hundred
 
-        found = smacof(packed, start, run, self.max_iterations, TOLERANCE, told)
-        # The sums over a pass round away what is small; then differences in double precision say it.
-        exactly = found.stress_1 < 0.05 or space.n <= 500
-        stress = measured(packed, found.places) if exactly else found.stress_1
-        return space.to_scale(found.places), {"stress_1": stress, "iterations": float(found.steps)}
+        scaling = smacof(packed, start, run, self.max_iterations, TOLERANCE, on_step)
+        # A small stress is lost in the rounding error of single precision, so it is computed again.
+        again = scaling.stress_1 < 0.05 or space.n <= 500
+        stress = kruskal_stress(packed, scaling.places) if again else scaling.stress_1
+        return space.to_scale(scaling.places), {"stress_1": stress, "iterations": float(scaling.steps)}
 
     def restore(self, state: dict[str, np.ndarray], x: Points) -> "FittedMds":
-        """The fitted object again from its `state` and the points it was fitted on."""
+        """Rebuild the fitted object from its `state` and the points it was fitted on."""
         chosen = state["chosen"] if len(state["chosen"]) else None
         names = [name for name in ("stress_1", "iterations", "landmarks") if name in state]
         quality = {name: float(state[name][0]) for name in names}
@@ -122,7 +121,7 @@ class Mds(DistanceEmbedding):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedMds(FittedEmbedding):
-    """`transform` leaves the fitted points where they are and puts each new one where its own stress is least."""
+    """`transform` puts each new point where its own stress is least and leaves the fitted points in place."""
 
     coordinates: Coordinates
     quality: dict[str, float]
@@ -139,8 +138,9 @@ class FittedMds(FittedEmbedding):
         if self.chosen is None:
             return ""
         return (
-            f"{len(self.chosen):,} of {len(self.coordinates):,} landmarks, seed {self.settings.seed}; the other points "
-            f"are placed one by one; the stress is estimated on {min(MEASURED, len(self.coordinates)):,} points."
+            f"{len(self.chosen):,} of {len(self.coordinates):,} points are landmarks, seed {self.settings.seed}; the "
+            "others are placed one by one; the stress is estimated on "
+            f"{min(MAX_STRESS_POINTS, len(self.coordinates)):,} points."
         )
 
     def transform(self, x: Float[np.ndarray, "n f"]) -> Coordinates:
@@ -151,7 +151,7 @@ class FittedMds(FittedEmbedding):
         return np.concatenate(parts)
 
     def state(self) -> dict[str, np.ndarray]:
-        """What `Mds.restore` needs beside the points, as plain arrays."""
+        """Plain arrays from which `Mds.restore` rebuilds this object, given the points."""
         chosen = np.zeros(0, np.int64) if self.chosen is None else self.chosen
         figures = {name: np.array([value]) for name, value in self.quality.items()}
         return {"coordinates": self.coordinates, "chosen": chosen, **figures}
@@ -164,6 +164,6 @@ def _placed(
 
 
 def _chunks(indices: Int64[np.ndarray, "m"], n: int) -> list[tuple[int, Int64[np.ndarray, "c"]]]:
-    """Pieces whose distances to n points fit easily into memory, each with its place in the order."""
-    size = max(4, _NUMBERS_AT_ONCE // n // 4 * 4)
+    """Split indices into chunks whose distances to n points fit into memory, each with its offset."""
+    size = max(4, _MAX_DISTANCES // n // 4 * 4)
     return [(low, indices[low : low + size]) for low in range(0, len(indices), size)]

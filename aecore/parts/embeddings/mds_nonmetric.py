@@ -16,24 +16,24 @@ _STEPS_AT_ONCE = 10
 
 
 class NonmetricMds(DistanceEmbedding):
-    """Nonmetric multidimensional scaling: only the order of the distances counts, not their size.
+    """Nonmetric multidimensional scaling: only the order of the distances matters, not their size.
 
-    Minimises Σ (‖y_i − y_j‖ − d̂_ij)² / Σ d̂_ij², d̂ the non-decreasing function of the distances that is nearest to the
-    map's (isotonic regression), from classical MDS on, by scikit-learn's SMACOF. Distances of 0 do not count. New
-    points have no place of their own: they are put beside their nearest ones. Quality: `nonmetric_stress_1`, Kruskal's
-    stress-1 against d̂, and `iterations`.
+    Minimises Σ (‖y_i − y_j‖ − d̂_ij)² / Σ d̂_ij² by scikit-learn's SMACOF, from the result of classical MDS; d̂ is the
+    non-decreasing function of the distances that is nearest to those on the map (isotonic regression). Distances of 0
+    are ignored. The method cannot place new points: they are put beside their nearest neighbours. Quality:
+    `nonmetric_stress_1`, Kruskal's stress-1 against d̂, and `iterations`.
     Source: Kruskal, Psychometrika 29 (1964); Borg & Groenen (2005), chapter 9.
     """
 
     title: ClassVar[str] = "Nonmetric MDS"
     kind: Literal["mds_nonmetric"] = "mds_nonmetric"
-    most_points: ClassVar[int] = 2000
+    max_points: ClassVar[int] = 2000
     max_iterations: int = Setting(
         300,
         ge=1,
         le=5000,
-        title="Most iterations",
-        description="Steps after which the search stops even if the stress is still falling.",
+        title="Maximum iterations",
+        description="The search stops after so many steps, even if the stress is still falling.",
         json_schema_extra={"unit": "steps"},
     )
 
@@ -41,13 +41,13 @@ class NonmetricMds(DistanceEmbedding):
         self, x: Points, progress: OnProgress | None = None, should_stop: ShouldStop | None = None
     ) -> FittedByNeighbours:
         """Raises `BadInput` for an empty table, NaN, infinity, a table that holds no distances, or more than
-        `most_points` points; `Stopped`."""
+        `max_points` points; `Stopped`."""
         watch = Watch(progress, should_stop)
         watch(0.0)
-        if len(geometry.finite(x)) > self.most_points:
+        if len(geometry.finite(x)) > self.max_points:
             raise BadInput(
-                f"Nonmetric MDS sorts the distances of all pairs at every step, and {len(x):,} points would take many "
-                f"minutes; choose at most {self.most_points:,}, or metric MDS."
+                f"Nonmetric MDS sorts the distances of all pairs in every step, which takes many minutes for "
+                f"{len(x):,} points; choose at most {self.max_points:,}, or metric MDS."
             )
         space = self.space(x)
         packed = distances_of(space)
@@ -59,25 +59,25 @@ class NonmetricMds(DistanceEmbedding):
         return FittedByNeighbours(space.to_scale(found), quality, self, x)
 
     def _searched(
-        self, wanted: Float64[np.ndarray, "n n"], start: Float64[np.ndarray, "n d"], watch: Watch
+        self, delta: Float64[np.ndarray, "n n"], start: Float64[np.ndarray, "n d"], watch: Watch
     ) -> tuple[Float64[np.ndarray, "n d"], dict[str, float]]:
-        """A few steps at a time, so that somebody can watch and stop; they follow from the places alone."""
+        """Search a few steps at a time, to report progress and to stop; a step depends on the places only."""
         import sklearn.manifold
 
         scale: Any = sklearn.manifold.smacof
         found, stress, step = start, 1.0, 0
         while step < self.max_iterations:
-            most = min(_STEPS_AT_ONCE, self.max_iterations - step)
+            count = min(_STEPS_AT_ONCE, self.max_iterations - step)
             found, stress, taken = scale(
-                wanted, metric=False, n_components=self.dimensions, init=found, n_init=1, max_iter=most,
+                delta, metric=False, n_components=self.dimensions, init=found, n_init=1, max_iter=count,
                 normalized_stress=True, return_n_iter=True, random_state=0,
             )  # fmt: skip
             step += int(taken)
             watch(step / self.max_iterations)
-            if taken < most:
+            if taken < count:
                 break
         return found, {"nonmetric_stress_1": float(stress), "iterations": float(step)}
 
     def restore(self, state: dict[str, np.ndarray], x: Points) -> FittedByNeighbours:
-        """The fitted object again from its `state` and the points it was fitted on."""
+        """Rebuild the fitted object from its `state` and the points it was fitted on."""
         return restored(self, state, x)

@@ -13,37 +13,39 @@ from aecore.parts.embeddings._watch import Watch
 
 
 class Tsne(DistanceEmbedding):
-    """t-SNE: neighbours stay neighbours; distances between far groups mean little.
+    """t-SNE: neighbours stay neighbours; large distances mean little.
 
-    Minimises KL(P ‖ Q), P the neighbourhoods of the points (Gaussian, each as wide as `perplexity` neighbours), Q those
-    on the map (Student's t), by scikit-learn's Barnes–Hut gradient descent from classical MDS on. New points have no
-    place of their own: they are put beside their nearest ones. It can be stopped before the search only. Quality:
-    `kl_divergence` in nats.
+    Minimises KL(P ‖ Q) by scikit-learn's Barnes–Hut gradient descent, from the result of classical MDS. P are the
+    neighbourhoods of the points (Gaussians, each wide enough for `perplexity` neighbours), Q those on the map
+    (Student's t). The method cannot place new points: they are put beside their nearest neighbours. The search itself
+    cannot be stopped. Quality: `kl_divergence` in nats.
     Source: van der Maaten & Hinton, JMLR 9 (2008); van der Maaten, JMLR 15 (2014); Kobak & Berens (2019) for the start.
     """
 
     title: ClassVar[str] = "t-SNE"
     kind: Literal["tsne"] = "tsne"
-    most_points: ClassVar[int] = 10_000
+    max_points: ClassVar[int] = 10_000
     perplexity: float = Setting(
         30.0,
         ge=2,
         le=200,
         title="Perplexity",
-        description="About how many neighbours of each point count; at most a third of the points.",
+        description="Effective number of neighbours of each point; at most a third of the points.",
         json_schema_extra={"unit": "points"},
     )
-    seed: int = Setting(0, ge=0, title="Seed", description="Of the tie-breaking noise at the start.")
+    seed: int = Setting(
+        0, ge=0, title="Seed", description="Of the random numbers that separate coinciding points at the start."
+    )
 
     def fit(
         self, x: Points, progress: OnProgress | None = None, should_stop: ShouldStop | None = None
     ) -> FittedByNeighbours:
         """Raises `BadInput` for an empty table, NaN, infinity, a table that holds no distances, or more than
-        `most_points` points; `Stopped`."""
+        `max_points` points; `Stopped`."""
         watch = Watch(progress, should_stop)
         watch(0.0)
-        if len(geometry.finite(x)) > self.most_points:
-            raise BadInput(f"t-SNE of {len(x):,} points takes many minutes; choose at most {self.most_points:,}.")
+        if len(geometry.finite(x)) > self.max_points:
+            raise BadInput(f"t-SNE of {len(x):,} points takes many minutes; choose at most {self.max_points:,}.")
         space = self.space(x)
         packed = distances_of(space)
         found = exact(packed, self.dimensions)
@@ -53,7 +55,7 @@ class Tsne(DistanceEmbedding):
 
         watch(0.1)
         start = places(packed, self.dimensions)
-        # As small as t-SNE wants its start, and no two points in one place.
+        # t-SNE needs a small start (Kobak & Berens), and no two points in the same place.
         start = 1e-4 * start / start[:, 0].std()
         start += 1e-8 * np.random.default_rng(self.seed).standard_normal(start.shape)
         model = sklearn.manifold.TSNE(
@@ -65,5 +67,5 @@ class Tsne(DistanceEmbedding):
         return FittedByNeighbours(found.astype(np.float32), {"kl_divergence": float(model.kl_divergence_)}, self, x)
 
     def restore(self, state: dict[str, np.ndarray], x: Points) -> FittedByNeighbours:
-        """The fitted object again from its `state` and the points it was fitted on."""
+        """Rebuild the fitted object from its `state` and the points it was fitted on."""
         return restored(self, state, x)

@@ -1,4 +1,4 @@
-"""What the decoder's output means as a distribution: one file a member, one line here."""
+"""Distributions of the pixels given the decoder's output. A member is one file and one line here."""
 
 from aecore.parts.likelihoods.bernoulli import Bernoulli as Bernoulli
 from aecore.parts.likelihoods.categorical import Categorical as Categorical

@@ -11,7 +11,7 @@ from aecore.parts.contracts import Images, Likelihood, Outputs
 class Bernoulli(Likelihood):
     """Each pixel is on with probability σ(o): −log p(x | h) = −x log σ(o) − (1 − x) log(1 − σ(o)), in nats.
 
-    The decoder gives logits o. Grey targets in [0, 1] are allowed (cross-entropy); values outside are refused.
+    The decoder outputs logits o. Targets may be grey, in [0, 1] (cross-entropy); other data are refused.
     Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), sections 6.2.2.2 and 14.4.
     """
 
@@ -22,7 +22,7 @@ class Bernoulli(Likelihood):
         return F.binary_cross_entropy_with_logits(out.squeeze(1), target, reduction="none")
 
     def mean(self, out: Outputs) -> Images:
-        return torch.sigmoid(out.select(1, 0))  # squeeze would ask for the size again in an exported graph
+        return torch.sigmoid(out.select(1, 0))  # squeeze would add size checks to an exported graph
 
     def sample(self, out: Outputs, generator: torch.Generator) -> Images:
         return torch.bernoulli(self.mean(out), generator=generator)

@@ -12,8 +12,8 @@ from aecore.parts.contracts import Images, Likelihood, Outputs
 class Categorical(Likelihood):
     """Each pixel is one of N grey levels k/(N−1): −log p(x | h) = −log softmax(o)_k over N outputs o, in nats.
 
-    A target in [0, 1] counts as its nearest level k = round(x·(N−1)); data outside is refused. Nothing is assumed about
-    the shape of p: a pixel may be black or white, but not grey. The mean is Σ_k softmax(o)_k · k/(N−1).
+    A target in [0, 1] is rounded to the nearest level k = round(x·(N−1)); other data are refused. p may have any shape:
+    a pixel can be either black or white, but not grey. The mean is Σ_k softmax(o)_k · k/(N−1).
     Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), section 6.2.2.3; for pixels van den Oord,
     Kalchbrenner & Kavukcuoglu, "Pixel recurrent neural networks", ICML 2016, section 2.2.
     """
@@ -21,7 +21,11 @@ class Categorical(Likelihood):
     title: ClassVar[str] = "Softmax over grey levels"
     kind: Literal["categorical"] = "categorical"
     levels: int = Setting(
-        16, ge=2, le=64, title="Grey levels", description="Values a pixel may take; the decoder gives so many numbers."
+        16,
+        ge=2,
+        le=64,
+        title="Grey levels",
+        description="Values of a pixel; the decoder outputs one number for each.",
     )
 
     @property

@@ -10,33 +10,33 @@ from torch.nn import functional as F
 from aecore.parts.contracts import Images, Likelihood, Outputs
 from aecore.parts.data import Shape
 
-LEAST_VARIANCE = 1e-6
-"""σ = 0.001, as far down as the fixed σ may go: a channel copied exactly would have an infinite density else."""
+MIN_VARIANCE = 1e-6
+"""σ = 0.001, also the minimum of the fixed σ: the density of an exactly copied channel would be infinite otherwise."""
 
 
 class LearnedVariance(nn.Module):
-    """Appends log σ² to the decoder's means, one learned number a channel: (B, 1, C, H, W) → (B, 2, C, H, W).
+    """Appends a learned log σ² per channel to the decoder's means: (B, 1, C, H, W) → (B, 2, C, H, W).
 
-    σ² = e^s + `LEAST_VARIANCE` with s learned: smooth, so the gradient never vanishes at the floor.
+    σ² = e^s + `MIN_VARIANCE` with s learned: smooth, unlike a clipped σ², whose gradient vanishes at the minimum.
     """
 
     def __init__(self, channels: int, sigma: float) -> None:
         super().__init__()
-        start = math.log(max(sigma**2 - LEAST_VARIANCE, LEAST_VARIANCE))
+        start = math.log(max(sigma**2 - MIN_VARIANCE, MIN_VARIANCE))
         self.log_excess = nn.Parameter(torch.full((channels, 1, 1), start))
 
     def forward(self, out: Float[Tensor, "b 1 c h w"]) -> Float[Tensor, "b 2 c h w"]:
-        floor = math.log(LEAST_VARIANCE)
-        log_variance = floor + F.softplus(self.log_excess - floor)  # log(e^s + e^floor), in operations that export
+        floor = math.log(MIN_VARIANCE)
+        log_variance = floor + F.softplus(self.log_excess - floor)  # log(e^s + e^floor), exportable
         return torch.cat([out, log_variance.expand_as(out)], 1)
 
 
 class Gaussian(Likelihood):
     """Each pixel is normal around the output o: −log p(x | h) = (x − o)² / 2σ² + log σ + ½ log 2π, in nats.
 
-    With σ fixed this is squared error up to scale and a constant; σ weighs it against the objective's other terms.
-    Learned, it is one σ a channel, and at the optimum σ² is the mean squared error: the weight that the data ask for.
-    Not one a pixel: a pixel that is always black would take its σ to 0 and the likelihood to infinity.
+    With fixed σ this is squared error up to scale and a constant; σ sets its weight relative to the objective's other
+    terms. A learned σ is one number per channel; at the optimum σ² is the mean squared error. (A σ per pixel would go
+    to 0 for pixels that are always black, and the likelihood to infinity.)
     Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), sections 6.2.2.1 and 14.4; learned σ from
     Rybkin, Daniilidis & Levine, "Simple and effective VAE training with calibrated decoders", ICML 2021.
     """
@@ -44,11 +44,9 @@ class Gaussian(Likelihood):
     title: ClassVar[str] = "Gaussian (squared error)"
     kind: Literal["gaussian"] = "gaussian"
     sigma: float = Setting(
-        0.1, ge=0.001, le=10, title="Output σ", description="Standard deviation of a pixel around the decoder's output."
+        0.1, ge=0.001, le=10, title="Output σ", description="Standard deviation of pixels around the decoder's output."
     )
-    learned: bool = Setting(
-        False, title="Learn σ", description="One σ for each channel, found by training; output σ is where it starts."
-    )
+    learned: bool = Setting(False, title="Learn σ", description="Train one σ per channel, starting from the output σ.")
 
     def build(self, shape: Shape) -> nn.Module:
         return LearnedVariance(shape[0], self.sigma) if self.learned else nn.Identity()

@@ -1,4 +1,4 @@
-"""What training minimises, in nats per image: one file a member, one line here."""
+"""Losses, in nats per image. A member is one file and one line here."""
 
 # isort: off
 from aecore.parts.objectives.reconstruction import Reconstruction as Reconstruction

@@ -8,10 +8,10 @@ from aecore.parts.networks import first_rows
 
 
 class Continuation(Objective):
-    """L = −log p(x | h = f(x̃)) − λ log p(x_{>n} | f(x̃_{≤n}), x̃_{≤n}), in nats per image: copy all, continue a part.
+    """L = −log p(x | h = f(x̃)) − λ log p(x_{>n} | f(x̃_{≤n}), x̃_{≤n}), in nats per image: copy and continue.
 
-    The part is the first n rows, n drawn for every image and step, uniformly from 0 to H − 1, so that any number of
-    rows can be continued. Decoders that take no first rows have to do it from the code alone.
+    The model reconstructs the whole picture, and continues it from its first n rows; n is drawn uniformly from 0 to
+    H − 1 for each image and step. Decoders that take no prefix continue it from the code alone.
     Source: Srivastava et al., "Unsupervised learning of video representations using LSTMs", ICML 2015, section 2.5
     (the composite model).
     """
@@ -20,7 +20,7 @@ class Continuation(Objective):
     kind: Literal["continuation"] = "continuation"
     weight: float = Setting(
         1.0, ge=0, le=1000, title="Continuation λ",
-        description="Weight of continuing a picture against copying the whole one.",
+        description="Weight of the continuation relative to the reconstruction.",
     )  # fmt: skip
 
     def terms(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, PerImage]:
@@ -31,8 +31,8 @@ class Continuation(Objective):
         above = (rows < n).expand_as(batch.clean[:, :1])
         visible = above if batch.visible is None else above & batch.visible
         continued = model.decode(model.encode(batch.corrupted, visible).mean, first_rows(batch.corrupted, visible))
-        missed = model.likelihood.nll(continued, batch.clean) * ~above
+        below = model.likelihood.nll(continued, batch.clean) * ~above
         return {
             "reconstruction": model.likelihood.nll(whole, batch.clean).flatten(1).sum(1),
-            "continuation": self.weight * missed.flatten(1).sum(1),
+            "continuation": self.weight * below.flatten(1).sum(1),
         }

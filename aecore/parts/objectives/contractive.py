@@ -9,22 +9,22 @@ from aecore.parts.contracts import Batch, Encoder, Images, Model, Objective, Per
 
 
 def along(encoder: Encoder, x: Images, v: Float[Tensor, "b k"]) -> PerImage:
-    """‖vᵀ ∂h/∂x‖² per image by one backward pass; differentiable in the weights."""
+    """‖vᵀ ∂h/∂x‖² per image, by one backward pass; differentiable with respect to the weights."""
 
     def value(images: Tensor) -> Tensor:
         return encoder.forward(images)[..., 0]
 
-    # No layer mixes images, so the product for the whole batch holds each image's own. It works without gradients too.
+    # No layer mixes images, so one product for the batch contains that of each image. Also works under `no_grad`.
     product = torch.func.vjp(value, x)[1]
     return product(v)[0].flatten(1).square().sum(1)
 
 
 class Contractive(Objective):
-    """L = −log p(x | h) + λ ‖∂h/∂x‖²_F, in nats per image: the code changes little when x changes a little.
+    """L = −log p(x | h) + λ ‖∂h/∂x‖²_F, in nats per image: small changes of x hardly change the code.
 
-    The Frobenius norm of the encoder's Jacobian J is exact (in closed form for linear and mlp encoders, by automatic
-    differentiation, a unit at a time, for all others), or Hutchinson's estimate of ‖J‖²_F = E_v ‖vᵀJ‖² from random
-    signs v: unbiased, at one backward pass per probe however many units there are.
+    The Frobenius norm of the encoder's Jacobian J is exact (in closed form for linear and mlp encoders, otherwise by
+    automatic differentiation, unit by unit), or Hutchinson's unbiased estimate of ‖J‖²_F = E_v ‖vᵀJ‖² from random
+    signs v, which takes one backward pass per probe, whatever the number of units.
     Source: Rifai et al., "Contractive auto-encoders", ICML 2011, equations 1, 6 and 7; Hutchinson, "A stochastic
     estimator of the trace", Communications in Statistics 19 (1990), with the matrix J Jᵀ.
     """
@@ -32,14 +32,14 @@ class Contractive(Objective):
     title: ClassVar[str] = "Contractive"
     kind: Literal["contractive"] = "contractive"
     weight: float = Setting(
-        0.1, ge=0, le=1000, title="Contraction λ", description="Price of the code's sensitivity to the input.",
+        0.1, ge=0, le=1000, title="Contraction λ", description="Weight of the code's sensitivity to the input.",
         json_schema_extra={"unit": "nats per squared derivative"},
     )  # fmt: skip
     estimate: Literal["exact", "hutchinson"] = Setting(
-        "exact", title="Jacobian's norm", description="Exact, or estimated from random directions: for deep encoders.",
+        "exact", title="Jacobian's norm", description="Exact, or a faster estimate from random directions.",
     )  # fmt: skip
     probes: int = Setting(
-        1, ge=1, le=64, title="Probes", description="Random directions per image; only for the estimate.",
+        1, ge=1, le=64, title="Probes", description="Random directions per image; estimate only.",
         json_schema_extra={"unit": "backward passes"},
     )  # fmt: skip
 

@@ -7,17 +7,18 @@ from aecore.parts.contracts import Batch, Model, Objective, PerImage
 
 
 class MaskedReconstruction(Objective):
-    """L = −Σ_hidden log p(x_i | h) − λ Σ_visible log p(x_i | h), h = f(x̃), in nats per image: guess what is hidden.
+    """L = −Σ_hidden log p(x_i | h) − λ Σ_visible log p(x_i | h), h = f(x̃), in nats per image: fill in hidden pixels.
 
-    Where no mask is given, every pixel counts as hidden. The paper has λ = 0, for a decoder that is handed what is
-    visible. Here it passes through the code, which learns it only if it is asked for, and then guesses better, too.
+    Without a mask all pixels count as hidden. The paper has λ = 0, because its decoder sees the visible pixels. Here
+    the decoder sees the code only, which stores the visible pixels only if λ > 0; then it also predicts the hidden
+    ones better.
     Source: He et al., "Masked autoencoders are scalable vision learners", CVPR 2022, section 3.
     """
 
     title: ClassVar[str] = "Masked reconstruction"
     kind: Literal["masked_reconstruction"] = "masked_reconstruction"
     visible_weight: float = Setting(
-        0.5, ge=0, le=1, title="Visible pixels λ", description="Weight of the visible pixels against the hidden ones.",
+        0.5, ge=0, le=1, title="Visible pixels λ", description="Weight relative to the hidden pixels.",
     )  # fmt: skip
 
     def terms(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, PerImage]:

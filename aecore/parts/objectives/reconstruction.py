@@ -6,7 +6,7 @@ from aecore.parts.contracts import Batch, Model, Objective, PerImage
 
 
 class Reconstruction(Objective):
-    """L = −log p(x | h = f(x̃)), in nats per image: copy the clean input through the code.
+    """L = −log p(x | h = f(x̃)), in nats per image: reconstruct the clean input from the code.
 
     Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), equation 14.1 and section 14.4.
     """

@@ -7,16 +7,17 @@ from torch import Tensor
 
 from aecore.parts.contracts import Batch, Code, CodeParams, Model, Objective, PerImage
 
-EDGE = 1e-6
+MIN_ACTIVITY = 1e-6
+"""Mean activities are kept so far from 0 and 1, where the KL is infinite."""
 
 
 class SparseKL(Objective):
-    """L = −log p(x | h) + λ Σ_k KL(ρ ‖ ρ̂_k), in nats per image: each unit's mean activity is drawn to a target rate ρ.
+    """L = −log p(x | h) + λ Σ_k KL(ρ ‖ ρ̂_k), in nats per image: the mean activity of each unit approaches ρ.
 
-    h_k = σ(a_k) in (0, 1) is read as the probability that unit k is on, a_k the encoder's number; ρ̂_k is its mean over
-    the batch and KL = ρ log(ρ/ρ̂_k) + (1 − ρ) log((1 − ρ)/(1 − ρ̂_k)). The penalty belongs to the batch, not to any image
-    (drawing each image's own h_k to ρ would make all images alike), so each image of a batch bears the same share.
-    ρ̂_k is an estimate: keep batches well above 1/ρ images.
+    h_k = σ(a_k) in (0, 1), the sigmoid of the encoder's output, is the probability that unit k is on; ρ̂_k is its mean
+    over the batch, and KL = ρ log(ρ/ρ̂_k) + (1 − ρ) log((1 − ρ)/(1 − ρ̂_k)). The penalty concerns the batch, not single
+    images (an h_k near ρ for each image would make all codes alike), so it is the same for each image. ρ̂_k is an
+    estimate: use batches of well over 1/ρ images.
     Source: Lee, Ekanadham & Ng, "Sparse deep belief net model for visual area V2", NIPS 2007, equation 3; as KL in Ng,
     "Sparse autoencoder", CS294A lecture notes (2011), section 3.
     """
@@ -25,11 +26,11 @@ class SparseKL(Objective):
     kind: Literal["sparse_kl"] = "sparse_kl"
     bounds_code: ClassVar[bool] = True
     rate: float = Setting(
-        0.05, gt=0, lt=1, title="Target rate ρ", description="Mean activity that each unit is drawn to.",
+        0.05, gt=0, lt=1, title="Target rate ρ", description="Mean activity that each unit should have.",
         json_schema_extra={"unit": "share of full activity"},
     )  # fmt: skip
     weight: float = Setting(
-        1.0, ge=0, le=1000, title="Sparsity λ", description="Price of a mean activity other than ρ.",
+        1.0, ge=0, le=1000, title="Sparsity λ", description="Weight of the penalty on mean activities other than ρ.",
         json_schema_extra={"unit": "nats per nat of KL"},
     )  # fmt: skip
 
@@ -38,7 +39,7 @@ class SparseKL(Objective):
 
     def kl(self, h: Float[Tensor, "b k"]) -> Float[Tensor, "k"]:
         """KL(ρ ‖ mean of h_k) per unit, in nats."""
-        mean, rho = h.float().mean(0).clamp(EDGE, 1 - EDGE), torch.tensor(self.rate)
+        mean, rho = h.float().mean(0).clamp(MIN_ACTIVITY, 1 - MIN_ACTIVITY), torch.tensor(self.rate)
         return self.rate * (rho.log() - mean.log()) + (1 - self.rate) * ((1 - rho).log() - (1 - mean).log())
 
     def terms(self, model: Model, batch: Batch, generator: torch.Generator) -> dict[str, PerImage]:
@@ -47,7 +48,7 @@ class SparseKL(Objective):
         return {"reconstruction": nll, "sparsity": self.weight * self.kl(h).sum().expand(len(h))}
 
     def unit_report(self, code: Code) -> dict[str, Float[Tensor, "k"]]:
-        """`activity`: the mean of h_k, to be held against ρ."""
+        """`activity`: the mean of h_k, to compare with ρ."""
         return {"activity": code.mean.mean(0)}
 
     def active(self, code: Code) -> Bool[Tensor, "b k"]:

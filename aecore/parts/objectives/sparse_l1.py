@@ -10,11 +10,11 @@ from aecore.parts.sparse_coding import laplace
 
 
 class SparseL1(Objective):
-    """L = −log p(x | h) + λ Σ_k |h_k|, in nats per image: few units active per input.
+    """L = −log p(x | h) + λ Σ_k |h_k|, in nats per image: few units are active for each input.
 
-    λ |h_k| is −log of a Laplace prior p(h_k) = λ/2 e^(−λ|h_k|), up to its constant log(2/λ): training is approximate
-    maximum likelihood of p(x, h) = p(h) p(x | h). The constant changes no gradient, so it is only in `prior`.
-    The decoder can undo a small code by large weights, so keep some weight decay.
+    λ |h_k| is −log of a Laplace prior p(h_k) = λ/2 e^(−λ|h_k|) up to the constant log(2/λ), so training approximately
+    maximises the likelihood p(x, h) = p(h) p(x | h). The constant has no gradient; only `prior` includes it. Large
+    decoder weights can compensate for small codes: keep some weight decay.
     Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), section 14.2.1.
     """
 
@@ -25,7 +25,7 @@ class SparseL1(Objective):
         ge=0,
         le=1000,
         title="Sparsity λ",
-        description="Price of activity.",
+        description="Weight of the penalty on activity.",
         json_schema_extra={"unit": "nats per unit of |h|"},
     )
 
@@ -39,5 +39,5 @@ class SparseL1(Objective):
         return code.mean.abs() > 0.01
 
     def prior(self, code: Code) -> PerImage | None:
-        """The Laplace prior's −log density; at λ = 0 there is none."""
+        """−log of the Laplace prior; None for λ = 0."""
         return laplace(code.mean, self.weight) if self.weight else None

@@ -9,17 +9,17 @@ from aecore.parts.contracts import Batch, Code, CodeParams, Model, Objective, Pe
 
 
 class TopK(Objective):
-    """L = −log p(x | h), in nats per image, where only the k largest of the encoder's numbers a stay: h = supp_k(a).
+    """L = −log p(x | h), in nats per image, where only the k largest units of the encoder's output a are kept.
 
-    Sparsity is a matter of form, not of price: h_j = a_j for the k largest, 0 for all others, at training and after.
-    The gradient reaches only the units that stayed.
+    Sparsity is enforced, without a penalty: h_j = a_j for the k largest, 0 for all others, in training and afterwards.
+    Gradients reach only the units kept.
     Source: Makhzani & Frey, "k-sparse autoencoders", ICLR 2014, section 2.1.
     """
 
     title: ClassVar[str] = "k-sparse"
     kind: Literal["top_k"] = "top_k"
     k: int = Setting(
-        5, ge=1, le=4096, title="Active units k", description="Units that stay for each image; all others are 0.",
+        5, ge=1, le=4096, title="Active units k", description="Units kept for each image; all others are 0.",
         json_schema_extra={"unit": "units"},
     )  # fmt: skip
 

@@ -12,9 +12,9 @@ from aecore.parts.contracts import Batch, Code, Codes, Model, Objective, PerImag
 class Variational(Objective):
     """L = E_q[−log p(x | h)] + β KL(q(h | x) ‖ p(h)), in nats per image; −L is the evidence lower bound for β = 1.
 
-    q(h | x) = N(μ, diag σ²), p(h) = N(0, I); h = μ + σ ε with ε ~ N(0, I) (the reparameterization trick), one draw per
-    image; KL per unit = ½ (μ² + σ² − 1 − log σ²). The bound lies below log p(x) by KL(q(h | x) ‖ p(h | x)), and k
-    importance samples close that gap. The run keeps the KL of each unit; one that carries nothing has none.
+    q(h | x) = N(μ, diag σ²), p(h) = N(0, I); h = μ + σ ε with ε ~ N(0, I) (the reparameterisation trick), one draw per
+    image; KL per unit = ½ (μ² + σ² − 1 − log σ²). The bound lies below log p(x) by KL(q(h | x) ‖ p(h | x)); importance
+    samples narrow that gap. The run stores the KL of each unit, which is 0 for a unit without information.
     Source: Kingma & Welling, "Auto-encoding variational Bayes", ICLR 2014, equations 3 and 10 and appendix B;
     β from Higgins et al., "beta-VAE", ICLR 2017, equation 4; importance samples from Burda, Grosse & Salakhutdinov,
     "Importance weighted autoencoders", ICLR 2016, equation 8.
@@ -28,7 +28,7 @@ class Variational(Objective):
         ge=0,
         le=100,
         title="β",
-        description="Weight of the KL term; above 1 units become more independent and pictures blurrier.",
+        description="Weight of the KL term. Above 1, units become more independent and pictures more blurred.",
     )
 
     @staticmethod
@@ -47,7 +47,7 @@ class Variational(Objective):
         return -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
 
     def unit_report(self, code: Code) -> dict[str, Float[Tensor, "k"]]:
-        """`kl`: mean KL per unit in nats, not weighted by β. A unit near 0 carries nothing: it has
-        collapsed onto its prior, see `aecore.model.analysis.COLLAPSED`.
+        """`kl`: mean KL per unit in nats, without β. Near 0, the unit has collapsed to its prior and carries no
+        information (see `aecore.model.analysis.COLLAPSED`).
         """
         return {"kl": self.kl(code).mean(0)}

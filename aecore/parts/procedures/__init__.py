@@ -1,4 +1,4 @@
-"""How training runs: one file a member, one line here."""
+"""Training procedures. A member is one file and one line here."""
 
 # isort: off
 from aecore.parts.procedures.joint import Joint as Joint

@@ -10,7 +10,7 @@ from aecore.parts.networks import ACTIVATIONS, DenseDecoder, DenseEncoder, TiedD
 
 
 class Stack:
-    """The lowest `depth` layers of a dense encoder, and the mirrored ones of its decoder, as an autoencoder."""
+    """The lowest layers of a dense encoder, with the corresponding ones of its decoder, as an autoencoder."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -19,17 +19,17 @@ class Stack:
         self.depth = len(self.encoder.layers)
 
     def up(self, a: Tensor, depth: int) -> Tensor:
-        """(B, pixels) → (B, units of layer `depth`)."""
+        """Encode with the lowest `depth` layers, (B, pixels) → (B, units of layer `depth`)."""
         for index in range(depth):
             a = self.encoder.layer(index, a)
         return self.means(a, depth)
 
     def means(self, a: Tensor, depth: int) -> Tensor:
-        """Of a code with several numbers for each unit the first; all else as it is."""
+        """Keep the first number of each code unit; hidden units have only one."""
         return a[:, :: self.encoder.params_per_code] if depth == self.depth else a
 
     def down(self, a: Tensor, depth: int) -> Outputs:
-        """(B, units of layer `depth`) → the parameters of p(x | a)."""
+        """Decode from layer `depth`, (B, units) → the parameters of p(x | a)."""
         for index in range(self.depth - depth, self.depth - 1):
             a = self.activate(self.decoder.layer(index, a))
         return self.output(self.decoder.layer(self.depth - 1, a))
@@ -43,12 +43,12 @@ class Stack:
 
 
 class Greedy(Procedure):
-    """Layer by layer, each an autoencoder of the layer below, then all together by the objective.
+    """Layer by layer, each as an autoencoder of the layer below, then all layers with the objective.
 
-    Layer l learns from a = h_{l−1}(x), the layers below fixed and x clean: ã ~ C(ã | a), h = s(W_l ã + b_l), and the
-    mirrored decoder layer gives r. Its loss is −log p(a | r) in nats: the run's own likelihood for the pixels, then
-    cross-entropy for sigmoid units and ½ ‖a − r‖² for others. With noise each layer is a denoising autoencoder (a
-    stacked denoising autoencoder). The error after a layer is that of the stack so far, from pixels to pixels.
+    Layer l is trained on a = h_{l−1}(x) with the layers below fixed and x clean: ã ~ C(ã | a), h = s(W_l ã + b_l), and
+    the corresponding decoder layer returns r. The loss is −log p(a | r) in nats: the run's likelihood for pixels,
+    cross-entropy for sigmoid units, ½ ‖a − r‖² for others. With noise this is a stacked denoising autoencoder. The
+    error shown for a layer is the reconstruction error of the layers trained so far.
     Source: Hinton & Salakhutdinov, Science 313:504 (2006); Bengio et al., "Greedy layer-wise training of deep
     networks", NIPS 19 (2007), section 3; Vincent et al., JMLR 11 (2010), sections 3.1 and 3.4.
     """
@@ -61,21 +61,21 @@ class Greedy(Procedure):
         ge=1,
         le=1000,
         title="Epochs per layer",
-        description="For each layer alone, before all are trained together.",
+        description="Epochs for each layer alone, before all are trained together.",
     )
     levels: tuple[float, ...] = Setting(
         (),
         max_length=9,
         title="Noise per layer",
-        description="Level of the run's corruption for each layer alone, lowest first; none for the run's own.",
+        description="Level of the corruption for each layer alone, lowest layer first; empty for the run's level.",
     )
 
     def run(self, loop: Loop) -> None:
         config, stack = loop.config, Stack(loop.model)
         levels = self.levels or (config.corruption.level,) * stack.depth
         for index, level in enumerate(levels):
-            mirrored = stack.depth - 1 - index
-            learned = [*stack.encoder.layers[index].parameters(), *stack.decoder.learned(mirrored)]
+            decoder_layer = stack.depth - 1 - index
+            learned = [*stack.encoder.layers[index].parameters(), *stack.decoder.learned(decoder_layer)]
             if not index:
                 learned += list(loop.model.head.parameters())
             loss, redraw = layer_loss(stack, index, config.corruption, level), redrawing(stack, index + 1)
@@ -105,8 +105,8 @@ class Greedy(Procedure):
 
 
 def layer_loss(stack: Stack, index: int, corruption: Corruption, level: float) -> LossFunction:
-    """What layer `index` (0 the lowest) minimises while it is trained alone."""
-    mirrored = stack.depth - 1 - index
+    """The loss of layer `index` (0 is the lowest) while it is trained alone."""
+    decoder_layer = stack.depth - 1 - index
     likelihood = stack.model.likelihood
 
     def corrupted(a: Tensor, generator: torch.Generator) -> Tensor:
@@ -117,14 +117,14 @@ def layer_loss(stack: Stack, index: int, corruption: Corruption, level: float) -
         return stack.means(stack.encoder.layer(index, a), index + 1)
 
     def pixels(batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        out = stack.output(stack.decoder.layer(mirrored, code(corrupted(batch.clean, generator))))
+        out = stack.output(stack.decoder.layer(decoder_layer, code(corrupted(batch.clean, generator))))
         return {"layer": likelihood.nll(out, batch.clean).flatten(1).sum(1)}
 
     def units(batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         with torch.no_grad():
             below = stack.up(batch.clean.flatten(1), index).float()
-        # One row of pixels each, so that every unit is corrupted by itself.
-        out = stack.decoder.layer(mirrored, code(corrupted(below[:, None, None], generator))).float()
+        # As pictures of one row, so that each unit is corrupted independently.
+        out = stack.decoder.layer(decoder_layer, code(corrupted(below[:, None, None], generator))).float()
         if stack.decoder.activation == "sigmoid":
             return {"layer": F.binary_cross_entropy_with_logits(out, below, reduction="none").sum(1)}
         return {"layer": 0.5 * (stack.activate(out) - below).square().sum(1)}
@@ -133,7 +133,7 @@ def layer_loss(stack: Stack, index: int, corruption: Corruption, level: float) -
 
 
 def redrawing(stack: Stack, depth: int) -> Redraw:
-    """Pictures through the lowest `depth` layers and back."""
+    """Reconstruction through the lowest `depth` layers."""
 
     def redraw(x: Images, visible: Visible | None) -> Images:
         return stack.model.likelihood.mean(stack.down(stack.up(x.flatten(1), depth), depth))

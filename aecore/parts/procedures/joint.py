@@ -4,7 +4,7 @@ from aecore.parts.contracts import Loop, Procedure
 
 
 class Joint(Procedure):
-    """Encoder and decoder together, by minibatch back-propagation of the whole objective.
+    """Encoder and decoder together, by minibatch back-propagation of the objective.
 
     Source: Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors", Nature 323 (1986).
     """

@@ -8,19 +8,19 @@ from aecore.parts.contracts import Batch, Loop, Procedure
 from aecore.parts.networks import DenseDecoder, DenseEncoder, TiedDecoder
 from aecore.parts.optimiser import AdamW
 
-UNITS = ("identity", "sigmoid")
+ACTIVATIONS_ALLOWED = ("identity", "sigmoid")
 
 
 class Recirculation(Procedure):
-    """No back-propagation: activity goes round the loop twice, and each weight sees only the two units that it joins.
+    """No back-propagation: activity circulates twice, and each weight change uses only the two units that it connects.
 
-    First pass: h₁ = s(W x + b), r = s'(V h₁ + c). Second pass, on an average of picture and reconstruction:
-    x₂ = λ x + (1 − λ) r, h₃ = s(W x₂ + b). Then, ε the learning rate,
-    ΔV = ε (x − x₂) h₁ᵀ and ΔW = ε (h₁ − h₃) x₂ᵀ, likewise the biases:
-    the activity before the weight times the change of the activity after it. The regression λ keeps the change small;
-    as λ → 1 with V = Wᵀ, −Δ/(ε (1 − λ)) becomes the gradient of −log p(x | h), which the test holds. All is divided by
-    1 − λ, so that rates compare, and goes through AdamW, each weight on its own, as a gradient would. With tied weights
-    V = Wᵀ is exact, and the one matrix takes both changes.
+    First pass: h₁ = s(W x + b), r = s'(V h₁ + c). Second pass, on a mean of picture and reconstruction:
+    x₂ = λ x + (1 − λ) r, h₃ = s(W x₂ + b). With the learning rate ε,
+    ΔV = ε (x − x₂) h₁ᵀ and ΔW = ε (h₁ − h₃) x₂ᵀ, likewise for the biases:
+    the activity before the weight times the change of the activity after it. The regression λ keeps the change small:
+    for λ → 1 and V = Wᵀ, −Δ/(ε (1 − λ)) becomes the gradient of −log p(x | h). The changes are divided by 1 − λ, so
+    that learning rates are comparable, and go through AdamW in place of gradients. Tied weights have V = Wᵀ exactly,
+    and their matrix gets the sum of both changes.
     Source: Hinton & McClelland, "Learning representations by recirculation", NIPS 1987 (1988).
     """
 
@@ -31,7 +31,7 @@ class Recirculation(Procedure):
         ge=0,
         lt=1,
         title="Regression λ",
-        description="Share of the picture itself in what goes round the second time.",
+        description="Share of the picture in the input of the second pass; the rest is the reconstruction.",
     )
 
     def run(self, loop: Loop) -> None:
@@ -46,9 +46,7 @@ class Recirculation(Procedure):
 
     @torch.no_grad()
     def changes(self, model: Any, batch: Batch) -> tuple[list[Tensor], Tensor]:
-        """−Δ / (1 − λ) of every weight, in the order of the model's parameters, where an optimiser takes gradients; and
-        the loss per image, in nats.
-        """
+        """Return −Δ / (ε (1 − λ)) for each parameter, in their order, and the loss per image in nats."""
         encoder: DenseEncoder = model.encoder
         decoder: DenseDecoder | TiedDecoder = model.decoder
         x = batch.clean.flatten(1)
@@ -68,8 +66,8 @@ class Recirculation(Procedure):
     def refusal(self, config: Any) -> str | None:
         layers = config.backbone.dense_layers()
         if len(layers) != 1:
-            return "procedure: recirculation knows one hidden layer, the code; set backbone=mlp with backbone.widths=[]"
-        if layers[0] not in UNITS:
+            return "procedure: recirculation trains a single layer, the code; set backbone=mlp with backbone.widths=[]"
+        if layers[0] not in ACTIVATIONS_ALLOWED:
             return "backbone.code_activation: recirculation is for logistic or linear units; use sigmoid or identity"
         if config.objective.kind != "reconstruction":
             return "objective: recirculation lowers only the error of the reconstruction; set objective=reconstruction"

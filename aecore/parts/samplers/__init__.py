@@ -1,4 +1,4 @@
-"""Where random codes come from: one file a member, one line here."""
+"""Distributions of random codes. A member is one file and one line here."""
 
 # isort: off
 from aecore.parts.samplers.normal import Normal as Normal

@@ -3,14 +3,13 @@ from typing import ClassVar, Literal
 import numpy as np
 from jaxtyping import Float
 
-from aecore.parts.contracts import Sampler
+from aecore.parts.looking import Sampler
 
 
 class Normal(Sampler):
-    """The standard normal distribution: every unit on its own, mean 0, standard deviation 1.
+    """The standard normal distribution: independent units with mean 0 and standard deviation 1.
 
-    The prior of a variational autoencoder; for other kinds the codes may lie elsewhere, and then the pictures show
-    it.
+    The prior of variational autoencoders. The codes of other kinds may lie elsewhere, and then the pictures show it.
     Source: Kingma & Welling, "Auto-encoding variational Bayes" (2014).
     """
 

@@ -9,8 +9,8 @@ from aecore.foundation.errors import AecoreError, BadInput
 from aecore.maps.plan import DEFAULT_IMAGES, is_cached, is_fast, max_count, shown_count, validate
 from aecore.maps.queue import MapJob
 from aecore.maps.spec import AtlasSpec, PanelSpec
-from aecore.parts.contracts import Embedding
 from aecore.parts.embeddings import Umap
+from aecore.parts.looking import Embedding
 from aecore.parts.registry import make, members
 from aecore.session.session import Session
 from aecore.store.folder import RunInfo

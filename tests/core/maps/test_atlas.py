@@ -17,8 +17,8 @@ from aecore.maps.colours import Colouring, colouring, colourings, palette
 from aecore.maps.panel import EDGE
 from aecore.maps.poster import SIDE, panel_svg, poster, thumbnails
 from aecore.maps.spec import AtlasSpec, PanelSpec
-from aecore.parts.contracts import Embedding
 from aecore.parts.embeddings import Umap
+from aecore.parts.looking import Embedding
 from aecore.parts.registry import make, members
 from aecore.session.session import Session
 from aecore.store.store import RunStore

@@ -14,8 +14,8 @@ from aecore.foundation.errors import BadInput, Stopped
 from aecore.maps import align, cache, fit, quality
 from aecore.maps import cache as map_cache
 from aecore.maps.quality import MAX_CURVE_POINTS, curves, readings
-from aecore.parts.contracts import Embedding
 from aecore.parts.embeddings import CodeMap, Mds, Pca, Umap
+from aecore.parts.looking import Embedding
 from aecore.parts.registry import make, members
 
 UMAP = pytest.mark.skipif(not Umap.installed(), reason="umap-learn, an extra, is not installed")

@@ -1,13 +1,9 @@
-"""Every dataset keeps the contract; generated factors are what the pictures show; files from outside are checked."""
+"""Every dataset keeps its contract: split, hash, downloads, and one copy in memory."""
 
-import dataclasses
 import io
-import json
 import os
 import threading
-import time
 import urllib.error
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +11,8 @@ import pytest
 from PIL import Image
 
 from aecore.foundation.errors import BadInput, DataUnavailable
-from aecore.parts.data import SPLITS, Data, Dataset, TrainingProgress
+from aecore.foundation.progress import OnProgress
+from aecore.parts.data import SPLITS, Data, Dataset
 from aecore.parts.datasets import (
     Digits,
     FashionMnist,
@@ -29,9 +26,8 @@ from aecore.parts.datasets import (
     olivetti,
 )
 from aecore.parts.datasets._split import divide
-from aecore.parts.datasets.patterns import oklab_to_linear_rgb, oklch_to_oklab
 from aecore.parts.loading import DataCache, load_data
-from aecore.parts.registry import make, members
+from aecore.parts.registry import members
 
 REAL_MNIST = os.environ.get("AECORE_MNIST", "")
 needs_mnist = pytest.mark.skipif(not Path(REAL_MNIST).is_file(), reason="AECORE_MNIST names no file")
@@ -72,18 +68,13 @@ def small(kind: str, folder: Path) -> Dataset:
 # --- the registry ----------------------------------------------------------------------------------------------------
 
 
-def test_every_member_is_registered_and_survives_json():
+def test_every_member_says_where_its_pictures_are_and_names_its_units():
     found = members("datasets", Dataset)
     assert set(found) == {"digits", "shapes", "patterns", "mnist", "fashion_mnist", "olivetti", "npz", "folder"}
     for kind, cls in found.items():
-        part = cls.model_validate({"kind": kind})
-        assert make("datasets", Dataset, json.loads(part.model_dump_json())) == part
-        assert part.title
-        assert len(cls.__doc__.splitlines()[0]) < 120
         assert cls.on_demand == (kind in ON_DEMAND)
         assert cls.local_path == (kind in ("npz", "folder"))
-        for name, field in cls.model_fields.items():
-            assert name == "kind" or (field.title and field.description and "unit" in field.json_schema_extra)
+        assert all(name == "kind" or "unit" in field.json_schema_extra for name, field in cls.model_fields.items())
 
 
 @pytest.mark.parametrize("kind", ["digits", "shapes", "patterns", "npz", "folder"])
@@ -111,39 +102,6 @@ def test_contract(kind: str, tmp_path: Path):
     assert floats.max() <= 1
 
 
-@pytest.mark.parametrize("cls", [Shapes, Patterns])
-def test_seed_decides(cls: type[Shapes] | type[Patterns]):
-    one, again, other = (cls(count=100, seed=seed).load() for seed in (1, 1, 2))
-    assert np.array_equal(one.images, again.images)
-    assert not np.array_equal(one.images, other.images)
-    assert one.hash == again.hash != other.hash
-
-
-@pytest.mark.parametrize("cls", [Shapes, Patterns])
-def test_a_last_bit_of_another_processor_makes_no_other_dataset(cls: type[Shapes] | type[Patterns]):
-    data = cls(count=100).load()
-    images = data.images.copy()
-    images[3, 0, 16, 16] ^= 1
-    assert dataclasses.replace(data, images=images).hash == data.hash
-    assert dataclasses.replace(data, images=images, identity="").hash != dataclasses.replace(data, identity="").hash
-
-
-@pytest.mark.parametrize(
-    ("cls", "drawing", "means"),
-    [
-        (Shapes, 1, [25.635, 22.328, 25.672, 16.472, 16.717]),
-        (Patterns, 1, [146.713, 146.138, 167.271, 144.451, 136.033, 146.588]),
-    ],
-)
-def test_other_pictures_need_another_version_of_the_drawing(
-    cls: type[Shapes] | type[Patterns], drawing: int, means: list[float]
-):
-    """The mean byte of each class of 300 pictures of seed 7. Where this fails, raise DRAWING and measure again."""
-    data = cls(count=300, seed=7).load()
-    assert f" {drawing}, " in data.identity
-    assert [data.images[data.labels == k].mean() for k in range(len(means))] == pytest.approx(means, abs=0.05)
-
-
 # --- the split -------------------------------------------------------------------------------------------------------
 
 
@@ -161,141 +119,6 @@ def test_split_is_exact_stratified_and_stable():
 
 
 PINNED = [0, 1, 0, 1, 0, 1, 0, 2, 0, 0, 2, 2]
-
-
-# --- generated pictures ----------------------------------------------------------------------------------------------
-
-
-def test_digits_are_those_of_scikit_learn():
-    from sklearn.datasets import load_digits
-
-    bunch, data = load_digits(), Digits().load()
-    assert np.array_equal(np.rint(data.images[:, 0] / 255 * 16), bunch.images)
-    assert np.array_equal(data.labels, bunch.target)
-    assert (data.images.min(), data.images.max()) == (0, 255)
-
-
-def test_shapes_show_their_factors():
-    data = Shapes(count=2000).load()
-    brightness = data.images[:, 0] / 255
-    mass = brightness.sum((1, 2))
-    centre = np.arange(32) + 0.5
-    x = (brightness.sum(1) * centre).sum(1) / mass
-    y = (brightness.sum(2) * centre).sum(1) / mass
-    assert np.abs(x - data.factors["x"]).max() < 0.1
-    assert np.abs(y - data.factors["y"]).max() < 0.1
-    assert np.corrcoef(x, data.factors["x"])[0, 1] > 0.99
-    assert brightness[:, [0, -1]].max() == brightness[:, :, [0, -1]].max() == 0, "the sprite never leaves the picture"
-    for label, name in enumerate(data.label_names):
-        of = data.labels == label
-        assert np.corrcoef(np.sqrt(mass[of]), data.factors["scale"][of])[0, 1] > 0.995, name
-    assert np.array_equal(data.factors["shape"], data.labels)
-
-
-def test_areas_of_shapes_match_geometry():
-    """Anti-aliasing is unbiased: the mean of brightness sum / scale² is the area of the shape of size 1."""
-    data = Shapes(count=3000).load()
-    area = data.images.sum((1, 2, 3)) / 255 / data.factors["scale"] ** 2
-    exact = {
-        "square": 1.4**2,
-        "heart": (0.5 + np.pi / 8) * 1.5**2,
-        "ellipse": np.pi * 0.55,
-        "triangle": 3 * 3**0.5 / 4,
-        "star": 5 * 0.45 * np.sin(np.pi / 5),
-    }
-    for name, value in exact.items():
-        assert area[data.labels == data.label_names.index(name)].mean() == pytest.approx(value, rel=0.02), name
-
-
-def test_orientation_of_ellipses_is_that_of_their_second_moments():
-    data = Shapes(count=1000).load()
-    of = data.labels == data.label_names.index("ellipse")
-    image, grid = data.images[of, 0] / 255, np.arange(32) + 0.5
-    dx = grid[None, None, :] - data.factors["x"][of][:, None, None]
-    dy = grid[None, :, None] - data.factors["y"][of][:, None, None]
-    sums = [(image * m).sum((1, 2)) for m in (dx * dy, dx * dx - dy * dy)]
-    angle = np.rad2deg(np.arctan2(2 * sums[0], sums[1])) / 2
-    error = (angle - data.factors["orientation"][of] + 90) % 180 - 90
-    assert np.abs(error).max() < 3
-
-
-def lightness_and_hue(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """OKLCH of (n, 3) sRGB bytes, hue in degrees, by the forward transform; the program uses the inverse."""
-    c = rgb / 255
-    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    lms = (
-        linear
-        @ np.array(
-            [
-                [0.4122214708, 0.5363325363, 0.0514459929],
-                [0.2119034982, 0.6806995451, 0.1073969566],
-                [0.0883024619, 0.2817188376, 0.6299787005],
-            ]
-        ).T
-    )
-    lab = (
-        np.cbrt(lms)
-        @ np.array(
-            [
-                [0.2104542553, 0.7936177850, -0.0040720468],
-                [1.9779984951, -2.4285922050, 0.4505937099],
-                [0.0259040371, 0.7827717662, -0.8086757660],
-            ]
-        ).T
-    )
-    return lab[:, 0], np.rad2deg(np.arctan2(lab[:, 2], lab[:, 1])) % 360
-
-
-def test_patterns_show_their_hues_and_contrast():
-    data = Patterns(count=1200).load()
-    flat = data.images.reshape(len(data), 3, -1).astype(float)
-    luma = np.einsum("c,ncp->np", [0.2126, 0.7152, 0.0722], flat)
-    rows = np.arange(len(data))
-    # At low softness the darkest pixel is all figure, the lightest all ground.
-    crisp = data.factors["softness"] < 0.5
-    spread = np.zeros(len(data))
-    for name, pixel in (("hue", luma.argmin(1)), ("second_hue", luma.argmax(1))):
-        lightness, shown = lightness_and_hue(flat[rows, :, pixel])
-        spread = lightness - spread
-        error = (shown - data.factors[name] + 180) % 360 - 180
-        assert np.median(np.abs(error[crisp])) < 2, name
-        assert np.quantile(np.abs(error[crisp]), 0.95) < 12, name
-    # Lightness difference = a + b · contrast + a correction for each hue, as the docstring says.
-    angles = [np.deg2rad(data.factors[name]) for name in ("hue", "second_hue")]
-    waves = [wave(angle) for angle in angles for wave in (np.cos, np.sin)]
-    design = np.stack([np.ones(len(data)), data.factors["contrast"], *waves], 1)[crisp]
-    fitted, *_ = np.linalg.lstsq(design, spread[crisp], rcond=None)
-    assert fitted[:2] == pytest.approx([0.09, 0.38], abs=0.02)
-    assert np.corrcoef(design @ fitted, spread[crisp])[0, 1] > 0.95
-    apart = np.abs((data.factors["hue"] - data.factors["second_hue"] + 180) % 360 - 180)
-    assert apart.min() >= 49.9
-
-
-def test_stripes_show_frequency_orientation_and_softness():
-    data = Patterns(count=900).load()
-    of = data.labels == data.label_names.index("stripes")
-    luma = np.einsum("c,nchw->nhw", [0.2126, 0.7152, 0.0722], data.images[of].astype(float))
-    window = np.hanning(32)[:, None] * np.hanning(32)
-    power = np.abs(np.fft.rfft2((luma - luma.mean((1, 2), keepdims=True)) * window, (128, 128)))
-    row, column = np.unravel_index(power.reshape(len(luma), -1).argmax(1), power.shape[1:])
-    fy, fx = np.where(row > 64, row - 128, row) / 4, column / 4  # cycles in 32 pixels
-    assert np.corrcoef(np.hypot(fx, fy), data.factors["frequency"][of])[0, 1] > 0.98
-    error = (np.rad2deg(np.arctan2(fy, fx)) - data.factors["orientation"][of] + 90) % 180 - 90
-    assert np.quantile(np.abs(error), 0.95) < 5
-    steepest = np.abs(np.diff(luma, axis=2)).max((1, 2)) / (luma.max((1, 2)) - luma.min((1, 2)))
-    upright = np.abs(np.cos(np.deg2rad(data.factors["orientation"][of]))) > 0.9
-    assert np.corrcoef(steepest[upright], data.factors["softness"][of][upright])[0, 1] < -0.7
-
-
-def test_colours_lie_in_gamut_and_white_is_white():
-    assert oklab_to_linear_rgb(np.array([[1.0, 0, 0]])) == pytest.approx(np.ones((1, 3)), abs=1e-6)
-    hue = np.arange(0, 360, 5.0)
-    lab = oklch_to_oklab(np.full_like(hue, 0.6), np.full_like(hue, 0.4), hue)
-    rgb = oklab_to_linear_rgb(lab)
-    assert rgb.min() >= 0
-    assert rgb.max() <= 1
-    assert np.rad2deg(np.arctan2(lab[:, 2], lab[:, 1])) % 360 == pytest.approx(hue, abs=1e-6)
-    assert lab[:, 0] == pytest.approx(0.6)
 
 
 # --- on demand -------------------------------------------------------------------------------------------------------
@@ -347,10 +170,10 @@ def openml_answer(*args: object, **settings: object) -> object:
 
 def test_fetch_once_then_local(no_files: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sklearn.datasets.fetch_openml", openml_answer)
-    told: list[float] = []
-    data = FashionMnist().load(lambda fraction, words: told.append(fraction), fetch=True)
-    assert told == sorted(told)
-    assert told[-1] == 1
+    shares: list[float] = []
+    data = FashionMnist().load(lambda share, words: shares.append(share), fetch=True)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
     assert (no_files / "datasets" / "fashion_mnist.npz").is_file()
     assert FashionMnist().available()
     monkeypatch.undo()
@@ -385,153 +208,13 @@ def test_faces_are_turned_upright_and_split_by_person(no_files: Path):
 
 @needs_mnist
 def test_real_mnist():
-    began = time.perf_counter()
     data = Mnist().load()
-    assert time.perf_counter() - began < 3  # the bar is 1 s on an idle machine; see the benchmarks
     assert data.images.shape == (70_000, 1, 28, 28)
     assert data.labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert np.bincount(data.split).tolist() == [55_000, 5_000, 10_000]
     assert np.bincount(data.labels[60_000:]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     shares = np.bincount(data.labels[data.split == 1]) / np.bincount(data.labels[:60_000])
     assert shares == pytest.approx(5 / 60, abs=1e-3)
-
-
-# --- npz -------------------------------------------------------------------------------------------------------------
-
-RAMP = np.arange(5 * 6 * 7, dtype=np.uint8).reshape(5, 6, 7)
-
-
-@pytest.mark.parametrize("name", ["images", "x", "anything"])
-def test_npz_layouts_and_types(tmp_path: Path, name: str):
-    assert np.array_equal(npz(tmp_path / "a.npz", **{name: RAMP}).load().images, RAMP[:, None])
-    colour = np.stack([RAMP, RAMP // 2, RAMP // 3], 1)
-    for array in (
-        colour,
-        colour.transpose(0, 2, 3, 1),
-        np.asfortranarray(colour),
-        colour / 255,
-        colour.astype(np.int64),
-    ):
-        assert np.array_equal(npz(tmp_path / "b.npz", **{name: array}).load().images, colour)
-    assert npz(tmp_path / "c.npz", **{name: RAMP > 100}).load().images.max() == 255
-
-
-def test_npz_labels_of_any_kind(tmp_path: Path):
-    words = npz(tmp_path / "a.npz", x=RAMP, y=np.array(["cat", "ant/bee", "cat", "dog", "cat"])).load()
-    assert words.label_names == ("ant/bee", "cat", "dog")
-    assert words.labels.tolist() == [1, 0, 1, 2, 1]
-    numbers = npz(tmp_path / "b.npz", images=RAMP, labels=np.array([[7], [3], [7], [7], [3]])).load()
-    assert numbers.label_names == ("3", "7")
-    assert numbers.labels.tolist() == [1, 0, 1, 1, 0]
-
-
-def test_npz_keras_layout_keeps_its_test_set(tmp_path: Path):
-    data = npz(tmp_path / "k.npz", x_train=RAMP, y_train=np.arange(5), x_test=RAMP[:2], y_test=np.arange(2)).load()
-    assert data.split[5:].tolist() == [2, 2]
-    assert sorted(data.split[:5]) == [0, 0, 0, 0, 1]
-
-
-def with_nan() -> np.ndarray:
-    array = RAMP / 255
-    array[2, 3, 4] = np.nan
-    return array
-
-
-@pytest.mark.parametrize(
-    ("arrays", "reason"),
-    [
-        ({"images": with_nan()}, "not finite"),
-        ({"images": np.full((4, 5, 6), np.inf)}, "not finite"),
-        ({"images": np.zeros((4, 5, 6), np.uint8)}, "Every pixel has the value 0"),
-        ({"images": RAMP[:1]}, r"1 picture\(s\).*at least 3"),
-        ({"images": RAMP[0]}, r"shape \(6, 7\)"),
-        ({"images": np.zeros((4, 2, 5, 6), np.uint8)}, r"shape \(4, 2, 5, 6\)"),
-        ({"images": RAMP[:, :3]}, "at least 4 × 4"),
-        ({"images": RAMP[:0]}, "holds no picture"),
-        ({"images": RAMP * 1.0}, "scale them to 0 to 1"),
-        ({"images": -RAMP.astype(np.int16)}, "scale them to 0 to 255"),
-        ({"images": RAMP * 1j}, "complex"),
-        ({"images": np.array([{"a": 1}] * 3, dtype=object)}, "pickled"),
-        ({"images": RAMP, "labels": np.array([None] * 5)}, "pickled"),
-        ({"images": RAMP, "labels": np.arange(4)}, "one class each"),
-        ({"a": RAMP, "b": RAMP}, "No array is called 'images'"),
-        ({"x_train": RAMP, "y_train": np.arange(5), "x_test": RAMP, "y_test": np.arange(3)}, "differ in length"),
-        ({"x_train": RAMP, "y_train": np.arange(5), "x_test": RAMP[:, 1:], "y_test": np.arange(5)}, "make them equal"),
-        ({"images": np.zeros(5, [("a", "u1")])}, "shape"),
-    ],
-)
-def test_npz_refusals(tmp_path: Path, arrays: dict[str, np.ndarray], reason: str):
-    with pytest.raises(BadInput, match=reason) as caught:
-        npz(tmp_path / "bad.npz", **arrays).load()
-    assert "\n" not in str(caught.value)
-
-
-def test_npz_that_is_damaged_or_lies(tmp_path: Path):
-    whole = io.BytesIO()
-    np.savez_compressed(whole, images=RAMP)
-    path = tmp_path / "d.npz"
-    for content in (b"", b"PK", whole.getvalue()[:-30], whole.getvalue()[:100], b"\x80\x04\x95pickle"):
-        path.write_bytes(content)
-        with pytest.raises(BadInput, match=r"not a whole \.npz file"):
-            Npz(path=path).load()
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (10**6, 10**4, 100)})
-    for body in (
-        header.getvalue(),
-        header.getvalue() + b"1234",
-        b"\x93NUMPY\x01\x00\x10\x00{'descr': (((((",
-        b"no array",
-    ):
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("images.npy", body)
-        with pytest.raises(BadInput):
-            Npz(path=path).load()
-
-
-def test_npz_path_is_relative_to_the_run(tmp_path: Path):
-    npz(tmp_path / "images.npz", images=RAMP)
-    with pytest.raises(DataUnavailable, match="There is no file"):
-        Npz(path=Path("nowhere.npz")).load()
-    assert len(Npz().resolved(tmp_path).load()) == 5
-    assert Npz(path=tmp_path / "x").resolved(Path("/elsewhere")).path == tmp_path / "x"
-    assert Folder(path=Path("p")).resolved(tmp_path).path == tmp_path / "p"
-
-
-# --- folder ----------------------------------------------------------------------------------------------------------
-
-
-def test_folder_with_classes_and_bad_files(tmp_path: Path):
-    pictures(tmp_path / "p" / "red", 3)
-    pictures(tmp_path / "p" / "blue", 2, (10, 10, 200))
-    (tmp_path / "p" / "red" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut off")
-    (tmp_path / "p" / "red" / "notes.txt").write_text("no picture")
-    (tmp_path / "p" / "beside.png").write_bytes((tmp_path / "p" / "red" / "0.png").read_bytes())
-    data = Folder(path=tmp_path / "p", size=16, colour=True).load()
-    assert data.images.shape == (5, 3, 16, 16)
-    assert data.label_names == ("blue", "red")
-    assert data.images[:, :, 8, 8].tolist() == [[10, 10, 200]] * 2 + [[200, 10, 10]] * 3
-    assert "1 file(s) that cannot be read were skipped, first broken.png" in data.source
-    assert str(tmp_path) not in data.source
-
-
-def test_flat_folder_has_no_classes(tmp_path: Path):
-    pictures(tmp_path / "p", 4)
-    data = Folder(path=tmp_path / "p", size=8).load()
-    assert data.labels is None
-    assert data.images.shape == (4, 1, 8, 8)
-    assert np.unique(data.images).tolist() == [round(0.299 * 200 + 0.701 * 10)]
-
-
-def test_folder_refusals(tmp_path: Path):
-    with pytest.raises(DataUnavailable, match="There is no folder"):
-        Folder(path=tmp_path / "nowhere").load()
-    (tmp_path / "p").mkdir()
-    with pytest.raises(BadInput, match="holds 0 readable"):
-        Folder(path=tmp_path / "p").load()
-    for name in "abcd":
-        (tmp_path / "p" / f"{name}.jpg").write_bytes(b"")
-    with pytest.raises(BadInput, match=r"4 cannot be read \(a.jpg: It is empty"):
-        Folder(path=tmp_path / "p").load()
 
 
 # --- the cache -------------------------------------------------------------------------------------------------------
@@ -543,7 +226,7 @@ class Counted(Dataset):
     kind: str = "counted"
     number: int = 0
 
-    def load(self, progress: TrainingProgress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         LOADS.append(self.number)
         GATE.wait(5)
         if self.number < 0:
@@ -597,10 +280,11 @@ def test_loaded_arrays_are_read_only_and_shared():
 
 
 def test_changed_files_are_loaded_anew(tmp_path: Path):
-    dataset = npz(tmp_path / "a.npz", images=RAMP)
+    ramp = np.arange(5 * 6 * 7, dtype=np.uint8).reshape(5, 6, 7)
+    dataset = npz(tmp_path / "a.npz", images=ramp)
     first = load_data(dataset)
     assert load_data(dataset) is first
-    npz(tmp_path / "a.npz", images=np.concatenate([RAMP, RAMP]))
+    npz(tmp_path / "a.npz", images=np.concatenate([ramp, ramp]))
     assert len(load_data(dataset)) == 10
     pictures(tmp_path / "p", 4)
     folder = Folder(path=tmp_path / "p", size=8)
@@ -614,9 +298,9 @@ def test_download_reports_progress_and_bounds_the_answer(monkeypatch: pytest.Mon
         headers = {"Content-Length": str(2**18)}
 
     monkeypatch.setattr("urllib.request.urlopen", lambda *args, **settings: Answer(bytes(2**18)))
-    told: list[float] = []
+    shares: list[float] = []
     with pytest.raises(ValueError, match="more than 200000 bytes"):
-        _downloads.download(
-            "https://example.org", "", "it", lambda fraction, words: told.append(fraction), most=200_000
+        _downloads.download_bytes(
+            "https://example.org", "", "it", lambda share, words: shares.append(share), max_bytes=200_000
         )
-    assert told == [0.25, 0.5, 0.75]
+    assert shares == [0.25, 0.5, 0.75]

@@ -3,7 +3,7 @@ import pytest
 import sklearn.mixture
 
 from aecore.foundation.errors import BadInput
-from aecore.parts.contracts import Sampler
+from aecore.parts.looking import Sampler
 from aecore.parts.registry import make, members
 from aecore.parts.samplers import Empirical, Gaussian, Mixture, Normal
 

@@ -9,8 +9,8 @@ import pytest
 
 from aecore.foundation.errors import BadInput, DataUnavailable, RunUnavailable
 from aecore.foundation.geometry import stratified
-from aecore.parts.contracts import Sampler
 from aecore.parts.corruptions import NoCorruption
+from aecore.parts.looking import Sampler
 from aecore.parts.registry import members
 from aecore.session.session import Session
 from aecore.store.folder import RunFolder
