@@ -227,9 +227,9 @@ class Objective(Part):
         """{name: (B,)} in nats per image. The first is the reconstruction −log p(x | h). What belongs to the batch as a
         whole (a mean activity) is given to each of its images alike, so that the mean over the batch is right.
 
-        Training records the operations of a step and repeats them (`training.replay`), so they must not depend on
-        values or on how often this was called; what has to look at a value reads it (`float(…)`) and is then called
-        for every step.
+        On CUDA the operations of a step are captured once and replayed (`aecore.training.replay`), so they must not
+        depend on values or on how often this was called. An objective that has to look at a value reads it
+        (`float(…)`) and is then called for every step.
         """
 
     def log_prior(self, z: Codes) -> PerImage | None:
@@ -294,7 +294,7 @@ Redraw = Callable[[Images, "Visible | None"], Images]
 """Corrupted images, and what of them is visible, to pictures, on which a stage's error is measured."""
 StepFunction = Callable[[Batch, Float[Tensor, ""]], dict[str, Tensor]]
 """A batch and the learning rate of this step to {term: (B,)}; changes the weights itself. The rate is a tensor, so that
-a recorded step can be given another."""
+a replayed step can be given another."""
 
 
 class Procedure(Part):

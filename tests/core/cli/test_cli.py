@@ -19,11 +19,11 @@ from PIL import Image
 from aecore.cli import serve
 from aecore.cli.parser import main
 from aecore.foundation import metrics
+from aecore.foundation.errors import Stopped
 from aecore.pictures.uploads import MAX_IMAGES
 from aecore.session.session import Session
 from aecore.store.store import RunStore
 from aecore.training import trainer
-from aecore.training.trainer import Stopped
 
 TINY = ["--set", "epochs=2", "--set", "backbone.widths=[8]", "--set", "code_dim=3", "--set", "training.threads=1"]
 Capture = pytest.CaptureFixture[str]

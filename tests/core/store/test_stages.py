@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from aecore.foundation.errors import BadInput, BadSettings
+from aecore.foundation.errors import BadInput, BadSettings, Stopped
 from aecore.foundation.files import read_arrays
 from aecore.model.config import RunConfig, parse
 from aecore.session.session import Session
@@ -21,7 +21,7 @@ from aecore.store.stages import stages
 from aecore.store.store import LOST, RESUME_LIMIT, RESUMES, RunStore
 from aecore.training import queue
 from aecore.training.run import train
-from aecore.training.trainer import Stopped, Trainer, TrainingProgress
+from aecore.training.trainer import Trainer, TrainingProgress
 
 REPO = Path(__file__).parents[3]
 ENV = {"PYTHONPATH": str(REPO)}
@@ -160,7 +160,7 @@ def test_with_symmetric_weights_its_changes_become_the_gradient(configure, tied,
         if not tied:
             model.decoder.layers[0].weight.copy_(model.encoder.layers[0].weight.T)
     x = trainer.held_out[:50].double()
-    batch = type(trainer.batch(trainer.images[:1]))(x, x)
+    batch = type(trainer.batches.corrupted(trainer.images[:1]))(x, x)
     changes, loss = config.procedure.changes(model, batch)
     found = {name: change for (name, _), change in zip(model.named_parameters(), changes, strict=True)}
     expected = F.binary_cross_entropy_with_logits(model.decode(model.encode(x).mean)[:, 0], x, reduction="none")

@@ -19,9 +19,10 @@ import pytest
 
 from aecore.foundation import files
 from aecore.foundation.errors import BadInput, DataUnavailable, RunUnavailable
+from aecore.foundation.progress import OnProgress
 from aecore.model.config import RunConfig, with_settings
 from aecore.model.recipes import recipe
-from aecore.parts.data import Data, Dataset, TrainingProgress
+from aecore.parts.data import Data, Dataset
 from aecore.parts.download import Download
 from aecore.session.session import Session
 from aecore.store import store as store_module
@@ -345,7 +346,7 @@ class _Far(Dataset):
     title: ClassVar[str] = "Far"
     fails: bool = False
 
-    def load(self, progress: TrainingProgress | None = None, fetch: bool = False) -> Data:
+    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         assert fetch
         assert progress is not None
         progress(0.5, "Half of it")
