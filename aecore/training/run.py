@@ -9,10 +9,10 @@ import time
 from typing import Literal
 
 import numpy as np
-import psutil
 import torch
 from jaxtyping import UInt8
 
+from aecore.foundation.children import identity
 from aecore.foundation.errors import AecoreError, Stopped
 from aecore.foundation.progress import ShouldStop
 from aecore.model.analysis import analyse
@@ -44,10 +44,7 @@ def train(
     store = store or RunStore()
     run_id = run_id or store.create(config, name)
     folder = RunFolder(store.root / "staging" / run_id)
-    me = psutil.Process()
-    folder.update(
-        state="running", reason="", started=time.time(), pid=me.pid, pid_started=me.create_time(), versions=_versions()
-    )
+    folder.update(state="running", reason="", started=time.time(), versions=_versions(), **identity())
     trainer: Trainer | None = None
     try:
         data = load_data(config.dataset.resolved(folder.path), fetch=fetch)
