@@ -17,8 +17,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
 from aecore.model.config import RunConfig, with_settings
 from aecore.model.recipes import recipe
 from aecore.parts.loading import load_data
@@ -71,17 +69,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", choices=[*ROWS, []], help="default: all")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--busy", type=int, default=6, help="busy processes of the second part")
+    parser.add_argument("--busy", type=int, default=6, help="busy processes of the second part; 0 leaves it out")
     parser.add_argument("--epochs", type=int, help="instead of 30 for digits and 1 for MNIST")
     options = parser.parse_args()
     for row in options.rows or ROWS:
         name, epochs = ROWS[row]
         config = with_settings(recipe(name).config, {"epochs": options.epochs or epochs})
         load_data(config.dataset)
-        seconds(with_settings(config, {"epochs": 1, "dataset": "digits", "threads": torch.get_num_threads()}))
+        seconds(with_settings(config, {"epochs": 1, "dataset": "digits"}))  # whatever is done once in a process
         ratio(config, options.rounds, f"{row}, as the machine is")
-        with busy_processes(options.busy):
-            ratio(config, options.rounds, f"{row}, beside {options.busy} busy processes")
+        if options.busy:
+            with busy_processes(options.busy):
+                ratio(config, options.rounds, f"{row}, beside {options.busy} busy processes")
 
 
 if __name__ == "__main__":
