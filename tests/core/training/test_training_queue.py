@@ -11,19 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar, Literal
 
-import numpy as np
 import psutil
 import pytest
 
 from aecore.foundation import files
-from aecore.foundation.errors import BadInput, DataUnavailable, RunUnavailable
-from aecore.foundation.progress import OnProgress
+from aecore.foundation.errors import BadInput, RunUnavailable
 from aecore.model.config import RunConfig, with_settings
 from aecore.model.recipes import recipe
-from aecore.parts.data import Data, Dataset
-from aecore.parts.download import Download
 from aecore.session.session import Session
 from aecore.store import store as store_module
 from aecore.store.folder import RunFolder
@@ -335,30 +330,3 @@ def test_a_real_disk_that_is_full_ends_the_training_in_words(small_disk: Path, t
     assert queue.queue(store) == []
     with pytest.raises(BadInput, match="make room"):
         queue.submit(store, settings(), images=bytes(2**21))
-
-
-# --- downloads
-
-
-class _Far(Dataset):
-    """A dataset that has to be downloaded; the download may fail."""
-
-    kind: Literal["far"] = "far"
-    title: ClassVar[str] = "Far"
-    fails: bool = False
-
-    def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
-        assert fetch
-        assert progress is not None
-        progress(0.5, "Half of it")
-        if self.fails:
-            raise DataUnavailable("the network is away; try again")
-        return Data(np.zeros((3, 1, 4, 4), np.uint8), np.arange(3, dtype=np.uint8))
-
-
-@pytest.mark.parametrize(("fails", "error"), [(False, ""), (True, "the network is away; try again")])
-def test_a_download_reports_and_ends(fails: bool, error: str) -> None:
-    download = Download(_Far(fails=fails))
-    download.start()
-    until(lambda: not download.running)
-    assert (download.error, download.fraction, download.words) == (error, 0.5, "Half of it")
