@@ -35,13 +35,8 @@ def settings(epochs: int = 2, **more: object) -> RunConfig:
     return with_settings(recipe("denoising").config, {"epochs": epochs, "backbone.widths": [16], "code_dim": 4, **more})
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> RunStore:
-    return RunStore(tmp_path / "home", tmp_path / "none")
-
-
 def until(happened: Callable[[], object]) -> None:
-    """Waits for a state; fails where the test waits too long."""
+    """Waits for a state; fails if it does not come."""
     end, pause = time.monotonic() + DEADLINE, threading.Event()
     while not happened():
         assert time.monotonic() < end, "it did not happen in time"
