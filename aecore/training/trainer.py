@@ -82,18 +82,19 @@ def learning_rate(settings: TrainingSettings, fraction: float) -> float:
 class Trainer:
     """The data, the model and its best weights so far; a procedure calls `backprop` or `epochs`, stage by stage.
 
-    `tuner` runs the steps with the number of threads that it chooses; without one, torch's present number is used.
+    Steps use torch's present number of threads, or with a `tuner` the number that this chooses.
     """
 
     def __init__(
         self, config: RunConfig, data: Data, folder: RunFolder | None = None, on_step: OnStep | None = None,
-        should_stop: ShouldStop | None = None, tuner: ThreadTuner | None = None,
+        should_stop: ShouldStop | None = None,
     ) -> None:  # fmt: skip
         """Raises `BadInput` for data that nothing can be learned from, `BadSettings` for a model that does not fit
         the images' shape.
         """
         check_data(data)
-        self.config, self.on_step, self.should_stop, self.tuner = config, on_step, should_stop, tuner
+        self.config, self.on_step, self.should_stop = config, on_step, should_stop
+        self.tuner: ThreadTuner | None = None
         self.device = device()
         self.model: Autoencoder = build(config, data.shape).to(self.device)
         self.order, self.noise = torch.Generator(), torch.Generator(self.device)
