@@ -86,7 +86,7 @@ def test_shifts_move_whole_images_each_by_its_own_amount(configure, hold, reach)
     trainer = Trainer(configure(dataset=hold(images), training={"shift": reach}), hold(images).load())
     source = trainer.images.numpy()
     seen = set()
-    for _ in range(30):
+    for _ in range(10):
         shown = trainer.batches.shifted(torch.arange(len(source))).numpy()
         for image, original in zip(shown, source, strict=True):
             found = [

@@ -54,7 +54,7 @@ def test_the_state_of_the_process_does_not_matter_and_is_left_alone(configure, s
     torch.manual_seed(2)
     np.random.seed(3)  # noqa: NPY002 (the legacy generator is what must not matter)
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    two = train(with_settings(config, {"threads": 2}), store)
+    two = train(with_settings(config, {"threads": 2, "epochs": 1}), store)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
     three = train(config, store)
