@@ -4,6 +4,7 @@ On an idle machine more threads are quicker where a step is large. On a busy one
 one, because each of the many operations of a step waits for the thread that is scheduled last.
 """
 
+import math
 import os
 import statistics
 import sys
@@ -20,6 +21,8 @@ REST_FACTOR = 20
 """A choice stays for this many times the time that its trial took, so that trials cost a few percent."""
 MIN_GAIN = 1.1
 """More threads are used only if fewer take at least this many times as long."""
+HOPELESS = 2.0
+"""A count is out of a trial once a block of it takes this many times as long as the best block so far."""
 
 
 def usable_cores() -> int:
@@ -35,9 +38,9 @@ def thread_counts(cores: int) -> list[int]:
 class ThreadTuner:
     """Runs training steps, each with one of `counts` threads (ascending), and finds out which count is quickest.
 
-    A trial times blocks of steps, each count in turn, `ROUNDS` times. The choice is the smallest count whose median
-    time per step is within `MIN_GAIN` of the quickest. Trials repeat, because the load of the machine changes. With a
-    single count there are none.
+    A trial times blocks of steps, each count in turn, `ROUNDS` times; a count with a hopelessly slow block is out. The
+    choice is the smallest count whose median time per step is within `MIN_GAIN` of the quickest. Trials repeat, because
+    the load of the machine changes. With a single count there are none.
     """
 
     def __init__(self, counts: Sequence[int], clock: Callable[[], float] = time.perf_counter) -> None:
@@ -46,37 +49,41 @@ class ThreadTuner:
         self.begin_trial()
 
     def begin_trial(self) -> None:
-        """Drops what was measured: the next steps are a trial."""
-        self._turns = [count for _ in range(ROUNDS) for count in self.counts] if len(self.counts) > 1 else []
+        """Discards the measurements: the next steps are a trial."""
+        self._turns = list(self.counts) * ROUNDS if len(self.counts) > 1 else []
         self._times: dict[int, list[float]] = {count: [] for count in self.counts}
-        self._block = (0.0, 0)
+        self._block: list[float] = []
         self._trial_seconds = self._rest = 0.0
 
     def step(self, work: Callable[[], None]) -> None:
-        """Runs `work`, one training step."""
+        """Runs `work`, one training step. Whatever runs between steps uses the chosen count."""
         if len(self.counts) == 1:
             return work()
         count = self._turns[0] if self._turns else self.count
-        if torch.get_num_threads() != count:
-            torch.set_num_threads(count)
+        torch.set_num_threads(count)
         begun = self.clock()
         work()
-        self._note(count, self.clock() - begun)
-
-    def _note(self, count: int, seconds: float) -> None:
-        if not self._turns:
+        seconds = self.clock() - begun
+        torch.set_num_threads(self.count)
+        if self._turns:
+            self._trial_step(count, seconds)
+        else:
             self._rest -= seconds
             if self._rest <= 0:
                 self.begin_trial()
-            return
+
+    def _trial_step(self, count: int, seconds: float) -> None:
         self._trial_seconds += seconds
-        self._block = (self._block[0] + seconds, self._block[1] + 1)
-        if self._block[0] >= BLOCK_SECONDS:
-            self._times[count].append(self._block[0] / self._block[1])
-            self._block = (0.0, 0)
-            del self._turns[0]
-            if not self._turns:
-                medians = {count: statistics.median(times) for count, times in self._times.items()}
-                limit = MIN_GAIN * min(medians.values())
-                self.count = next(count for count in self.counts if medians[count] <= limit)
-                self._rest = REST_FACTOR * self._trial_seconds
+        self._block.append(seconds)
+        if sum(self._block) < BLOCK_SECONDS:
+            return
+        self._times[count].append(statistics.fmean(self._block))
+        self._block = []
+        del self._turns[0]
+        if self._times[count][-1] > HOPELESS * min(min(times, default=math.inf) for times in self._times.values()):
+            self._turns = [other for other in self._turns if other != count]
+        if not self._turns:
+            medians = {count: statistics.median(times) for count, times in self._times.items()}
+            limit = MIN_GAIN * min(medians.values())
+            self.count = next(count for count in self.counts if medians[count] <= limit)
+            self._rest = REST_FACTOR * self._trial_seconds

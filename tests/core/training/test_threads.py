@@ -62,12 +62,19 @@ def test_the_choice_follows_the_load(monkeypatch):
     assert machine.tuner.count == 2
 
 
-def test_one_slow_block_decides_nothing(monkeypatch):
-    machine = Machine(monkeypatch, {1: 0.010, 2: 0.006})
-    machine.seconds = {1: 0.010, 2: 0.400}
-    machine.run(0.3)
+def test_a_hopeless_count_gets_one_block_of_a_trial_and_only_steps(monkeypatch):
+    machine = Machine(monkeypatch, {1: 0.020, 2: 0.350})
+    steps = machine.run(2)
+    assert steps.count(2) == 1
+    assert machine.threads == 1, "validation between the steps has the count that was chosen"
+
+
+def test_one_slow_block_decides_nothing_for_long(monkeypatch):
+    machine = Machine(monkeypatch, {1: 0.010, 2: 0.400})
+    machine.run(0.5)
+    assert machine.tuner.count == 1
     machine.seconds = {1: 0.010, 2: 0.006}
-    machine.run(1)
+    machine.run(15)
     assert machine.tuner.count == 2
 
 
