@@ -1,12 +1,10 @@
-"""Maps made off the page: each request is one child process, one at a time, shared by all who ask for the same.
+"""Compute maps in child processes, one at a time; equal requests share one job.
 
-A child computes an atlas and caches it on disk, from where `aecore.maps.atlas.atlas` reads it; all that it sends back
-are lines with its progress. Nothing of the queue survives a restart: whoever still wants the maps asks
-again, and what was finished is there. A child that is killed leaves no file that is read.
+A child computes an atlas and caches it on disk, from where `aecore.maps.atlas.atlas` reads it; it sends back only its
+progress. The queue is not kept over a restart: a page asks again, and finds cached what was finished. A killed child
+leaves no incomplete file in the cache.
 """
 
-import contextlib
-import json
 import logging
 import os
 import subprocess
@@ -17,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from aecore.foundation.children import end_with_parent, lower_priority, messages, send, start_module
 from aecore.foundation.errors import AecoreError, BadInput
 from aecore.maps.atlas import atlas
 from aecore.maps.plan import is_cached
@@ -25,10 +24,10 @@ from aecore.session.session import Session
 from aecore.store.store import RunStore
 
 QUEUE_LIMIT = 8
-REMEMBERED = 32
-"""Jobs that are still known after they ended, so that whoever asked learns how."""
-MOST_LINE = 4096
+MAX_ENDED_JOBS = 32
+"""Ended jobs that `MapJobs.find` still knows, so that pages can show how they ended."""
 PROGRESS_STEP = 0.005
+"""A smaller growth of the share that is done is not sent."""
 
 State = Literal["waiting", "running", "finished", "failed", "stopped"]
 NOT_KEPT = (
@@ -37,23 +36,21 @@ NOT_KEPT = (
 
 
 class MapJob:
-    """Maps that somebody waits for: `fraction` of the work is done, `words` say what is done now, `error` why it
-    failed.
-    """
+    """A requested atlas: `fraction` of the work is done, `words` describe the present step, `error` why it failed."""
 
     def __init__(self, run_id: str, spec: AtlasSpec, lock: threading.Condition) -> None:
         self.run_id, self.spec = run_id, spec
         self.state: State = "waiting"
         self.fraction, self.words, self.error = 0.0, "Waiting for other maps", ""
         self._lock = lock
-        self._child: subprocess.Popen[str] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
 
     @property
     def ended(self) -> bool:
         return self.state in ("finished", "failed", "stopped")
 
     def stop(self) -> None:
-        """Ends it, for everybody who asked; nothing happens where it has ended."""
+        """Ends the job for every page that waits for it, and kills its child; does nothing after its end."""
         with self._lock:
             if not self.ended:
                 self.state = "stopped"
@@ -61,37 +58,39 @@ class MapJob:
                     self._child.kill()
                 self._lock.notify_all()
 
-    def run(self, command: list[str], env: Mapping[str, str], folder: Path) -> None:
-        """Starts the child and listens to it until it ends."""
+    def run(self, store: RunStore, env: Mapping[str, str]) -> None:
+        """Starts the child and follows its messages until it ends."""
+        n = "-" if self.spec.n is None else str(self.spec.n)
+        arguments = [str(store.root), str(store.builtin.absolute()), self.run_id, n, str(self.spec.seed)]
+        arguments += [panel.text for panel in self.spec.panels]
+        store.root.mkdir(parents=True, exist_ok=True)
         with self._lock:
             if self.ended:
                 return
-            child = self._child = subprocess.Popen(
-                command, env={**env}, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
+            child = start_module("aecore.maps.queue", arguments, env, store.root, stdout=subprocess.PIPE)
+            self._child = child
             self.state, self.words = "running", "Reading the images"
-        assert child.stdin is not None
         assert child.stdout is not None
-        said: dict[str, Any] = {}
-        with child.stdin, child.stdout:
-            while line := child.stdout.readline(MOST_LINE):
-                said = json.loads(line)
-                self.fraction, self.words = said.get("fraction", self.fraction), said.get("words", self.words)
+        message: dict[str, Any] = {}
+        with child:
+            for message in messages(child.stdout):
+                self.fraction = message.get("fraction", self.fraction)
+                self.words = message.get("words", self.words)
             code = child.wait()
-        if code or not said.get("done"):
-            return self.fail(said.get("error") or _ended_how(code))
+        if code or not message.get("done"):
+            return self.fail(message.get("error") or _exit_reason(code))
         with self._lock:
             if not self.ended:
                 self.state, self.fraction, self.words = "finished", 1.0, ""
 
     def fail(self, why: str) -> None:
-        """It ended, and nobody stopped it."""
+        """Ends the job as failed, unless it was stopped."""
         with self._lock:
             if not self.ended:
                 self.state, self.error = "failed", why
 
 
-def _ended_how(code: int) -> str:
+def _exit_reason(code: int) -> str:
     if code < 0:
         return (
             "The process that made the maps was killed, most likely because the machine ran out of memory. "
@@ -105,18 +104,17 @@ class MapJobs:
 
     def __init__(self, store: RunStore, env: Mapping[str, str] | None = None) -> None:
         self.store = store
-        # As for trainings: the other processors belong to those who look.
-        alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        self.env = {**os.environ, **alone, "AECORE_HOME": str(store.root), **(env or {})}
+        self.env = {**os.environ, "AECORE_HOME": str(store.root), **(env or {})}
         self._lock = threading.Condition(threading.RLock())
         self._jobs: OrderedDict[tuple[str, AtlasSpec], MapJob] = OrderedDict()
         self._closed = False
         self._thread: threading.Thread | None = None
 
     def ask(self, run_id: str, spec: AtlasSpec) -> MapJob:
-        """The job that makes these maps: the one that waits or runs already, or a new one at the end of the queue.
+        """The job that computes these maps: the one that is already waiting or running, or a new one at the end of the
+        queue.
 
-        Raises `BadInput` when too many wait already.
+        Raises `BadInput` when the queue is full or closed.
         """
         with self._lock:
             held = self._jobs.get((run_id, spec))
@@ -130,7 +128,7 @@ class MapJobs:
             self._jobs.pop((run_id, spec), None)
             job = self._jobs[run_id, spec] = MapJob(run_id, spec, self._lock)
             ended = [key for key, other in self._jobs.items() if other.ended]
-            for key in ended[: max(0, len(ended) - REMEMBERED)]:
+            for key in ended[: max(0, len(ended) - MAX_ENDED_JOBS)]:
                 del self._jobs[key]
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="aecore-maps", daemon=True)
@@ -139,12 +137,12 @@ class MapJobs:
             return job
 
     def find(self, run_id: str, spec: AtlasSpec) -> MapJob | None:
-        """The last job for these maps, also one that has ended; None where nobody has asked, or long ago."""
+        """The latest job for these maps, also an ended one; None if they were never requested, or too long ago."""
         with self._lock:
             return self._jobs.get((run_id, spec))
 
     def close(self) -> None:
-        """Stops everything, the running child included."""
+        """Stops all jobs, the running one included."""
         with self._lock:
             self._closed = True
             for job in self._jobs.values():
@@ -161,62 +159,45 @@ class MapJobs:
                 if job is None:
                     return
             try:
-                job.run(self._command(job), self.env, self.store.root)
-            except Exception as error:  # whatever it was, the queue must outlive it
+                job.run(self.store, self.env)
+            except Exception as error:  # the queue must survive any error
                 logging.getLogger(__name__).exception("the maps of %s could not be made", job.run_id)
                 job.fail(f"The maps could not be made ({error}); try again later.")
 
     def _next(self) -> MapJob | None:
         return next((job for job in self._jobs.values() if job.state == "waiting"), None)
 
-    def _command(self, job: MapJob) -> list[str]:
-        self.store.root.mkdir(parents=True, exist_ok=True)
-        n = "-" if job.spec.n is None else str(job.spec.n)
-        panels = [panel.text for panel in job.spec.panels]
-        where = [str(self.store.root), str(self.store.builtin.absolute())]
-        return [sys.executable, "-P", "-m", "aecore.maps.queue", *where, job.run_id, n, str(job.spec.seed), *panels]
-
 
 # --- the child -------------------------------------------------------------------------------------------------------
 
 
 def main(root: str, builtin: str, run_id: str, n: str, seed: str, *panels: str) -> int:
-    """Works out the atlas and keeps it; says how far it is, one JSON object a line."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(10)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    last = [-1.0, ""]
+    """Computes the atlas, caches it, and sends its progress to the parent. Returns the exit code."""
+    lower_priority()
+    end_with_parent()
+    last_share, last_words = -1.0, ""
 
-    def told(share: float, words: str) -> None:
-        if words != last[1] or share - float(last[0]) >= PROGRESS_STEP:
-            last[:] = [share, words]
-            _say(fraction=round(share, 4), words=words)
+    def on_progress(share: float, words: str) -> None:
+        nonlocal last_share, last_words
+        if words != last_words or share - last_share >= PROGRESS_STEP:
+            last_share, last_words = share, words
+            send(fraction=round(share, 4), words=words)
 
     try:
         spec = AtlasSpec(tuple(map(PanelSpec.parse, panels)), None if n == "-" else int(n), int(seed))
         session = Session(RunStore(Path(root), Path(builtin)), run_id)
-        atlas(session, spec, told)
+        atlas(session, spec, on_progress)
         if not is_cached(session, spec):
-            _say(error=NOT_KEPT)
+            send(error=NOT_KEPT)
             return 1
     except AecoreError as error:
-        _say(error=str(error))
+        send(error=str(error))
         return 1
     except MemoryError:
-        _say(error="There is not enough memory for these maps; ask for fewer images.")
+        send(error="There is not enough memory for these maps; ask for fewer images.")
         return 1
-    _say(done=True)
+    send(done=True)
     return 0
-
-
-def _say(**values: Any) -> None:
-    print(json.dumps(values), flush=True)
-
-
-def _end_with_parent() -> None:
-    """The other end of the standard input closes when the server ends, however it does."""
-    sys.stdin.read()
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -70,8 +70,8 @@ class TrainingSettings(BaseModel):
         ge=1,
         le=256,
         title="Threads",
-        description="Processor threads; empty for all, or for one where the network is small. Part of what makes a run "
-        "repeatable.",
+        description="Processor threads; empty for one where the network is small, else for as many as timed steps show "
+        "to be quickest. Only a given number repeats a run to the last bit.",
     )
     seed: int = Field(
         default=0,

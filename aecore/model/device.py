@@ -1,4 +1,4 @@
-"""Choose where a model is computed: device, number format, threads."""
+"""Choose how a model is computed: device, number format, threads."""
 
 import contextlib
 
@@ -7,14 +7,14 @@ from threadpoolctl import threadpool_limits
 
 
 def device() -> torch.device:
-    """CUDA or MPS when present, else the processor."""
+    """CUDA or MPS (Apple) if present, else the processor."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def native_bfloat16(where: torch.device) -> bool:
-    """Whether bfloat16 is computed by the hardware; emulated it is slower than float32."""
+    """True if the hardware computes in bfloat16; emulated, it is slower than float32."""
     if where.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return where.type == "cpu" and torch.cpu._is_avx512_bf16_supported()  # pyright: ignore[reportPrivateUsage]
@@ -22,8 +22,8 @@ def native_bfloat16(where: torch.device) -> bool:
 
 @contextlib.contextmanager
 def threads(count: int):
-    """The wanted number of threads, torch's and numpy's, and the old one afterwards: a server in the same process must
-    not be slowed down for good.
+    """Within it torch and numpy compute with `count` threads. The previous number is restored at the end, also for a
+    server in the same process.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(count)

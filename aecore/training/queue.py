@@ -1,9 +1,9 @@
-"""Training in a process of its own: submit, poll, stop; the queue and its locks.
+"""Train in child processes: submit, stop and resume jobs; the queue and its locks.
 
 A job is a run in staging. One server process holds `queue.lock` in `AECORE_HOME` and starts the next queued job when
-none is running; the process it starts outlives it, and is found again after a restart by pid and start time.
-`turn.lock` is held for the moment in which a queued job starts or is taken out, so that it is never both. A killed
-training of several stages is queued again, and resumes at the stage it was in.
+none is running. The child outlives its server; after a restart it is found by pid and start time. `turn.lock` is held
+while a queued job is started or removed, so that never both happen. A killed training of several stages is queued
+again and resumes at the stage it was in.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from types import FrameType
 import psutil
 from filelock import FileLock, Timeout
 
+from aecore.foundation.children import identity, lower_priority, start_module
 from aecore.foundation.errors import BadInput
 from aecore.model.config import RunConfig, with_settings
 from aecore.store.folder import RunFolder, RunInfo
@@ -29,19 +30,19 @@ from aecore.training.run import train
 QUEUE_LIMIT = 20
 TICK_SECONDS = 0.2
 GO = b"go"
-"""What a child waits for before it trains: by then its pid is in the run's status, whatever happens to its parent."""
+"""Sent to a child once its pid is in the run's status; only then it trains, whatever happens to its parent."""
 
 
 def submit(store: RunStore, config: RunConfig, name: str = "", images: bytes | None = None) -> str:
-    """Queues a training and returns its run id. `images` (npz bytes) are kept in the run's folder.
+    """Queues a training and returns its run id. `images` (npz bytes) are stored in the run's folder.
 
-    Raises `BadInput` when the queue is full or the disk takes nothing more.
+    Raises `BadInput` when the queue or the disk is full.
     """
     waiting = [info for info in store.live() if info.state == "queued"]
     if len(waiting) >= QUEUE_LIMIT:
         raise BadInput(f"{len(waiting)} trainings are waiting already, which is the most; stop one or try again later")
     if config.training.threads is None:
-        config = with_settings(config, {"training.threads": 1})  # the other processors belong to those who look
+        config = with_settings(config, {"training.threads": 1})  # the other cores are for the pages
     try:
         return store.create(config, name, images)
     except OSError as error:
@@ -50,15 +51,15 @@ def submit(store: RunStore, config: RunConfig, name: str = "", images: bytes | N
 
 
 def queue(store: RunStore) -> list[RunInfo]:
-    """The running job, if any, then those waiting, first come first."""
+    """The running job, if any, then the waiting ones in the order of their submission."""
     return sorted(store.live(), key=lambda info: (info.state != "running", info.status.created, info.run_id))
 
 
 def stop(store: RunStore, run_id: str) -> None:
-    """A waiting job is taken out of the queue; a running one ends at its next step and keeps the best weights so far.
+    """Removes a waiting job from the queue, or asks a running one to end at its next step, with its best weights kept.
 
-    Nothing happens to a run that has ended. Raises `RunUnavailable` when there is no such run, `BadInput` when the wish
-    cannot be written down (a full disk).
+    Does nothing to a run that has ended. Raises `RunUnavailable` when there is no such run, `BadInput` when the request
+    cannot be stored (a full disk).
     """
     try:
         with store.turn():
@@ -73,7 +74,7 @@ def stop(store: RunStore, run_id: str) -> None:
 
 
 def resume(store: RunStore, run_id: str) -> None:
-    """Queues a training of several stages that ended early; it goes on at the beginning of the stage it was in.
+    """Queues a training of several stages that ended early; it resumes at the beginning of the stage it was in.
 
     Raises `RunUnavailable` when there is no such run, `BadInput` when it cannot be resumed or written to.
     """
@@ -84,19 +85,20 @@ def resume(store: RunStore, run_id: str) -> None:
 
 
 def claim(store: RunStore, run_id: str) -> None:
-    """Makes a waiting run this process's own, so that no server starts it too. Raises `BadInput` when it does not
-    wait.
+    """Marks a waiting run as trained by this process, so that no server starts it. Raises `BadInput` for a run that is
+    not waiting.
     """
     with store.turn():
         info = store.info(run_id)
         if info.state != "queued" or info.config is None:
             raise BadInput(f"run {run_id} does not wait to be trained: it is {info.state}")
-        me = psutil.Process()
-        RunFolder(info.folder).update(state="running", pid=me.pid, pid_started=me.create_time())
+        RunFolder(info.folder).update(state="running", **identity())
 
 
 class Runner:
-    """Starts queued jobs, one at a time, from a thread of the server; servers on one home take turns by a lock."""
+    """Starts queued jobs, one at a time, from a thread of the server. Of several servers on one home only the one that
+    holds `queue.lock` starts jobs.
+    """
 
     def __init__(self, store: RunStore, env: Mapping[str, str] | None = None) -> None:
         self.store, self.env = store, {**os.environ, **(env or {})}
@@ -108,7 +110,7 @@ class Runner:
         self._thread.start()
 
     def close(self) -> None:
-        """Stops starting jobs; the one that runs goes on by itself."""
+        """Stops starting jobs; the running one continues."""
         self._ended.set()
         self._thread.join(timeout=5)
 
@@ -120,14 +122,14 @@ class Runner:
                     while not self._ended.wait(TICK_SECONDS):
                         self.tick()
             except Timeout:
-                pass  # another server has the turn
+                pass  # another server starts the jobs
             except Exception:
-                # Whatever it was (most likely a full disk), the queue must outlive it: the next round tries again.
+                # The queue must survive any error, most likely a full disk; the next round tries again.
                 logging.getLogger(__name__).exception("the queue of trainings had to pause")
             self._ended.wait(5 * TICK_SECONDS)
 
     def tick(self) -> None:
-        """Reaps ended children, puts away what was killed, starts the next job when none runs."""
+        """Reaps ended children, ends the runs of killed ones, and starts the next job when none is running."""
         self._children = [child for child in self._children if child.poll() is None]
         self.store.settle()
         jobs = queue(self.store)
@@ -137,32 +139,29 @@ class Runner:
 
 
 def start(store: RunStore, run_id: str, env: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
-    """Starts the process that trains `run_id`: low priority, no path of the working folder, output into the run's log.
+    """Starts the child that trains `run_id`, with its output in the run's log.
 
-    None when it was taken out of the queue at the last moment.
+    None when the job was removed from the queue in the meantime.
     """
     folder = store.root / "staging" / run_id
     with store.turn():
         if store.info(run_id).state != "queued":
             return None
         with (folder / "log.txt").open("wb") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "aecore.training.queue", str(store.root), run_id],
-                env={**env, "OMP_NUM_THREADS": "1"}, stdin=subprocess.PIPE, stdout=log, stderr=log,
-                start_new_session=True, cwd=store.root,
+            child = start_module(
+                "aecore.training.queue", [str(store.root), run_id], env, store.root,
+                stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         assert child.stdin is not None
         with child.stdin, contextlib.suppress(psutil.NoSuchProcess, BrokenPipeError):
-            started = psutil.Process(child.pid).create_time()
-            RunFolder(folder).update(state="running", pid=child.pid, pid_started=started)
+            RunFolder(folder).update(state="running", **identity(child.pid))
             child.stdin.write(GO)
     return child
 
 
 def main(root: str, run_id: str) -> int:
-    """The child: trains one queued run. SIGTERM, SIGINT or the file `stop` end it, keeping the best so far."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(10)
+    """The child: trains one queued run until its end, SIGTERM, SIGINT or the file `stop`. Returns the exit code."""
+    lower_priority()
     asked = threading.Event()
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -171,7 +170,7 @@ def main(root: str, run_id: str) -> int:
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
     if sys.stdin.buffer.read() != GO:
-        return 1  # the parent died before it could write down whose run this is; the next one starts it anew
+        return 1  # the parent died before the run had this child's pid; the next server starts the run again
     store = RunStore(Path(root))
     info = store.info(run_id)
     if info.config is None or info.state != "running":

@@ -1,75 +1,70 @@
-"""A training step recorded once and repeated without Python, automatic differentiation and memory management: around
-small operations they cost more than the arithmetic.
+"""Capture a training step as a CUDA graph and replay it: one launch instead of hundreds, which for small operations
+take longer than the arithmetic.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from aecore.training.program import Operation, place, program, tensors
+WARM_UP_CALLS = 3
+"""Calls before the capture, in which libraries make the allocations that they cannot make during one."""
 
-WARM = 3
-"""Calls before the recording, in which libraries set up what they cannot while one is made; a short training is over
-before one would pay."""
-MEMORY = 64 * 2**20
-"""Bytes that a recording on the processor may keep; work that needs more has little to gain."""
+Work = Callable[[], None]
 
 
-class Recorded:
-    """Calls `work()`, which must read and write the same tensors every time and decide nothing by their values. What is
-    looked at afterwards it must write into (`copy_`, `add_`): the rest need not be computed.
+def replayed(work: Work, where: torch.device, generators: Sequence[torch.Generator]) -> Work:
+    """On CUDA `work` as a `GraphReplay`, on any other device `work` itself."""
+    return GraphReplay(work, where, generators) if where.type == "cuda" else work
 
-    The fourth call records what `work` does, random numbers drawn from `generators` included (each repetition
-    draws on), and every call from then on does that again: on CUDA as a graph that is launched whole, on the processor
-    as a list of bare operations on the same memory. Work that waits for the device, by reading a number back or by a
-    shape that depends on values, cannot be recorded and goes on being called; so does all work on other devices.
+
+class GraphReplay:
+    """Calls `work()` three times, then captures it as a CUDA graph and replays that from the fourth call on.
+
+    `work` must read and write the same tensors each time and must not depend on values in Python. Its results must be
+    written into existing tensors (`copy_`, `add_`). Random numbers drawn from `generators` differ from replay to replay
+    as they would from call to call. Work that synchronises with the device, by reading a number back or by an
+    operation whose output shape depends on values, cannot be captured; it is called each time instead.
     """
 
-    def __init__(self, work: Callable[[], None], where: torch.device, generators: Sequence[torch.Generator]) -> None:
-        self.work, self.where, self.generators = work, where, generators
-        self.stream = torch.cuda.Stream(where) if where.type == "cuda" else None
-        self.again: Callable[[], None] | None = None
-        self.warm = WARM
+    def __init__(self, work: Work, where: torch.device, generators: Sequence[torch.Generator]) -> None:
+        self.work, self.generators = work, generators
+        self.stream = torch.cuda.Stream(where)
+        self.replay: Work | None = None
+        self.warm_up = WARM_UP_CALLS
 
     def __call__(self) -> None:
-        if self.again is not None:
-            self.again()
-        elif self.warm:
-            self.warm -= 1
-            self._beside(self.work if self.stream is None or self.warm else self._watched)
-        elif self.where.type == "cpu":
-            self.again = _written(self.work) or self.work
+        if self.replay is not None:
+            self.replay()
+        elif self.warm_up:
+            self.warm_up -= 1
+            self._on_stream(self.work if self.warm_up else self._call_watched)
         else:
-            # A CUDA graph is made without carrying the work out.
-            self.again = self._graph() if self.stream else self.work
-            self.again()
+            # Capturing does not carry the work out, so the graph is replayed for this call already.
+            self.replay = self._captured()
+            self.replay()
 
-    def _watched(self) -> None:
-        """Calls `work` and sees to it that it is never recorded if that would fail."""
-        with _Watcher() as watcher:
+    def _call_watched(self) -> None:
+        """Calls `work`; if it synchronises, makes sure that it is never captured."""
+        with _SyncWatcher() as watcher:
             self.work()
-        if watcher.waits:
-            self.again = self.work
+        if watcher.synchronises:
+            self.replay = self.work
 
-    def _beside(self, work: Callable[[], None]) -> None:
-        """`work` on the stream that is recorded, in its turn among what the current stream does."""
-        if self.stream is None:
-            work()
-            return
+    def _on_stream(self, work: Work) -> None:
+        """Runs `work` on the stream that is captured, ordered after and before the work of the current stream."""
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
             work()
         torch.cuda.current_stream().wait_stream(self.stream)
 
-    def _graph(self) -> Callable[[], None]:
-        """The work as a graph, or as it is when it cannot be recorded."""
+    def _captured(self) -> Work:
+        """The replay of the captured graph, or `work` itself when the capture fails."""
         graph = torch.cuda.CUDAGraph()
         drawn = [*self.generators, torch.cuda.default_generators[torch.cuda.current_device()]]
-        # After a recording that failed they would never again draw outside of one; then they go on from these.
-        spares = [generator.clone_state() for generator in drawn]
+        # A failed capture leaves its generators unusable outside of one; they are then restored from these copies.
+        copies = [generator.clone_state() for generator in drawn]
         for generator in self.generators:
             graph.register_generator_state(generator)
 
@@ -78,88 +73,37 @@ class Recorded:
                 self.work()
 
         try:
-            self._beside(capture)
+            self._on_stream(capture)
         except RuntimeError:
             torch.cuda.synchronize()
-            for generator, spare in zip(drawn, spares, strict=True):
-                generator.graphsafe_set_state(spare)
+            for generator, copy in zip(drawn, copies, strict=True):
+                generator.graphsafe_set_state(copy)
             return self.work
         return graph.replay
 
 
-def _written(work: Callable[[], None]) -> Callable[[], None] | None:
-    """Carries `work` out once; then what does the same again, or None when it cannot be recorded."""
-    writer = _Writer()
-    with writer:
-        work()
-    return None if writer.done is None else program(writer.done)
-
-
-class _Watcher(TorchDispatchMode):
-    """Carries operations out, those of automatic differentiation too, and sees whether any waits for the device."""
+class _SyncWatcher(TorchDispatchMode):
+    """Runs operations, those of automatic differentiation included, and notes whether any synchronises."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.waits = False
+        self.synchronises = False
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # its skipping would load the whole of torch.compile
+        return False  # the default would import torch.compile as a whole
 
     def __torch_dispatch__(
         self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        self.waits = self.waits or _waits(operation, args)
+        self.synchronises = self.synchronises or _synchronises(operation, args)
         return operation(*args, **kwargs or {})
 
 
-class _Writer(_Watcher):
-    """Writes the operations down as well, unless there is one that cannot be repeated."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.done: list[Operation] | None = []
-        self.places, self.room = set[int](), MEMORY
-
-    def __torch_dispatch__(
-        self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        kwargs = dict(kwargs or {})
-        # What only gives a tensor another shape computes nothing.
-        if self.done is None or torch.Tag.inplace_view in operation.tags:
-            return operation(*args, **kwargs)
-        made = super().__torch_dispatch__(operation, types, args, kwargs)
-        if self.waits or not all(map(_has_memory, tensors((args, kwargs, made)))):
-            self.done = None
-            return made
-        self.done.append(Operation(operation, _as_they_are(args), _as_they_are(kwargs), _as_they_are(made)))
-        self.places |= set(map(place, tensors((args, kwargs))))
-        for tensor in tensors(made):
-            if place(tensor) not in self.places:
-                self.places.add(place(tensor))
-                self.room -= tensor.untyped_storage().nbytes()
-        if self.room < 0:
-            self.done = None
-        return made
-
-
-def _as_they_are(value: Any) -> Any:
-    """The same memory under the present shape, whatever shape the tensors themselves are given later."""
-    if isinstance(value, Tensor):
-        return torch.ops.aten.alias(value)
-    if isinstance(value, list | tuple):
-        return type(value)(_as_they_are(one) for one in value)
-    return {name: _as_they_are(one) for name, one in value.items()} if isinstance(value, dict) else value
-
-
-def _has_memory(tensor: Tensor) -> bool:
-    """Zeros that differentiation only speaks of have none, nor have layouts of other libraries."""
-    return tensor.layout is torch.strided and not tensor._is_zerotensor()
-
-
-def _waits(operation: Any, args: tuple[Any, ...]) -> bool:
-    """Whether the operation reads a number back, or makes a shape that depends on values."""
+def _synchronises(operation: Any, args: tuple[Any, ...]) -> bool:
+    """True if the operation reads a number back or its output shape depends on values."""
     if torch.Tag.dynamic_output_shape in operation.tags:
-        by_index = operation.overloadpacket is torch.ops.aten.index
-        return not by_index or any(one is not None and one.dtype in (torch.bool, torch.uint8) for one in args[1])
+        # Indexing has a dynamic shape only where an index is a mask.
+        is_index = operation.overloadpacket is torch.ops.aten.index
+        return not is_index or any(one is not None and one.dtype in (torch.bool, torch.uint8) for one in args[1])
     return torch.Tag.data_dependent_output in operation.tags

@@ -1,4 +1,4 @@
-"""Train a configuration from start to end and record the run."""
+"""Train a configuration from start to end and keep what comes of it as a run."""
 
 import contextlib
 import copy
@@ -6,13 +6,14 @@ import dataclasses
 import errno
 import platform
 import time
+from typing import Literal
 
 import numpy as np
-import psutil
 import torch
 from jaxtyping import UInt8
 
-from aecore.foundation.errors import AecoreError
+from aecore.foundation.children import identity
+from aecore.foundation.errors import AecoreError, Stopped
 from aecore.foundation.progress import ShouldStop
 from aecore.model.analysis import analyse
 from aecore.model.autoencoder import build
@@ -23,73 +24,82 @@ from aecore.parts.loading import load_data
 from aecore.pictures.sheets import to_bytes8
 from aecore.store.folder import RunFolder
 from aecore.store.store import RunStore
-from aecore.training.trainer import (
-    PREVIEW_IMAGES,
-    VALIDATION_LIMIT,
-    Diverged,
-    OnStep,
-    Stopped,
-    Trainer,
-    as_seen,
-)
+from aecore.training.held_out import MAX_HELD_OUT, PREVIEW_IMAGES, as_seen, noise_seed
+from aecore.training.threads import ThreadTuner, thread_counts, usable_cores
+from aecore.training.trainer import Diverged, OnStep, Trainer
+
+EndState = Literal["finished", "stopped", "failed"]
 
 
 def train(
     config: RunConfig, store: RunStore | None = None, on_step: OnStep | None = None,
     should_stop: ShouldStop | None = None, *, run_id: str | None = None, name: str = "", fetch: bool = True,
 ) -> str:  # fmt: skip
-    """Trains `config` to the end and returns the id of the run, which is then `finished`, `stopped` or `failed` in the
-    store.
+    """Trains `config` and returns the id of the run, which is then `finished`, `stopped` or `failed` in the store.
 
-    `should_stop` is asked before every step; the best weights so far are kept. `run_id` names a queued run to carry on
-    with. Whatever happens is recorded in the run's status; errors other than divergence and a full disk are raised
-    again.
+    `should_stop` is asked before every step; the best weights so far are kept. `run_id` names a queued run to train
+    instead of a new one. `fetch` allows a download of the dataset. Divergence and a full disk end as the run's status;
+    any other error is written there too and raised again.
     """
     store = store or RunStore()
     run_id = run_id or store.create(config, name)
     folder = RunFolder(store.root / "staging" / run_id)
-    me = psutil.Process()
-    folder.update(
-        state="running", reason="", started=time.time(), pid=me.pid, pid_started=me.create_time(), versions=_versions()
-    )
+    folder.update(state="running", reason="", started=time.time(), versions=_versions(), **identity())
     trainer: Trainer | None = None
     try:
         data = load_data(config.dataset.resolved(folder.path), fetch=fetch)
         trainer = Trainer(config, data, folder, on_step, should_stop)
-        with threads(trainer.threads):
-            count = sum(p.numel() for p in trainer.model.parameters())
-            folder.update(shape=data.shape, data_hash=data.hash, parameters=count)
-            state, reason = "finished", ""
-            try:
-                trainer.run()
-            except Stopped:
-                state, reason = "stopped", f"stopped by hand after {trainer.epoch} of {trainer.total_epochs} epochs"
-            except Diverged as error:
-                state, reason = "failed", str(error)
-            metrics = _keep(trainer, data, folder)
-        seconds = time.monotonic() - trainer.started
+        folder.update(shape=data.shape, data_hash=data.hash, parameters=trainer.parameters)
+        state, reason, metrics = _run(trainer, data, folder)
         if state == "finished":
             folder.forget_stages()
+        seconds = trainer.journal.seconds
         store.finish(run_id, state, reason, epoch=trainer.epoch, seconds=seconds, metrics=metrics)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             _fail(store, run_id, f"{type(error).__name__}: {error}")
             raise
-        # What was drawn for the page alone makes room for the last words.
+        # Removing the preview makes room for the last status.
         (folder.path / "preview.safetensors").unlink(missing_ok=True)
-        _fail(
-            store, run_id, f"the disk is full after {trainer.epoch if trainer else 0} epochs; make room and train again"
-        )
+        epochs = trainer.epoch if trainer else 0
+        _fail(store, run_id, f"the disk is full after {epochs} epochs; make room and train again")
     except BaseException as error:
         _fail(store, run_id, str(error) if isinstance(error, AecoreError) else f"{type(error).__name__}: {error}")
         raise
     return run_id
 
 
+def _run(trainer: Trainer, data: Data, folder: RunFolder) -> tuple[EndState, str, dict[str, float]]:
+    """Trains and measures what was learned: the run's final state, the reason for it, and the metrics."""
+    trainer.tuner = ThreadTuner(_thread_counts(trainer))
+    state: EndState = "finished"
+    reason = ""
+    with threads(trainer.tuner.count):
+        try:
+            trainer.run()
+        except Stopped:
+            state, reason = "stopped", f"stopped by hand after {trainer.epoch} of {trainer.total_epochs} epochs"
+        except Diverged as error:
+            state, reason = "failed", str(error)
+    with threads(trainer.tuner.count):
+        return state, reason, _keep(trainer, data, folder)
+
+
+def _thread_counts(trainer: Trainer) -> list[int]:
+    """The thread counts that the training chooses from: the one that the settings give, else one for small networks."""
+    fixed = trainer.config.training.threads
+    if fixed is not None:
+        return [fixed]
+    if not trainer.large:
+        return [1]
+    # On a graphics card the threads only serve the analysis at the end.
+    return thread_counts(usable_cores()) if trainer.device.type == "cpu" else [usable_cores()]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outlook:
-    """What a training would work on: the preview's images as bytes, clean (N, C, H, W) and corrupted, where hidden
-    pixels are marked in colour, and two sizes.
+    """A training before it starts: the preview's images as bytes, clean (N, C, H, W) and corrupted with hidden pixels
+    marked in colour; the number of training images and of the model's parameters.
     """
 
     clean: UInt8[np.ndarray, "n c h w"]
@@ -99,13 +109,13 @@ class Outlook:
 
 
 def outlook(config: RunConfig, data: Data) -> Outlook:
-    """What `train` would show and learn, before anything starts: the same held-out images under the same noise.
+    """The preview that `train` would show, the same held-out images under the same noise, without training anything.
 
     Raises `BadSettings` when these settings cannot be built for this data.
     """
-    held_out = data.indices("validation")[:VALIDATION_LIMIT]
+    held_out = data.indices("validation")[:MAX_HELD_OUT]
     clean = torch.from_numpy(data.floats(held_out))
-    noise = torch.Generator().manual_seed(config.training.seed + 2)
+    noise = torch.Generator().manual_seed(noise_seed(config))
     corrupted, visible = config.corruption.corrupt(clean, noise)
     with torch.device("meta"):
         parameters = sum(p.numel() for p in build(config, data.shape).parameters())
@@ -114,7 +124,7 @@ def outlook(config: RunConfig, data: Data) -> Outlook:
 
 
 def _keep(trainer: Trainer, data: Data, folder: RunFolder) -> dict[str, float]:
-    """Writes the best weights and what is measured on them; nothing when no epoch was good."""
+    """Writes the best weights and their analysis and returns the metrics; does nothing when no epoch was good."""
     if not trainer.best:
         return {}
     folder.write_weights(trainer.best)
@@ -125,7 +135,7 @@ def _keep(trainer: Trainer, data: Data, folder: RunFolder) -> dict[str, float]:
 
 
 def _fail(store: RunStore, run_id: str, reason: str) -> None:
-    # The disk may be full: then the status stays "running" and `settle` puts the run away once this process is gone.
+    # On a full disk the status stays "running"; `RunStore.settle` ends the run once this process is gone.
     with contextlib.suppress(OSError):
         store.finish(run_id, "failed", reason)
 

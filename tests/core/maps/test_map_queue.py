@@ -1,4 +1,4 @@
-"""Maps made in a process of their own: real children, of a small run."""
+"""The queue of maps: with true children of a small run where processes are what is proved, else with stand-ins."""
 
 import contextlib
 import json
@@ -24,7 +24,6 @@ from aecore.session.session import Session
 from aecore.store.store import RunStore
 
 DEADLINE = 120.0
-ENV = {"OMP_NUM_THREADS": "1"}
 ROOT = Path(queue.__file__).parents[2]
 
 
@@ -33,7 +32,7 @@ def spec(n: int, *panels: str) -> AtlasSpec:
 
 
 LONG = spec(1797, "mds_nonmetric(max_iterations=5000)", "tsne(perplexity=200)")
-"""Takes minutes: nobody waits for its end."""
+"""Takes minutes; always killed before its end."""
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +48,26 @@ def run_id(trained: tuple[RunStore, str], monkeypatch: pytest.MonkeyPatch) -> st
 
 @pytest.fixture
 def jobs(store: RunStore) -> Iterator[MapJobs]:
-    made = MapJobs(store, {**ENV, "PYTHONPATH": str(ROOT)})
+    made = MapJobs(store, {"PYTHONPATH": str(ROOT)})
     with contextlib.closing(made):
         yield made
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`stand_in(code)`: from now on children run this code, which loads nothing."""
+
+    def become(code: str) -> None:
+        def start(module: str, arguments: list[str], env: object, folder: Path, **streams: int) -> object:
+            return subprocess.Popen([sys.executable, "-S", "-c", code], cwd=folder, stdin=subprocess.PIPE, **streams)
+
+        monkeypatch.setattr(queue, "start_module", start)
+
+    return become
+
+
+WAITS = """import sys; print('{"fraction": 0.25, "words": "MDS"}', flush=True); sys.stdin.read()"""
+DONE = """print('{"done": true}')"""
 
 
 def until(happened: Callable[[], object]) -> None:
@@ -62,46 +78,143 @@ def until(happened: Callable[[], object]) -> None:
 
 
 def child_of(job: MapJob) -> psutil.Process:
-    """Its process, once it works on the maps."""
-    until(lambda: job.ended or (job.state == "running" and job.fraction > 0) or job.words == "Nonmetric MDS")
+    """Its process, once it has sent a message."""
+    until(lambda: job.ended or job.words not in ("Waiting for other maps", "Reading the images"))
     assert job.state == "running", job.error
-    (child,) = [p for p in psutil.Process().children() if "aecore.maps.queue" in p.cmdline()]
-    return child
+    return psutil.Process(job._child.pid)
 
 
-def test_a_child_makes_what_is_then_only_read(
+# --- true children
+
+
+def test_a_killed_child_fails_in_words_and_the_next_one_makes_its_maps(
     jobs: MapJobs, store: RunStore, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, wanted = Session(store, run_id), spec(77, "pca", "mds(distance=cosine)", "code~0")
-    assert not is_cached(session, wanted)
-    job = jobs.ask(run_id, wanted)
+    long, job = jobs.ask(run_id, LONG), jobs.ask(run_id, wanted)
     assert jobs.ask(run_id, wanted) is job
+    child = child_of(long)
+    assert child.nice() >= 10
+    assert job.state == "waiting", "one at a time"
+    assert [p.cmdline()[1:4] for p in psutil.Process().children()] == [["-P", "-m", "aecore.maps.queue"]]
+    child.send_signal(signal.SIGKILL)
+    until(lambda: long.ended)
+    assert long.state == "failed"
+    assert "was killed" in long.error
+    assert "fewer images" in long.error
+    assert not is_cached(session, LONG)
+
     until(lambda: job.ended)
     assert (job.state, job.error, job.fraction) == ("finished", "", 1.0)
     assert jobs.find(run_id, wanted) is job
     assert is_cached(session, wanted)
     monkeypatch.setattr("aecore.maps.cache.fit_map", None)
-    assert len(atlas(session, wanted)) == 77
-    assert jobs.ask(run_id, wanted) is not job, "files may be gone by then"
+    assert len(atlas(session, wanted)) == 77, "read, not computed"
 
 
-def test_one_at_a_time_and_a_full_queue_says_so(jobs: MapJobs, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+SERVER = """
+import os, subprocess, sys
+from pathlib import Path
+from aecore.foundation.children import messages, start_module
+root, *arguments = sys.argv[1:]
+child = start_module("aecore.maps.queue", [root, "none", *arguments], os.environ, Path(root), stdout=subprocess.PIPE)
+next(messages(child.stdout))
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_server_that_is_killed_takes_its_child_along(store: RunStore, run_id: str) -> None:
+    arguments = [str(store.root), run_id, "1797", "0", "mds_nonmetric(max_iterations=5000)"]
+    server = subprocess.Popen(
+        [sys.executable, "-P", "-c", SERVER, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert server.stdout is not None
+    with server:
+        child = psutil.Process(int(server.stdout.readline()))
+        server.kill()
+    child.wait(DEADLINE)
+
+
+# --- what a child does, in this process
+
+
+@pytest.fixture
+def child(
+    store: RunStore, run_id: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, list[dict[str, object]]]]:
+    """`child(run_id, n, panel, …)`: the exit code of the child's work and the messages that it sends."""
+    monkeypatch.setattr(queue, "end_with_parent", lambda: None)
+    monkeypatch.setattr(queue, "lower_priority", lambda: None)
+
+    def work(run_id: str, n: int, *panels: str) -> tuple[int, list[dict[str, object]]]:
+        code = queue.main(str(store.root), "none", run_id, str(n), "0", *panels)
+        return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return work
+
+
+def test_progress_only_grows_and_is_json(child, run_id: str) -> None:
+    code, messages = child(run_id, 61, "pca", "mds")
+    assert (code, messages.pop()) == (0, {"done": True})
+    shares = [message["fraction"] for message in messages]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0, 1)
+    assert {message["words"] for message in messages} == {"PCA", "MDS"}
+
+
+def test_what_cannot_be_made_fails_in_words(child, run_id: str) -> None:
+    for asked, n, panel, words in [
+        ("gone", 30, "pca", "there is no run 'gone'"),
+        (run_id, 3000, "mds_nonmetric", "takes at most 2,000 images"),
+    ]:
+        code, messages = child(asked, n, panel)
+        assert code == 1
+        assert words in messages[-1]["error"]
+
+
+def test_a_disk_that_takes_nothing_fails_in_words(child, store: RunStore, run_id: str) -> None:
+    cache = store.root / "cache" / "maps"
+    aside = cache.with_name("aside")
+    cache.parent.mkdir(exist_ok=True)
+    if cache.is_dir():
+        cache.rename(aside)
+    cache.write_bytes(b"no folder can be here")
+    try:
+        code, messages = child(run_id, 35, "pca", "code")
+    finally:
+        cache.unlink()
+        if aside.is_dir():
+            aside.rename(cache)
+    assert code == 1
+    assert "could not be kept" in messages[-1]["error"]
+
+
+# --- the queue, with stand-ins for children
+
+
+def test_a_full_queue_refuses_in_words(jobs: MapJobs, run_id: str, stand_in, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "QUEUE_LIMIT", 2)
+    stand_in(WAITS)
     running = jobs.ask(run_id, LONG)
-    until(lambda: running.state == "running")
+    until(lambda: running.fraction == 0.25)
     waiting = [jobs.ask(run_id, spec(n)) for n in (31, 32)]
     with pytest.raises(BadInput, match="2 other maps are waiting"):
         jobs.ask(run_id, spec(33))
-    assert [job.state for job in waiting] == ["waiting", "waiting"]
+    assert [job.state for job in (running, *waiting)] == ["running", "waiting", "waiting"]
     assert jobs.ask(run_id, spec(31)) is waiting[0]
+    stand_in(DONE)
     waiting[0].stop()
     running.stop()
     until(lambda: waiting[1].ended)
     assert [job.state for job in (running, *waiting)] == ["stopped", "stopped", "finished"]
     assert jobs.find(run_id, spec(33)) is None
+    assert jobs.ask(run_id, spec(32)) is not waiting[1], "its files may be gone by now"
 
 
-def test_stopping_ends_the_child(jobs: MapJobs, run_id: str) -> None:
+def test_stopping_ends_the_child(jobs: MapJobs, run_id: str, stand_in) -> None:
+    stand_in(WAITS)
     job = jobs.ask(run_id, LONG)
     child = child_of(job)
     job.stop()
@@ -111,79 +224,31 @@ def test_stopping_ends_the_child(jobs: MapJobs, run_id: str) -> None:
     assert jobs.ask(run_id, LONG) is not job
 
 
-def test_a_child_that_is_killed_is_said_and_leaves_nothing_that_is_read(
-    jobs: MapJobs, store: RunStore, run_id: str
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("""import sys; print('{"error": "too many"}'); sys.exit(1)""", "too many"),
+        ("import sys; sys.exit(3)", "ended early (exit code 3)"),
+        ("print('no JSON')", "could not be made"),
+    ],
+)
+def test_a_child_that_ends_badly_fails_its_job_alone(
+    jobs: MapJobs, run_id: str, stand_in, code: str, words: str
 ) -> None:
+    stand_in(code)
     job = jobs.ask(run_id, LONG)
-    child_of(job).send_signal(signal.SIGKILL)
     until(lambda: job.ended)
     assert job.state == "failed"
-    assert "was killed" in job.error
-    assert "fewer images" in job.error
-    assert not is_cached(Session(store, run_id), LONG)
-    after = jobs.ask(run_id, spec(34))
+    assert words in job.error
+    stand_in(DONE)
+    after = jobs.ask(run_id, LONG)
     until(lambda: after.ended)
-    assert after.state == "finished", "the queue goes on"
+    assert after.state == "finished"
 
 
-def test_what_cannot_be_made_fails_in_words(jobs: MapJobs, store: RunStore, run_id: str) -> None:
-    for asked, wanted, words in [
-        ("gone", spec(30), "there is no run 'gone'"),
-        (run_id, spec(3000, "mds_nonmetric"), "takes at most 2,000 images"),
-    ]:
-        job = jobs.ask(asked, wanted)
-        until(lambda job=job: job.ended)
-        assert job.state == "failed"
-        assert words in job.error
-
-
-def test_a_disk_that_takes_nothing_is_said(jobs: MapJobs, store: RunStore, run_id: str) -> None:
-    held = store.root / "cache" / "maps"
-    aside = held.with_name("aside")
-    held.parent.mkdir(exist_ok=True)
-    if held.is_dir():
-        held.rename(aside)
-    held.write_bytes(b"no folder can be here")
-    try:
-        job = jobs.ask(run_id, spec(35))
-        until(lambda: job.ended)
-    finally:
-        held.unlink()
-        if aside.is_dir():
-            aside.rename(held)
-    assert job.state == "failed"
-    assert "could not be kept" in job.error
-
-
-SERVER = """
-import sys, threading
-from pathlib import Path
-from aecore.maps.spec import AtlasSpec, PanelSpec
-from aecore.maps.queue import MapJobs
-from aecore.store.store import RunStore
-jobs = MapJobs(RunStore(Path(sys.argv[1]), Path("none")))
-job = jobs.ask(sys.argv[2], AtlasSpec((PanelSpec.parse("mds_nonmetric(max_iterations=5000)"),), 1797))
-while job.words != "Nonmetric MDS":
-    threading.Event().wait(0.02)
-print(job._child.pid, flush=True)
-sys.stdin.read()
-"""
-
-
-def test_a_server_that_is_killed_takes_its_child_along(store: RunStore, run_id: str) -> None:
-    server = subprocess.Popen(
-        [sys.executable, "-P", "-c", SERVER, str(store.root), run_id],
-        env={**os.environ, **ENV, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert server.stdout is not None
-    with server:
-        child = psutil.Process(int(server.stdout.readline()))
-        server.kill()
-    child.wait(DEADLINE)
-
-
-def test_a_server_that_ends_ends_its_child(store: RunStore, run_id: str) -> None:
-    with contextlib.closing(MapJobs(store, {**ENV, "PYTHONPATH": str(ROOT)})) as jobs:
+def test_a_server_that_ends_ends_its_child(store: RunStore, run_id: str, stand_in) -> None:
+    stand_in(WAITS)
+    with contextlib.closing(MapJobs(store)) as jobs:
         job, second = jobs.ask(run_id, LONG), jobs.ask(run_id, spec(36))
         child = child_of(job)
     child.wait(DEADLINE)
@@ -193,26 +258,12 @@ def test_a_server_that_ends_ends_its_child(store: RunStore, run_id: str) -> None
 
 
 def test_only_so_many_ended_jobs_are_remembered(
-    jobs: MapJobs, store: RunStore, run_id: str, monkeypatch: pytest.MonkeyPatch
+    jobs: MapJobs, run_id: str, stand_in, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "REMEMBERED", 2)
+    monkeypatch.setattr(queue, "MAX_ENDED_JOBS", 2)
+    stand_in(WAITS)
     asked = [spec(n) for n in (40, 41, 42, 43)]
-    running = jobs.ask(run_id, LONG)
+    jobs.ask(run_id, LONG)
     for wanted in asked:
         jobs.ask(run_id, wanted).stop()
     assert [jobs.find(run_id, wanted) is not None for wanted in asked] == [False, True, True, True]
-    running.stop()
-
-
-def test_progress_only_grows_and_is_json(
-    store: RunStore, run_id: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(queue, "_end_with_parent", lambda: None)
-    monkeypatch.setattr(queue.os, "nice", lambda by: by)
-    assert queue.main(str(store.root), "none", run_id, "61", "0", "pca", "mds") == 0
-    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert said.pop() == {"done": True}
-    shares = [line["fraction"] for line in said]
-    assert shares == sorted(shares)
-    assert (shares[0], shares[-1]) == (0, 1)
-    assert {line["words"] for line in said} == {"PCA", "MDS"}

@@ -1,7 +1,7 @@
-"""Training in stages: what each layer learns alone, what goes on to the next, and a kill during any of them."""
+"""Training in stages: each layer alone, the weights that the next stage starts from, and a kill during any of them."""
 
 import os
-import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from aecore.foundation.errors import BadInput, BadSettings
+from aecore.foundation.errors import BadInput, BadSettings, Stopped
 from aecore.foundation.files import read_arrays
 from aecore.model.config import RunConfig, parse
 from aecore.session.session import Session
@@ -21,7 +21,7 @@ from aecore.store.stages import stages
 from aecore.store.store import LOST, RESUME_LIMIT, RESUMES, RunStore
 from aecore.training import queue
 from aecore.training.run import train
-from aecore.training.trainer import Stopped, Trainer, TrainingProgress
+from aecore.training.trainer import Trainer, TrainingProgress
 
 REPO = Path(__file__).parents[3]
 ENV = {"PYTHONPATH": str(REPO)}
@@ -160,7 +160,7 @@ def test_with_symmetric_weights_its_changes_become_the_gradient(configure, tied,
         if not tied:
             model.decoder.layers[0].weight.copy_(model.encoder.layers[0].weight.T)
     x = trainer.held_out[:50].double()
-    batch = type(trainer.batch(trainer.images[:1]))(x, x)
+    batch = type(trainer.batches.corrupted(trainer.images[:1]))(x, x)
     changes, loss = config.procedure.changes(model, batch)
     found = {name: change for (name, _), change in zip(model.named_parameters(), changes, strict=True)}
     expected = F.binary_cross_entropy_with_logits(model.decode(model.encode(x).mean)[:, 0], x, reduction="none")
@@ -200,35 +200,49 @@ def test_what_recirculation_cannot_train_is_refused(configure, fields, words):
 
 # --- killed and resumed
 
-CHILD = """
-import os, signal, sys
-from pathlib import Path
-from aecore.training import queue
-from aecore.store.store import RunStore
-from aecore.training.run import train
 
-root, run_id, stage, epoch = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
-store = RunStore(Path(root), Path(root) / "none")
-
-def kill(progress):
-    if (progress.stage, progress.epoch) == (stage, epoch) and progress.step == 5:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-queue.claim(store, run_id)
-train(store.info(run_id).config, store, kill, run_id=run_id)
-"""
+class Killed(BaseException):
+    """Ends a training at once; afterwards its folder is put back as it was at that moment."""
 
 
-def test_a_training_killed_in_every_stage_ends_as_if_nothing_had_happened(configure, store: RunStore) -> None:
-    """SIGKILL in the second epoch of each stage; then a server's queue takes it up once more and ends it."""
+def kill_in(store: RunStore, run_id: str, stage: str, epoch: int, copy: Path) -> None:
+    """Trains the waiting run up to the middle of an epoch and leaves what SIGKILL leaves: the files of that moment, and
+    a status that names a process that has ended.
+    """
+    folder = store.folder(run_id)
+
+    def kill(progress: TrainingProgress) -> None:
+        if (progress.stage, progress.epoch, progress.step) == (stage, epoch, 5):
+            shutil.copytree(folder, copy)
+            raise Killed
+
+    queue.claim(store, run_id)
+    config = store.info(run_id).config
+    assert config is not None
+    with pytest.raises(Killed):
+        train(config, store, kill, run_id=run_id)
+    shutil.rmtree(store.folder(run_id))
+    copy.rename(folder)
+    RunFolder(folder).update(**gone())
+
+
+def gone() -> dict[str, float]:
+    """The identity of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    process.wait()
+    return {"pid": process.pid, "pid_started": time.time()}
+
+
+def test_a_training_killed_in_every_stage_ends_as_if_nothing_had_happened(
+    configure, store: RunStore, tmp_path: Path
+) -> None:
+    """Killed in the second epoch of each stage; then a server's queue takes it up once more, and its child ends it."""
     config = greedy(configure)
     whole = train(config, store)
     run_id = queue.submit(store, config)
     done = []
     for stage, epoch in (("layer 1", 1), ("layer 2", 4), ("joint", 8)):
-        command = [sys.executable, "-P", "-c", CHILD, str(store.root), run_id, stage, str(epoch)]
-        killed = subprocess.run(command, env={**os.environ, **ENV}, timeout=120, check=False)
-        assert killed.returncode == -signal.SIGKILL
+        kill_in(store, run_id, stage, epoch, tmp_path / "copy")
         assert store.info(run_id).reason == RESUMES
         listed = {info.run_id: info for info in store.runs()}
         assert (listed[run_id].state, listed[whole].state) == ("queued", "finished")
@@ -252,13 +266,11 @@ def test_a_training_killed_in_every_stage_ends_as_if_nothing_had_happened(config
 
 
 def lose(store: RunStore, run_id: str) -> None:
-    """As a kill leaves it: the status names a process that is no more."""
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    RunFolder(store.folder(run_id)).update(state="running", pid=gone.pid, pid_started=time.time(), started=time.time())
+    """As a kill leaves it: the status names a process that has ended."""
+    RunFolder(store.folder(run_id)).update(state="running", started=time.time(), **gone())
 
 
-def test_what_kills_every_time_is_not_tried_for_ever(configure, store: RunStore) -> None:
+def test_a_training_that_is_killed_each_time_is_not_resumed_for_ever(configure, store: RunStore) -> None:
     run_id = queue.submit(store, greedy(configure))
     for resumed in range(1, RESUME_LIMIT + 1):
         lose(store, run_id)
@@ -277,7 +289,7 @@ def test_what_kills_every_time_is_not_tried_for_ever(configure, store: RunStore)
         queue.resume(store, run_id)
 
 
-def test_whom_somebody_wanted_stopped_is_not_taken_up_again(configure, store: RunStore) -> None:
+def test_a_training_that_was_asked_to_stop_is_not_resumed_after_a_kill(configure, store: RunStore) -> None:
     run_id = queue.submit(store, greedy(configure))
     RunFolder(store.folder(run_id)).ask_stop()
     lose(store, run_id)

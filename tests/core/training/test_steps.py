@@ -1,4 +1,4 @@
-"""What makes training quick or steadier changes nothing else: the optimiser, the noise, shifts and binarised images."""
+"""What a training step is made of: the optimiser, the noise, shifted and binarised images."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from aecore.model.config import parse
 from aecore.parts.corruptions import Masking, SaltAndPepper
 from aecore.parts.optimiser import AdamW
 from aecore.training.run import train
-from aecore.training.trainer import SMALL, Trainer
+from aecore.training.trainer import Trainer
 
 # --- the optimiser
 
@@ -86,8 +86,8 @@ def test_shifts_move_whole_images_each_by_its_own_amount(configure, hold, reach)
     trainer = Trainer(configure(dataset=hold(images), training={"shift": reach}), hold(images).load())
     source = trainer.images.numpy()
     seen = set()
-    for _ in range(30):
-        shown = trainer._shown(torch.arange(len(source))).numpy()
+    for _ in range(10):
+        shown = trainer.batches.shifted(torch.arange(len(source))).numpy()
         for image, original in zip(shown, source, strict=True):
             found = [
                 (down, right)
@@ -118,7 +118,7 @@ def test_binarised_images_have_their_grey_value_on_average(configure, hold):
     images = np.random.default_rng(0).integers(0, 256, (50, 1, 4, 4), dtype=np.uint8)
     trainer = Trainer(configure(dataset=hold(images), training={"binarise": True}), hold(images).load())
     assert set(np.unique(trainer.held_out.numpy())) == {0.0, 1.0}
-    drawn = torch.stack([trainer.batch(trainer.images).clean for _ in range(400)])
+    drawn = torch.stack([trainer.batches.corrupted(trainer.images).clean for _ in range(400)])
     assert set(np.unique(drawn.numpy())) == {0.0, 1.0}
     grey = trainer.images.float() / 255
     error = (drawn.mean(0) - grey) / ((grey * (1 - grey) / 400).sqrt() + 1e-3)
@@ -132,15 +132,3 @@ def test_only_data_between_0_and_1_can_be_binarised(configure):
     settings = configure(likelihood="gaussian").model_dump() | {"dataset": Real()}
     with pytest.raises(BadSettings, match=r"training\.binarise.*\[0, 1\].*binarise=false"):
         parse({**settings, "training": {"binarise": True}})
-
-
-# --- small networks
-
-
-def test_small_networks_keep_to_one_thread_unless_told(configure):
-    config = configure(training={"threads": None})
-    data = config.dataset.load()
-    trainer = Trainer(config, data)
-    assert sum(p.numel() for p in trainer.model.parameters()) < SMALL
-    assert trainer.threads == 1
-    assert Trainer(configure(training={"threads": 3}), data).threads == 3
