@@ -211,7 +211,7 @@ def _measured(session: Session, lines: list[_Line]) -> list[Direction]:
     readings = [_readings(session, line.vector) for line in lines]
     steps = [torch.from_numpy(line.vector) * float(t.std()) for line, t in zip(lines, readings, strict=True)]
     effects = analysis.effects(decode, torch.from_numpy(np.array(session.codes)), steps).tolist()
-    alive = [effect > analysis.DEAD * float(session.effects.max()) for effect in effects]
+    alive = [effect > analysis.DEAD_SHARE * float(session.effects.max()) for effect in effects]
     said = _words(session, [line for line, lives in zip(lines, alive, strict=True) if lives])
     found: list[Direction] = []
     for line, t, effect, lives in zip(lines, readings, effects, alive, strict=True):

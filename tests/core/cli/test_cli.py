@@ -95,7 +95,7 @@ def test_lists_and_shows_what_was_trained(home: Path, capsys: Capture) -> None:
     words = capsys.readouterr().out
     assert 'corruption.kind             "masking"' in words
     assert "  Linear probe " in words
-    assert "  Reconstructs noise: R²  " in words
+    assert "  Copies pure noise (R²)  " in words
     assert "test_sse" not in words, "figures go by their names for people"
 
 
