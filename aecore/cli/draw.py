@@ -11,23 +11,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from aecore.session.session import Session
-from aecore.cli.output import (
-    FRAME_MILLISECONDS,
-    LOOP_STEPS,
-    PICTURE_SIDE,
-    STRIP_STEPS,
-    STRIPS,
-    UsageError,
-    open_session,
-    out,
-    say_json,
-    write,
-)
+from aecore.cli.output import STRIPS, UsageError, open_session, out, say_json, write
 
 
 def reconstruct(options: argparse.Namespace) -> None:
     from aecore.foundation import metrics
-    from aecore.pictures import sheets
+    from aecore.session import render
 
     out(options.out, ".png")
     session = open_session(options.run)
@@ -37,13 +26,14 @@ def reconstruct(options: argparse.Namespace) -> None:
         columns = {"original": images, "corrupted": denoised.shown, "reconstruction": denoised.reconstruction}
     else:
         columns = {"original": images, "reconstruction": session.reconstruct(images)}
-    drawn = sheets.labelled_columns(list(columns.values()), list(columns), _factor(session))
-    write(options.out, sheets.png(drawn))
+    write(options.out, render.comparison_png(columns, render.enlargement(session)))
     error = metrics.sse(images, columns["reconstruction"]).mean()
     print(f"{options.out}: {len(images)} images, squared error per image {error:.4g}")
 
 
 def walk(options: argparse.Namespace) -> None:
+    from aecore.session import render
+
     suffix = out(options.out, ".png", ".gif")
     session = open_session(options.run)
     code = session.encode(_one_image(session, options))[0]
@@ -51,31 +41,8 @@ def walk(options: argparse.Namespace) -> None:
     if options.unit is not None and options.unit not in ranked:
         raise UsageError(f"argument --unit: this code has units 0 to {session.code_dim - 1}, not {options.unit}")
     units = ranked[:STRIPS] if options.unit is None else [options.unit]
-    content = _filmstrips(session, code, units) if suffix == ".png" else _loop(session, code, units)
-    write(options.out, content)
+    write(options.out, (render.strips_png if suffix == ".png" else render.loop_gif)(session, code, units))
     print(f"{options.out}: unit{'s' if len(units) > 1 else ''} {', '.join(map(str, units))}, most effective first")
-
-
-def _filmstrips(session: "Session", code: "np.ndarray", units: list[int]) -> bytes:
-    """A row for each unit, over its empirical range."""
-    from aecore.pictures import sheets
-
-    rows = [session.walk(code, unit, STRIP_STEPS)[1] for unit in units]
-    return sheets.png(sheets.enlarge(sheets.sheet(rows, background=sheets.WHITE), _factor(session)))
-
-
-def _loop(session: "Session", code: "np.ndarray", units: list[int]) -> bytes:
-    """There and back, every unit at once in a tile of its own; eased, so that it does not bump at the ends."""
-    import numpy as np
-
-    from aecore.pictures import sheets
-
-    phase = (1 - np.cos(2 * np.pi * np.arange(LOOP_STEPS) / LOOP_STEPS)) / 2
-    ranges = [session.unit_range(unit) for unit in units]
-    walks = [session.walk(code, u, values=a + (b - a) * phase)[1] for u, (a, b) in zip(units, ranges, strict=True)]
-    columns = min(len(units), 4)
-    frames = [sheets.grid(np.stack(tiles), columns, background=sheets.WHITE) for tiles in zip(*walks, strict=True)]
-    return sheets.gif(frames, FRAME_MILLISECONDS, _factor(session))
 
 
 def likelihood(options: argparse.Namespace) -> None:
@@ -123,7 +90,3 @@ def _one_image(session: "Session", options: argparse.Namespace) -> "np.ndarray":
     if not 0 <= options.index < len(session.data):
         raise UsageError(f"argument --index: the dataset has images 0 to {len(session.data) - 1}, not {options.index}")
     return session.data.floats(np.array([options.index]))
-
-
-def _factor(session: "Session") -> int:
-    return max(1, PICTURE_SIDE // max(session.shape[1:]))

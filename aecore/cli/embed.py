@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,12 +26,12 @@ def embed(options: argparse.Namespace) -> None:
         return _embed_units(options, methods)
     from aecore.maps.poster import poster
     from aecore.pictures.sheets import png
+    from aecore.session.render import csv_text
 
     made = _atlas(options, methods)
     _write_coordinates(options.out, made, made.origins if _is_path(options.source) else ())
     rows = [_quality_row(panel) for panel in made.panels]
-    table = "".join(",".join(row) + "\n" for row in [list(QUALITIES), *rows])
-    write(_beside(options.out, ".quality.csv"), table.encode())
+    write(_beside(options.out, ".quality.csv"), csv_text(QUALITIES, rows).encode())
     colours = "class" if made.labels is not None else "none"
     write(_beside(options.out, ".png"), png(poster(made, colours, Path(options.source).name, len(made) <= 2000)))
     say_table(
@@ -127,11 +126,9 @@ def _embed_units(options: argparse.Namespace, methods: Sequence[str]) -> None:
     gallery = session.gallery(options.n or 1000)
     codes = session.encode(gallery.images)
     if Path(options.out).suffix.lower() == ".npy":
-        import numpy as np
+        from aecore.session.render import npy_bytes
 
-        out = io.BytesIO()
-        np.save(out, codes, allow_pickle=False)
-        write(options.out, out.getvalue())
+        write(options.out, npy_bytes(codes))
     else:
         write(options.out, _csv(gallery.indices, gallery.labels, codes, [f"h{k}" for k in range(codes.shape[1])], []))
     print(f"{options.out}: {len(codes)} images × {codes.shape[1]} numbers (units); {gallery.note}")
@@ -145,12 +142,11 @@ def _csv(
     names: Sequence[str],
 ) -> bytes:
     """A line for each image: its place in the dataset, or its name, its class where there is one, and its numbers."""
-    import csv
+    from aecore.session.render import csv_text
 
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["name" if names else "index", *(["label"] if labels is not None else []), *heads])
-    for i, row in enumerate(numbers):
-        label = [] if labels is None else [labels[i]]
-        writer.writerow([names[i] if names else int(indices[i]), *label, *(f"{number:.9g}" for number in row)])
-    return out.getvalue().encode()
+    head = ["name" if names else "index", *(["label"] if labels is not None else []), *heads]
+    rows = (
+        [names[i] if names else int(indices[i]), *([] if labels is None else [labels[i]]), *(f"{n:.9g}" for n in row)]
+        for i, row in enumerate(numbers)
+    )
+    return csv_text(head, rows).encode()

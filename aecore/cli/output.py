@@ -13,14 +13,9 @@ if TYPE_CHECKING:
     from aecore.session.session import Session
     from aecore.store.store import RunStore
 
-PICTURE_SIDE = 96
-"""Pixels that one image should about fill in a written picture; enlargement is by whole numbers."""
-STRIP_STEPS = 11
 STRIPS = 8
-LOOP_STEPS = 24
 DIRECTIONS = 16
 """Directions of each sort that are listed for people."""
-FRAME_MILLISECONDS = 60
 
 
 class UsageError(Exception):

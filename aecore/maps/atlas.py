@@ -1,10 +1,8 @@
 """Maps of the same images of a run side by side: by default PCA and MDS of their pixels, and the autoencoder's code."""
 
-import csv
 import dataclasses
 import functools
 import hashlib
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +28,7 @@ from aecore.maps.spec import AtlasSpec
 from aecore.parts.contracts import Coordinates
 from aecore.parts.data import CodeArray, Pictures, Shape
 from aecore.pictures import sheets
+from aecore.session import render
 from aecore.session.session import Session
 
 
@@ -145,20 +144,15 @@ class Atlas:
 
     def csv(self) -> str:
         """A table with one line an image: where it comes from, its index, class, and its coordinates on each map."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["origin", "index", "class", *self.axes])
-        columns = self.coordinates
-        for i in range(len(self)):
-            numbers = [f"{value:.6g}" for value in columns[i]]
-            writer.writerow([self.origins[i], int(self.indices[i]), self.class_of(i), *numbers])
-        return out.getvalue()
+        rows = (
+            [origin, int(index), self.class_of(i), *(f"{value:.6g}" for value in row)]
+            for i, (origin, index, row) in enumerate(zip(self.origins, self.indices, self.coordinates, strict=True))
+        )
+        return render.csv_text(["origin", "index", "class", *self.axes], rows)
 
     def npy(self) -> bytes:
         """`coordinates` as a file of NumPy."""
-        out = io.BytesIO()
-        np.save(out, self.coordinates, allow_pickle=False)
-        return out.getvalue()
+        return render.npy_bytes(self.coordinates)
 
     @property
     def axes(self) -> list[str]:
