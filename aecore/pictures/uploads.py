@@ -161,7 +161,7 @@ def _candidates(files: Sequence[tuple[str, bytes]], refused: list[tuple[str, str
 def _reason(refused: ZipRefused) -> str:
     match refused.fault:
         case "entries":
-            return f"It holds {refused.found} entries; at most {MAX_ENTRIES} are looked at."
+            return f"It holds {refused.found} entries; at most {MAX_ENTRIES} are read."
         case "damaged":
             return "It is an archive that is cut off or damaged; pack it again."
         case "total":

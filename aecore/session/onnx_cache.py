@@ -49,7 +49,7 @@ _turn = threading.Lock()
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """An ONNX file and its size in bytes. Equal names mean equal files, so a browser may cache them for ever."""
+    """An ONNX file and its size in bytes. Equal names mean equal files, so a browser may cache them without limit."""
 
     path: Path
     size: int

@@ -27,7 +27,7 @@ SNAPSHOT = re.compile(r"epoch-(\d{5})\.safetensors")
 
 
 class OpenedRun:
-    """The lower half of a `Session`, which alone is made: what a run consists of, and how its model is applied."""
+    """The base of `Session`, never used on its own: what a run consists of, and how its model is applied."""
 
     def __init__(self, store: RunStore, run_id: str) -> None:
         self.info: RunInfo = store.info(run_id)
@@ -44,7 +44,7 @@ class OpenedRun:
             analysis = self._analysis()
         except RunUnavailable as error:
             raise RunUnavailable(f"run {run_id} cannot be opened: {error}") from None
-        self._earlier: tuple[int, Autoencoder] | None = None
+        self._loaded_snapshot: tuple[int, Autoencoder] | None = None
         k = self.code_dim
         self.codes: CodeArray = analysis.get("codes", np.zeros((1, k), np.float32))
         self.code_indices: Int64[np.ndarray, "n"] = analysis.get("indices", np.arange(len(self.codes)))
@@ -135,13 +135,13 @@ class OpenedRun:
         """
         if epoch is None:
             return self._model
-        held = self._earlier
-        if held is None or held[0] != epoch:
+        loaded = self._loaded_snapshot
+        if loaded is None or loaded[0] != epoch:
             if epoch not in self.snapshots:
                 raise BadInput(f"run {self.run_id} kept no weights after epoch {epoch}")
             path = self.folder / "snapshots" / f"epoch-{epoch:05d}.safetensors"
-            held = self._earlier = (epoch, load_model(self.config, self.shape, path))
-        return held[1]
+            loaded = self._loaded_snapshot = (epoch, load_model(self.config, self.shape, path))
+        return loaded[1]
 
     @torch.inference_mode()
     def encode(self, images: Pictures, epoch: int | None = None) -> CodeArray:

@@ -231,7 +231,7 @@ def _config(values: Mapping[str, Any]) -> RunConfig:
         config = parse(values)
     except (BadSettings, TypeError, ValueError, RecursionError) as error:
         raise BadInput(f"config.json: {_line(str(error))}") from None
-    # A path with ".." could lead out of the run's folder and be taken for one inside it.
+    # A path with ".." could lead out of the run's folder and still look like one inside it.
     if ".." in Path(str(config.dataset.model_dump(mode="json").get("path", ""))).parts:
         raise BadInput("config.json: dataset.path points out of the run's folder, which a run from elsewhere may not")
     return config

@@ -76,6 +76,7 @@ class RunStore:
         return place / run_id
 
     def _place(self, run_id: str) -> Path | None:
+        """Find the folder that holds the run's."""
         # Staging first: a run that ends meanwhile moves from staging to runs.
         places = [self.root / "staging", self.root / "runs", self.builtin]
         if not RUN_ID.fullmatch(run_id):
@@ -83,6 +84,7 @@ class RunStore:
         return next((place for place in places if (place / run_id).is_dir()), None)
 
     def _info(self, folder: Path, builtin: bool) -> RunInfo:
+        """Describe the run in `folder`, whatever that holds."""
         status, config = Status(), None
         try:
             status = RunFolder(folder).settled_status()
@@ -212,6 +214,7 @@ class RunStore:
     # --- renaming, deleting, restoring
 
     def _own(self, run_id: str) -> Path:
+        """Find the folder of a run that may be changed. Raises `BadInput` for a ready-made one."""
         if self._place(run_id) == self.builtin:
             raise BadInput(
                 "ready-made runs came with the program and cannot be changed or deleted; train one of your own"

@@ -175,7 +175,7 @@ def test_ready_made_runs_show_every_recipe_and_every_noise(opened):
     assert {noise_of(session) for session in made} == set(KINDS)
 
 
-@pytest.mark.parametrize(("backbone", "likelihood"), list(zip(BACKBONES, itertools.cycle(LIKELIHOODS))))  # noqa: B905
+@pytest.mark.parametrize(("backbone", "likelihood"), list(zip(BACKBONES, itertools.cycle(LIKELIHOODS))))
 def test_every_backbone_and_likelihood_in_colour_and_uneven_sizes(untrained, configure, backbone, likelihood):
     """In pairs: a likelihood knows of a backbone only the number of its outputs."""
     settings = configure(backbone=backbone, likelihood=likelihood).model_dump(mode="json")

@@ -222,7 +222,7 @@ junk = st.binary(max_size=200) | st.recursive(
 
 
 @given(data=st.data())
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_runs_never_raises_whatever_the_files_hold(copied, data):
     """Whole files of junk, and good files with one value replaced by junk."""
     store, _, folder = copied
