@@ -15,13 +15,8 @@ if TYPE_CHECKING:
 
     from aecore.session.session import Session
 
-IMAGE_SIDE = 96
-"""Pixels that the longer side of one image should about fill in a written picture; enlarged by whole numbers."""
 MAX_UNITS = 8
 """Units that `walk` draws unless one is named: the most effective ones."""
-FILMSTRIP_STEPS = 11
-LOOP_FRAMES = 24
-FRAME_MILLISECONDS = 60
 
 
 @command(
@@ -43,7 +38,7 @@ def reconstruct(
 ) -> None:
     """Draw images beside their reconstructions. What is lost is not in the code."""
     from aecore.foundation import metrics
-    from aecore.pictures import sheets
+    from aecore.session import render
 
     session = open_session(run)
     images = _images(session, files, n)
@@ -52,8 +47,7 @@ def reconstruct(
         columns = {"original": images, "corrupted": denoised.shown, "reconstruction": denoised.reconstruction}
     else:
         columns = {"original": images, "reconstruction": session.reconstruct(images)}
-    drawn = sheets.labelled_columns(list(columns.values()), list(columns), _enlargement(session))
-    write_file(out, sheets.png(drawn))
+    write_file(out, render.comparison_png(columns, render.enlargement(session)))
     error = metrics.sse(images, columns["reconstruction"]).mean()
     print(f"{out}: {len(images)} images, squared error per image {error:.4g}")
 
@@ -70,37 +64,17 @@ def walk(run: str, image: str | None, index: int | None, unit: int | None, out: 
     """Move one unit of the code at a time and draw what changes. This shows what the unit means."""
     if image is not None and index is not None:
         raise click.UsageError("--image and --index both say where to start; give one of them")
+    from aecore.session import render
+
     session = open_session(run)
     code = session.encode(_start_image(session, image, index))[0]
     ranked = [int(number) for number in session.units_by_effect()]
     if unit is not None and unit not in ranked:
         raise click.BadParameter(f"this code has units 0 to {session.code_dim - 1}, not {unit}", param_hint="--unit")
     units = ranked[:MAX_UNITS] if unit is None else [unit]
-    draw = _filmstrips if Path(out).suffix.lower() == ".png" else _loop
+    draw = render.strips_png if Path(out).suffix.lower() == ".png" else render.loop_gif
     write_file(out, draw(session, code, units))
     print(f"{out}: unit{'s' if len(units) > 1 else ''} {', '.join(map(str, units))}, most effective first")
-
-
-def _filmstrips(session: "Session", code: "np.ndarray", units: list[int]) -> bytes:
-    """Draw one row of decoded images for each unit, over the unit's empirical range, as PNG."""
-    from aecore.pictures import sheets
-
-    rows = [session.walk(code, unit, FILMSTRIP_STEPS)[1] for unit in units]
-    return sheets.png(sheets.enlarge(sheets.sheet(rows, background=sheets.WHITE), _enlargement(session)))
-
-
-def _loop(session: "Session", code: "np.ndarray", units: list[int]) -> bytes:
-    """Draw a GIF with one tile for each unit, which goes through its range and back on a cosine, without a jerk."""
-    import numpy as np
-
-    from aecore.pictures import sheets
-
-    phase = (1 - np.cos(2 * np.pi * np.arange(LOOP_FRAMES) / LOOP_FRAMES)) / 2
-    ranges = [session.unit_range(unit) for unit in units]
-    walks = [session.walk(code, u, values=a + (b - a) * phase)[1] for u, (a, b) in zip(units, ranges, strict=True)]
-    columns = min(len(units), 4)
-    frames = [sheets.grid(np.stack(tiles), columns, background=sheets.WHITE) for tiles in zip(*walks, strict=True)]
-    return sheets.gif(frames, FRAME_MILLISECONDS, _enlargement(session))
 
 
 @command(
@@ -182,7 +156,3 @@ def _start_image(session: "Session", file: str | None, index: int | None) -> "np
             f"the dataset has images 0 to {len(session.data) - 1}, not {index}", param_hint="--index"
         )
     return session.data.floats(np.array([index]))
-
-
-def _enlargement(session: "Session") -> int:
-    return max(1, IMAGE_SIDE // max(session.shape[1:]))

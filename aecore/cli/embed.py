@@ -1,8 +1,6 @@
 """The command `embed`: maps of images as coordinates, quality figures and a picture."""
 
-import csv
 import dataclasses
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,10 +83,11 @@ def _write_quality(out: str, maps: "Atlas", title: str) -> None:
     """Write the maps' quality and their picture beside the file `out`, and print the quality."""
     from aecore.maps.poster import poster
     from aecore.pictures.sheets import png
+    from aecore.session.render import csv_text
 
     quality_file, picture_file = (str(Path(out).with_suffix(suffix)) for suffix in (".quality.csv", ".png"))
     rows = [_quality_row(panel) for panel in maps.panels]
-    write_file(quality_file, "".join(",".join(row) + "\n" for row in [QUALITIES, *rows]).encode())
+    write_file(quality_file, csv_text(QUALITIES, rows).encode())
     colours = "class" if maps.labels is not None else "none"
     write_file(picture_file, png(poster(maps, colours, title, len(maps) <= 2000)))
     print_table(
@@ -169,11 +168,9 @@ def _write_units(run: str, n: int, out: str) -> None:
     gallery = session.gallery(n)
     codes = session.encode(gallery.images)
     if Path(out).suffix.lower() == ".npy":
-        import numpy as np
+        from aecore.session.render import npy_bytes
 
-        file = io.BytesIO()
-        np.save(file, codes, allow_pickle=False)
-        write_file(out, file.getvalue())
+        write_file(out, npy_bytes(codes))
     else:
         heads = [f"h{k}" for k in range(codes.shape[1])]
         write_file(out, _csv(gallery.indices, gallery.labels, codes, heads, []))
@@ -188,10 +185,11 @@ def _csv(
     names: Sequence[str],
 ) -> bytes:
     """Return one line for each image: its index or its name, its class where there are classes, and its numbers."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["name" if names else "index", *(["label"] if labels is not None else []), *heads])
-    for i, row in enumerate(numbers):
-        label = [] if labels is None else [labels[i]]
-        writer.writerow([names[i] if names else int(indices[i]), *label, *(f"{number:.9g}" for number in row)])
-    return text.getvalue().encode()
+    from aecore.session.render import csv_text
+
+    head = ["name" if names else "index", *(["label"] if labels is not None else []), *heads]
+    rows = (
+        [names[i] if names else int(indices[i]), *([] if labels is None else [labels[i]]), *(f"{n:.9g}" for n in row)]
+        for i, row in enumerate(numbers)
+    )
+    return csv_text(head, rows).encode()

@@ -1,10 +1,8 @@
 """Maps of the same images side by side: by default PCA and MDS of their pixels, and the autoencoder's code."""
 
-import csv
 import dataclasses
 import functools
 import hashlib
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +28,7 @@ from aecore.maps.spec import AtlasSpec
 from aecore.parts.data import CodeArray, Pictures, Shape
 from aecore.parts.looking import Coordinates
 from aecore.pictures import sheets
+from aecore.session import render
 from aecore.session.session import Session
 
 
@@ -148,19 +147,15 @@ class Atlas:
 
     def csv(self) -> str:
         """Write a table with one line per image: origin, index, class, and coordinates on each map."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["origin", "index", "class", *self.axes])
-        for i, row in enumerate(self.coordinates):
-            numbers = [f"{value:.6g}" for value in row]
-            writer.writerow([self.origins[i], int(self.indices[i]), self.class_of(i), *numbers])
-        return out.getvalue()
+        rows = (
+            [origin, int(index), self.class_of(i), *(f"{value:.6g}" for value in row)]
+            for i, (origin, index, row) in enumerate(zip(self.origins, self.indices, self.coordinates, strict=True))
+        )
+        return render.csv_text(["origin", "index", "class", *self.axes], rows)
 
     def npy(self) -> bytes:
         """Write `coordinates` as an `.npy` file."""
-        out = io.BytesIO()
-        np.save(out, self.coordinates, allow_pickle=False)
-        return out.getvalue()
+        return render.npy_bytes(self.coordinates)
 
     @property
     def axes(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is measured of a code's units when a training ends: how often each is active, and the code's price as a prior.
+"""Measure the units of a code when training ends: how often each is active, and the cost of the code under its prior.
 
 A sparsity penalty Ω(h) can be read as −log p(h) up to a constant; then −log p(x, h) = −log p(x | h) − log p(h), both in
 nats, and training is approximate maximum likelihood of a model with latent variables.
@@ -17,19 +17,20 @@ from aecore.model.config import RunConfig
 from aecore.parts.contracts import Code
 from aecore.parts.data import Data, SplitName
 
-CHUNK = 500
+IMAGES_AT_ONCE = 500
 
 
 def _codes(model: Autoencoder, data: Data, split: SplitName) -> Iterator[tuple[Tensor, Code]]:
+    """Encode a split piece by piece: images and their codes."""
     chosen = data.indices(split)
-    for start in range(0, len(chosen), CHUNK):
-        x = torch.from_numpy(data.floats(chosen[start : start + CHUNK]))
+    for start in range(0, len(chosen), IMAGES_AT_ONCE):
+        x = torch.from_numpy(data.floats(chosen[start : start + IMAGES_AT_ONCE]))
         yield x, model.encode(x)
 
 
 @torch.inference_mode()
 def rates(model: Autoencoder, config: RunConfig, data: Data) -> Float32[np.ndarray, "k"] | None:
-    """The share of all training images for which each unit is active; None where activity means nothing."""
+    """Measure the share of training images for which each unit is active; None if the objective defines no activity."""
     counts: list[Tensor] = []
     images = 0
     for x, code in _codes(model, data, "train"):
@@ -42,15 +43,17 @@ def rates(model: Autoencoder, config: RunConfig, data: Data) -> Float32[np.ndarr
 
 
 def rate_figures(rate: Float32[np.ndarray, "k"]) -> dict[str, float]:
-    """`active_rate`: the mean share of active units; `dead_units`: how many no training image makes active."""
+    """Summarise rates: `active_rate`, the mean share of active units, and `dead_units`, the number that are never
+    active.
+    """
     return {"active_rate": float(rate.mean()), "dead_units": float((rate == 0).sum())}
 
 
 @torch.inference_mode()
 def nats(model: Autoencoder, config: RunConfig, data: Data, split: SplitName) -> dict[str, float]:
-    """`reconstruction_nats` −log p(x | h) and `prior_nats` −log p(h) at h = f(x), means per image of a split.
+    """Measure `reconstruction_nats` −log p(x | h) and `prior_nats` −log p(h) at h = f(x), means per image of a split.
 
-    Empty where the objective has no prior. Densities: either may be negative.
+    Both are of densities, so they may be negative. Empty where the objective has no prior.
     """
     sums, images = {"reconstruction_nats": 0.0, "prior_nats": 0.0}, 0
     for x, code in _codes(model, data, split):
@@ -65,6 +68,6 @@ def nats(model: Autoencoder, config: RunConfig, data: Data, split: SplitName) ->
 
 
 def figures(model: Autoencoder, config: RunConfig, data: Data) -> dict[str, float]:
-    """`nats` of the test images, and of the validation images under `validation_…`."""
+    """Measure `nats` of the test images and, with names that begin with `validation_`, of the validation images."""
     held_out = nats(model, config, data, "validation")
     return nats(model, config, data, "test") | {f"validation_{name}": value for name, value in held_out.items()}

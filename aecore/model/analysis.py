@@ -1,4 +1,4 @@
-"""What is measured once, when a training ends, so that every page can show it without the data at hand."""
+"""Measure a model once, when its training ends, so that every page can show the results without the dataset."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -12,24 +12,32 @@ from aecore.model import activity, probe
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.parts.data import Data
+from aecore.pictures.arrays import printable
 
-CODES_LIMIT = 2000
-CODES_BYTES = 1_500_000
+MAX_CODES = 2000
+"""Training images whose codes are stored with a run."""
+MAX_CODE_BYTES = 1_500_000
+"""Bytes of stored codes, from which wide codes are stored for fewer images (at least 100)."""
+MAX_LABEL = 1_000_000
+"""Largest class number that is believed: arrays with one entry per class are made from it."""
 QUANTILES = np.linspace(0.01, 0.99, 41)
-BASES = 24
-DEAD = 0.02
-"""Share of the strongest unit's effect up to which a unit, or another direction, counts as dead."""
-COLLAPSED = 0.01
-"""KL per unit in nats below which a unit has collapsed: q(h_k | x) is p(h_k) whatever x is, so it carries nothing."""
+EFFECT_CODES = 24
+"""Stored codes about which the effect of a unit is measured."""
+DEAD_SHARE = 0.02
+"""A unit or direction is dead if its effect is at most this share of the strongest unit's."""
+COLLAPSED_NATS = 0.01
+"""A unit has collapsed if its KL is below this: q(h_k | x) is p(h_k) for every x, so it carries no information."""
+IMAGES_AT_ONCE = 500
 
 
 def effects(decode: Callable[[Tensor], Tensor], codes: Tensor, steps: Iterable[Tensor]) -> Tensor:
-    """Mean absolute change of the picture over each of the D `steps` (K,) through the code, (D,), pixels in [0, 1].
+    """Measure the mean absolute change of the picture over each of D `steps` (K,) through the code; (D,), pixels in
+    [0, 1].
 
-    e_d = mean over base codes z and pixels of |ĝ(z + ½ s_d) − ĝ(z − ½ s_d)|, ĝ = `decode`; the bases are codes of the
-    data themselves. A unit's step is its standard deviation over the data along itself.
+    e_d = mean over base codes z and pixels of |ĝ(z + ½ s_d) − ĝ(z − ½ s_d)|, with ĝ = `decode`. The base codes are
+    evenly chosen from `codes`. The step of a unit is its standard deviation over the data, along itself.
     """
-    bases = codes[:: max(1, len(codes) // BASES)][:BASES]
+    bases = codes[:: max(1, len(codes) // EFFECT_CODES)][:EFFECT_CODES]
     result: list[Tensor] = []
     for step in steps:
         pictures = decode(torch.cat([bases + step / 2, bases - step / 2]))
@@ -39,31 +47,21 @@ def effects(decode: Callable[[Tensor], Tensor], codes: Tensor, steps: Iterable[T
 
 @torch.inference_mode()
 def analyse(model: Autoencoder, config: RunConfig, data: Data) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Arrays (codes of a stratified subset of the training images, per-unit quantiles and effects) and figures on test
-    images.
+    """Return the arrays that `refusal` describes, and figures of the test images.
+
+    The codes are those of training images, stratified by class.
     """
-    n = max(100, min(CODES_LIMIT, CODES_BYTES // (4 * config.code_dim)))
+    n = max(100, min(MAX_CODES, MAX_CODE_BYTES // (4 * config.code_dim)))
     chosen = stratified(data.labels, data.indices("train"), n)
     code = model.encode(torch.from_numpy(data.floats(chosen)))
-    codes = code.mean
-    std = codes.std(0, correction=0)
-    arrays = {
-        "codes": codes.numpy(),
-        "indices": chosen,
-        "quantiles": np.quantile(codes.numpy(), QUANTILES, axis=0).astype(np.float32),
-        "effects": effects(
-            lambda z: model.likelihood.mean(model.decode(z)),
-            codes,
-            (std * (torch.arange(len(std)) == k) for k in range(len(std))),
-        ).numpy(),
-    }
+    arrays = _code_arrays(model, code.mean) | {"indices": chosen}
     if data.labels is not None:
         arrays["labels"] = data.labels[chosen]
     for name, values in config.objective.unit_report(code).items():
         arrays[f"unit_{name}"] = values.numpy()
-    figures = {**test_figures(model, config, data), **copying(model, data), **probe.figures(model, config, data)}
+    figures = {**test_figures(model, config, data), **noise_figures(model, data), **probe.figures(model, config, data)}
     if "unit_kl" in arrays:
-        figures["collapsed_units"] = float((arrays["unit_kl"] < COLLAPSED).sum())
+        figures["collapsed_units"] = float((arrays["unit_kl"] < COLLAPSED_NATS).sum())
     figures |= activity.figures(model, config, data)
     if (rate := activity.rates(model, config, data)) is not None:
         arrays["unit_rate"] = rate
@@ -71,43 +69,59 @@ def analyse(model: Autoencoder, config: RunConfig, data: Data) -> tuple[dict[str
     return arrays, figures
 
 
-def belongs(arrays: Mapping[str, np.ndarray], code_dim: int) -> bool:
-    """Whether `arrays`, read from a file, are such as `analyse` gives for a code of `code_dim` units."""
-    n = arrays["codes"].shape[0] if "codes" in arrays and arrays["codes"].ndim else 0
-    expected = {
-        "codes": ((n, code_dim), np.float32),
-        "indices": ((n,), np.int64),
-        "quantiles": ((len(QUANTILES), code_dim), np.float32),
-        "effects": ((code_dim,), np.float32),
+def _code_arrays(model: Autoencoder, codes: Tensor) -> dict[str, np.ndarray]:
+    deviations = codes.std(0, correction=0)
+    unit_steps = (deviations * (torch.arange(len(deviations)) == k) for k in range(len(deviations)))
+    return {
+        "codes": codes.numpy(),
+        "quantiles": np.quantile(codes.numpy(), QUANTILES, axis=0).astype(np.float32),
+        "effects": effects(lambda z: model.likelihood.mean(model.decode(z)), codes, unit_steps).numpy(),
     }
-    expected |= {name: ((n,), np.int64) for name in arrays if name == "labels"}
+
+
+def refusal(arrays: Mapping[str, np.ndarray], code_dim: int) -> str | None:
+    """Say why `arrays`, read from a file, cannot be the analysis of a code of K = `code_dim` units; None if they can.
+
+    `codes` (N, K), 1 ≤ N ≤ `MAX_CODES`; `quantiles` (Q, K) of each unit, at `QUANTILES`; `effects` (K,); `indices` (N,)
+    of the images in the dataset and, where it has classes, `labels` (N,); any number of `unit_…` (K,). Floats are
+    float32, integers int64.
+    """
+    n = len(arrays["codes"]) if "codes" in arrays and arrays["codes"].ndim else 0
+    expected: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+        "codes": ((n, code_dim), np.float32), "quantiles": ((len(QUANTILES), code_dim), np.float32),
+        "effects": ((code_dim,), np.float32), "indices": ((n,), np.int64), "labels": ((n,), np.int64),
+    }  # fmt: skip
     expected |= {name: ((code_dim,), np.float32) for name in arrays if name.startswith("unit_")}
-    return n > 0 and all(
-        name in arrays
-        and arrays[name].shape == shape
-        and arrays[name].dtype == dtype
-        and bool(np.isfinite(arrays[name]).all())
-        for name, (shape, dtype) in expected.items()
-    )
+    missing = expected.keys() - {"labels"} - arrays.keys()
+    if missing or not 1 <= n <= MAX_CODES:
+        return f"{', '.join(sorted(missing)) or 'codes'} missing or of the wrong size"
+    for name, array in arrays.items():
+        if name not in expected or (array.shape, array.dtype) != expected[name] or not np.isfinite(array).all():
+            return f"'{printable(name)}' is not what these settings need, or not finite"
+        if array.dtype == np.int64 and (array.min() < 0 or (name == "labels" and array.max() > MAX_LABEL)):
+            return f"'{name}' holds impossible numbers"
+    return None
 
 
 @torch.inference_mode()
 def test_figures(model: Autoencoder, config: RunConfig, data: Data) -> dict[str, float]:
-    """Squared error per test image, clean and (where the run corrupts) from corrupted input, with the corrupted input's
-    own.
+    """Measure the mean squared error per test image.
+
+    `test_sse` of clean images and, where the run corrupts, `denoised_sse` of reconstructions from corrupted input and
+    `corrupted_sse` of that input itself. Empty without test images.
     """
     chosen = data.indices("test")
     generator = torch.Generator().manual_seed(config.training.seed + 3)
     sums = {"test_sse": 0.0, "corrupted_sse": 0.0, "denoised_sse": 0.0}
-    for start in range(0, len(chosen), 500):
-        clean = torch.from_numpy(data.floats(chosen[start : start + 500]))
+    for start in range(0, len(chosen), IMAGES_AT_ONCE):
+        clean = torch.from_numpy(data.floats(chosen[start : start + IMAGES_AT_ONCE]))
         corrupted, visible = config.corruption.corrupt(clean, generator)
-        pairs = {
+        compared = {
             "test_sse": model.reconstruct(clean),
             "corrupted_sse": corrupted,
             "denoised_sse": model.reconstruct(corrupted, visible),
         }
-        for name, pictures in pairs.items():
+        for name, pictures in compared.items():
             sums[name] += float(metrics.sse(clean.numpy(), pictures.numpy()).sum())
     if config.corruption.level == 0:
         sums = {"test_sse": sums["test_sse"]}
@@ -115,8 +129,8 @@ def test_figures(model: Autoencoder, config: RunConfig, data: Data) -> dict[str,
 
 
 @torch.inference_mode()
-def copying(model: Autoencoder, data: Data) -> dict[str, float]:
-    """`noise_r2` (see `metrics`); left out for data without a range, where no noise is like any other."""
+def noise_figures(model: Autoencoder, data: Data) -> dict[str, float]:
+    """Measure `noise_r2` (see `metrics`): how well pure noise is copied. Empty for data without a value range."""
     if data.value_range is None:
         return {}
     noise = metrics.noise_images(data.shape, data.value_range)

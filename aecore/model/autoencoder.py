@@ -1,4 +1,4 @@
-"""The autoencoder itself: encoder, decoder and what the decoder's output means."""
+"""Build an autoencoder: encoder, decoder, and the likelihood that gives the decoder's output its meaning."""
 
 import torch
 
@@ -9,7 +9,7 @@ from aecore.parts.networks import first_rows
 
 
 class Autoencoder(Model):
-    """h = f(x), p(x | h) = g(h). `decode` gives the likelihood's parameters (B, Q, C, H, W), not yet a picture."""
+    """h = f(x), p(x | h) = g(h). `decode` gives the likelihood's parameters (B, Q, C, H, W), not a picture."""
 
     def __init__(self, config: RunConfig, shape: Shape) -> None:
         super().__init__()
@@ -27,8 +27,9 @@ class Autoencoder(Model):
         return self.head(self.decoder(z, prefix))
 
     def reconstruct(self, x: Images, visible: Visible | None = None) -> Images:
-        """r = E[p(x | h = mean of the code)], (B, C, H, W). A sequence decoder keeps the rows above the first that is
-        hidden and goes on from there.
+        """Return r = E[p(x | h)] at the mean h of the code, (B, C, H, W).
+
+        A sequence decoder copies the rows above the first hidden one, and continues from there.
         """
         prefix = first_rows(x, visible) if self.decoder.takes_prefix else None
         mean = self.likelihood.mean(self.decode(self.encode(x, visible).mean, prefix))
@@ -36,8 +37,8 @@ class Autoencoder(Model):
 
 
 def build(config: RunConfig, shape: Shape) -> Autoencoder:
-    """A new model for images of `shape` (C, H, W), initialised by the config's seed without touching torch's global
-    generator.
+    """Make a new model for images of `shape` (C, H, W), initialised by the config's seed. Torch's global generator is
+    left unchanged.
 
     Raises `BadSettings` when the backbone cannot take this shape.
     """

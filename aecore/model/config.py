@@ -1,4 +1,4 @@
-"""Everything that decides a run, as one validated, frozen, readable JSON document."""
+"""The settings of a run as one validated, frozen, readable JSON document."""
 
 import hashlib
 import json
@@ -21,11 +21,11 @@ PACKAGES: dict[str, tuple[str, type[Part]]] = {
     "objective": ("objectives", Objective),
     "procedure": ("procedures", Procedure),
 }
-"""The fields of a `RunConfig` that hold a part, with the registry each is chosen from."""
+"""{field of a `RunConfig` that holds a part: (its registry, its base class)}."""
 
 
 class TrainingSettings(BaseModel):
-    """How the weights are found. Equal settings and equal data on one machine give bit-for-bit equal weights."""
+    """How the weights are found. Equal settings and data give bit-for-bit equal weights on one machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -36,34 +36,34 @@ class TrainingSettings(BaseModel):
         gt=0,
         le=10,
         title="Learning rate",
-        description="AdamW's peak step size; too large and training diverges.",
+        description="Peak step size of AdamW; if it is too large, training diverges.",
     )
     schedule: Literal["constant", "cosine", "one_cycle"] = Field(
         default="one_cycle",
         title="Schedule",
-        description="How the learning rate moves: one_cycle warms up for a fifth, then falls to 0.",
+        description="How the learning rate changes: one_cycle rises for a fifth of the training, then falls to 0.",
     )
     weight_decay: float = Field(
-        default=0.0, ge=0, le=10, title="Weight decay", description="AdamW's pull of the weights towards 0."
+        default=0.0, ge=0, le=10, title="Weight decay", description="How strongly AdamW shrinks the weights towards 0."
     )
     shift: int = Field(
         default=0,
         ge=0,
         le=8,
         title="Random shifts",
-        description="Each training image is moved by up to this much, afresh each time: less learning by heart.",
+        description="Each training image is moved by up to this much, differently each time; reduces overfitting.",
         json_schema_extra={"unit": "pixels"},
     )
     binarise: bool = Field(
         default=False,
         title="Binarise",
-        description="Each time an image is shown, every pixel is drawn as 0 or 1 with its grey value as probability: "
-        "what a Bernoulli output means by an image.",
+        description="Draw every pixel as 0 or 1, with its grey value as probability, each time an image is used: the "
+        "data that a Bernoulli output assumes.",
     )
     precision: Literal["auto", "float32"] = Field(
         default="auto",
         title="Precision",
-        description="auto: bfloat16 where the processor has it natively and the network is large enough to gain.",
+        description="auto: bfloat16 where the hardware computes it natively and the network is large enough to gain.",
     )
     threads: int | None = Field(
         default=None,
@@ -78,12 +78,12 @@ class TrainingSettings(BaseModel):
         ge=0,
         lt=2**31,
         title="Seed",
-        description="Initial weights, order of the images and noise all follow from it.",
+        description="Decides initial weights, order of the images and noise.",
     )
 
 
 class RunConfig(BaseModel):
-    """One autoencoder: its parts, the code's size and the training. Refused, in words, when it cannot work."""
+    """One autoencoder: its parts, size of code, and training. Parts that cannot work together are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -101,11 +101,8 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _parts_fit(self) -> "RunConfig":
         parts: list[Backbone | Likelihood | Objective | Procedure] = [
-            self.backbone,
-            self.likelihood,
-            self.objective,
-            self.procedure,
-        ]
+            self.backbone, self.likelihood, self.objective, self.procedure
+        ]  # fmt: skip
         refusals = [refusal for part in parts if (refusal := part.refusal(self)) is not None]
         if self.training.binarise and self.dataset.value_range != (0.0, 1.0):
             refusals.append(
@@ -120,12 +117,12 @@ class RunConfig(BaseModel):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the settings (first 16 hex digits), independent of the order in which they were written."""
+        """The first 16 hex digits of the SHA-256 of the settings, independent of their order in the file."""
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def parse(values: object) -> RunConfig:
-    """A `RunConfig` from JSON-like values. Raises `BadSettings`, naming each field and what is wrong with it."""
+    """Parse JSON-like values. Raises `BadSettings`, naming each wrong field and what is wrong with it."""
     if not isinstance(values, Mapping):
         raise BadSettings("the settings must be a JSON object with the fields of a run")
     found = values.get("format", FORMAT)
@@ -136,27 +133,25 @@ def parse(values: object) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise BadSettings(words(error)) from None
+        raise BadSettings(error_text(error)) from None
 
 
-def words(error: ValidationError) -> str:
-    """A validation error as one line: `field: what is wrong`, joined by semicolons."""
-    lines = [
-        (".".join(str(place) for place in e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()
-    ]
+def error_text(error: ValidationError) -> str:
+    """Format a validation error as one line: `field: what is wrong`, joined by semicolons."""
+    lines = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
     return "; ".join(f"{field}: {message}" if field else message for field, message in lines)
 
 
 def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
-    """`config` with dotted fields replaced: `{"objective.beta": 4, "corruption": "gaussian", "epochs": 5}`.
+    """Replace fields, given by dotted names: `{"objective.beta": 4, "corruption": "gaussian", "epochs": 5}`.
 
-    A bare part field takes a kind, a part or its JSON and starts from that kind's defaults; `x__y` means `x.y`, so that
-    settings can be Python keywords; a bare training field needs no `training.`. Raises `BadSettings` for unknown fields
-    and impossible values.
+    A part's own field takes a kind (with that kind's defaults), a part, or its JSON. `x__y` stands for `x.y`, so that
+    names can be Python keywords. Fields of `training` need no prefix. Raises `BadSettings` for unknown fields and
+    impossible values.
     """
     values = config.model_dump(mode="json")
     paths = [(name.replace("__", ".").split("."), value) for name, value in settings.items()]
-    # Whole parts first: `--set corruption.level=.2 --set corruption=gaussian` must not lose the level.
+    # Whole parts first, so that `--set corruption.level=.2 --set corruption=gaussian` keeps the level.
     for path, value in sorted(paths, key=lambda item: 0 if item[0][-1] == "kind" else len(item[0])):
         if len(path) == 1 and path[0] in TrainingSettings.model_fields:
             path = ["training", path[0]]
@@ -165,6 +160,7 @@ def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
 
 
 def _place(values: dict[str, Any], path: list[str], value: Any) -> None:
+    """Set one field of JSON-like settings. Raises `BadSettings` if there is no such field."""
     dotted = ".".join(path)
     if (
         path[0] not in RunConfig.model_fields

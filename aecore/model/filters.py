@@ -1,4 +1,4 @@
-"""What single units look for and draw, and how the encoder alone compares with the best codes there are."""
+"""Filters of single units in encoder and decoder, and the encoder's codes compared with optimised ones."""
 
 import dataclasses
 
@@ -12,27 +12,27 @@ from aecore.parts.contracts import Code, Images
 from aecore.parts.data import Shape
 from aecore.pictures import sheets
 
-CHUNK = 256
+UNITS_AT_ONCE = 256
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Filters:
-    """One signed picture per unit, the units in their own order.
+    """One signed picture per unit, for decoder and encoder; units are numbered as in the code.
 
-    `draws`: the change of the picture per unit of h_k about the mean code; for a linear decoder and squared error that
-    is the decoder's column. `looks_for`: the encoder's weights, where it is one layer. `rate`: the share of training
-    images for which the unit is active, where that means something. `order`: most active (or most effective) first.
+    `decoder`: ∂picture/∂h_k about the mean code, see `decoder_filters`. `encoder`: the weights of an encoder of one
+    layer, None for others. `rate`: the share of training images for which each unit is active, None where the objective
+    defines no activity. `order`: the units, the most active first, or else the most effective.
     """
 
-    draws: Float32[np.ndarray, "k c h w"]
-    looks_for: Float32[np.ndarray, "k c h w"] | None
+    decoder: Float32[np.ndarray, "k c h w"]
+    encoder: Float32[np.ndarray, "k c h w"] | None
     rate: Float32[np.ndarray, "k"] | None
     dead: Bool[np.ndarray, "k"]
     order: Int64[np.ndarray, "k"]
 
     def drawn(self, filters: Float32[np.ndarray, "k c h w"], limit: int) -> UInt8[np.ndarray, "n 3 h w"]:
-        """At most `limit` of `filters` in `order`, each by its own largest value: orange above 0, blue below, white
-        at 0; those of dead units in grey.
+        """Colour the first `limit` of `filters` in `order`, each scaled by its own largest value: orange above 0, blue
+        below, white at 0; filters of dead units in grey.
         """
         shown = self.order[:limit]
         signed = filters[shown].mean(1, keepdims=True)
@@ -44,41 +44,48 @@ class Filters:
 
     @property
     def words(self) -> str:
-        """How the units are used, in a sentence."""
+        """Describe in a sentence how many units are used."""
         units, dead = len(self.order), int(self.dead.sum())
+        if self.rate is None and dead == 0:
+            return f"All {units} units change the picture." if units > 1 else "The one unit changes the picture."
         if self.rate is None:
-            return f"{dead or 'None'} of {units} units hardly change{'' if dead > 1 else 's'} the picture."
+            return f"{dead} of {units} units hardly change{'' if dead > 1 else 's'} the picture."
         silent = f"{dead or 'none'} {'is' if dead < 2 else 'are'} always silent"
         return f"{self.rate.sum():.1f} of {units} units are active for an image, on average; {silent}."
 
 
 @torch.inference_mode()
-def draws(
+def decoder_filters(
     model: Autoencoder, base: Float32[np.ndarray, "k"], step: Float32[np.ndarray, "k"]
 ) -> Float32[np.ndarray, "k c h w"]:
-    """(ĝ(z + ½ s_k e_k) − ĝ(z − ½ s_k e_k)) / s_k per unit: ĝ the likelihood's mean, z the `base`, s the `step`."""
+    """Estimate the derivative of the picture by each unit: (ĝ(z + ½ s_k e_k) − ĝ(z − ½ s_k e_k)) / s_k.
+
+    ĝ is the likelihood's mean, z the `base`, s the `step` of each unit. For a linear decoder and a Gaussian likelihood
+    these are the decoder's columns.
+    """
     z, sizes = torch.from_numpy(base.copy()), torch.from_numpy(step.copy())
     parts: list[np.ndarray] = []
-    for start in range(0, len(z), CHUNK):
-        moves = torch.diag(sizes)[start : start + CHUNK] / 2
+    for start in range(0, len(z), UNITS_AT_ONCE):
+        moves = torch.diag(sizes)[start : start + UNITS_AT_ONCE] / 2
         pictures = model.likelihood.mean(model.decode(torch.cat([z + moves, z - moves])))
         change = pictures[: len(moves)] - pictures[len(moves) :]
-        parts.append((change / sizes[start : start + CHUNK, None, None, None]).numpy())
+        parts.append((change / sizes[start : start + UNITS_AT_ONCE, None, None, None]).numpy())
     return np.concatenate(parts)
 
 
 @torch.inference_mode()
-def looks_for(model: Autoencoder, shape: Shape) -> Float32[np.ndarray, "k c h w"] | None:
+def encoder_filters(model: Autoencoder, shape: Shape) -> Float32[np.ndarray, "k c h w"] | None:
+    """Return the encoder's weights as one picture per unit; None unless the encoder is one layer."""
     weights = model.encoder.templates()
     return None if weights is None else weights.reshape(-1, *shape).numpy().copy()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Inference:
-    """The same images coded by the encoder alone and by optimisation (`encoder`, `optimised`), a figure for each image.
+    """The same images coded by the encoder (`encoder`) and by optimisation (`optimised`), with figures per image.
 
-    `sse` squared error; `nats` −log p(x, h) = −log p(x | h) − log p(h), what the optimised codes make least; `units`
-    active ones.
+    `sse`: squared error; `nats`: −log p(x, h) = −log p(x | h) − log p(h), which the optimisation minimises; `units`:
+    number of active units.
     """
 
     pictures: dict[str, Float32[np.ndarray, "n c h w"]]
@@ -88,19 +95,19 @@ class Inference:
     units: dict[str, Int64[np.ndarray, "n"]]
 
     def figures(self, name: str) -> tuple[float, float, float]:
-        """Means per image of one way to codes: squared error, active units, −log p(x, h) in nats."""
+        """Return means per image of `encoder` or `optimised`: squared error, active units, −log p(x, h) in nats."""
         return float(self.sse[name].mean()), float(self.units[name].mean()), float(self.nats[name].mean())
 
 
 @torch.inference_mode()
 def compare(model: Autoencoder, x: Images) -> Inference | None:
-    """Both ways to codes, compared; None where the objective defines no best codes or no prior."""
+    """Compare the encoder's codes with optimised ones; None if the objective optimises no codes or has no prior."""
     objective = model.objective
-    best, guess = objective.optimise(model, x), model.encode(x)
+    best = objective.optimise(model, x)
     if best is None:
         return None
     found = Inference({}, {}, {}, {}, {})
-    for name, code in (("encoder", guess), ("optimised", Code(best[..., None]))):
+    for name, code in (("encoder", model.encode(x)), ("optimised", Code(best[..., None]))):
         prior, active = objective.prior(code), objective.active(code)
         if prior is None or active is None:
             return None

@@ -1,4 +1,4 @@
-"""Every kind of autoencoder that the program teaches: each a named combination of parts."""
+"""The kinds of autoencoders: each a named combination of parts, with its formula and source."""
 
 import dataclasses
 from typing import Any
@@ -10,7 +10,7 @@ from aecore.parts.contracts import Procedure
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A kind: its settings, what it shows in one line, its formula and where it comes from."""
+    """A kind of autoencoder: its settings, what it teaches in one line, its formula and its source."""
 
     name: str
     title: str
@@ -50,7 +50,7 @@ _ALL = [
     ),
     _recipe(
         "overcomplete", "Overcomplete",
-        "More units than pixels and nothing else asked of them: it learns to copy anything, even noise.",
+        "More units than pixels and nothing to restrict them: it learns to copy anything, even noise.",
         "h = W x + b,  L ∝ ‖x − Wᵀ h − c‖²,  K > C·H·W", f"{_DLB}, section 14.2",
         backbone={"kind": "linear", "tied": True}, likelihood={"kind": "gaussian", "sigma": 1.0}, code_dim=96,
         epochs=60, batch_size=64, learning_rate=1e-2,
@@ -63,28 +63,28 @@ _ALL = [
     ),
     _recipe(
         "sparse", "Sparse",
-        "More units than needed, but each is paid for: only a few are active for any one picture.",
+        "More units than needed, but active ones cost: only a few are active for any one picture.",
         "L = −log p(x | h) + λ Σ |h_k|", f"{_DLB}, section 14.2.1",
         objective={"kind": "sparse_l1", "weight": 0.1},
         backbone={"kind": "mlp", "widths": [], "code_activation": "relu"}, code_dim=96, epochs=150, weight_decay=0.01,
     ),
     _recipe(
         "sparse_kl", "Sparse, by rate",
-        "Each unit may be on for a tenth of the pictures: so each must find its own thing to look for.",
+        "Each unit may be active for a tenth of the pictures, so each must specialise in a feature.",
         "h = σ(a),  L = −log p(x | h) + λ Σ KL(ρ ‖ mean h_k)", "Ng, CS294A lecture notes (2011), section 3",
         objective={"kind": "sparse_kl", "rate": 0.1}, backbone={"kind": "mlp", "widths": []}, code_dim=96, epochs=150,
         learning_rate=2e-2,
     ),
     _recipe(
         "top_k", "Sparse, the k largest",
-        "Only the five strongest units stay, all others are 0: a picture must be said in five words.",
+        "Only the five strongest units stay, all others are 0: five features must describe a picture.",
         "h = supp_k(W x + b),  L = −log p(x | h)", "Makhzani & Frey, ICLR 2014",
         objective={"kind": "top_k", "k": 5}, backbone={"kind": "mlp", "widths": [], "tied": True}, code_dim=48,
         epochs=150, learning_rate=2e-2,
     ),
     _recipe(
         "predictive_sparse", "Predictive sparse decomposition",
-        "The best sparse codes are searched for, and an encoder learns to guess them at once.",
+        "Optimisation finds the best sparse codes, and an encoder learns to predict them in one step.",
         "L = min_z ‖x − D z‖²/2σ² + λ ‖z‖₁ + α ‖z − f(x)‖²,  ‖D_k‖ = 1",
         "Kavukcuoglu, Ranzato & LeCun, CBLL-TR-2008-12-01 (arXiv 1010.3467)",
         objective={"kind": "predictive_sparse", "weight": 8.0, "prediction": 10.0}, backbone="dictionary",
@@ -92,14 +92,14 @@ _ALL = [
     ),
     _recipe(
         "denoising", "Denoising",
-        "Given a damaged picture, it must return the whole one, so the code has to know what pictures look like.",
+        "Given a damaged picture, it must return the whole one, so it has to learn what pictures look like.",
         "x̃ ~ C(x̃ | x),  L = −log p(x | h = f(x̃))", "Vincent et al., ICML 2008 and JMLR 11 (2010)",
         corruption={"kind": "masking", "level": 0.4}, backbone={"kind": "mlp", "widths": [512]}, code_dim=64,
         epochs=150,
         weight_decay=0.01,
     ),
     _recipe(
-        "course_denoising", "Denoising, the course's own",
+        "course_denoising", "Denoising, as in the course",
         "One hidden layer of 1,000 tied tanh units repairs digits with 40 % of their pixels replaced.",
         "h = tanh(W x̃ + b),  r = σ(Wᵀ h + c),  L = cross-entropy(x, r)", "Vincent et al., JMLR 11 (2010), section 3",
         corruption={"kind": "salt_and_pepper", "level": 0.4}, dataset="mnist", code_dim=1000, epochs=20,
@@ -108,7 +108,7 @@ _ALL = [
     ),
     _recipe(
         "stacked_denoising", "Stacked denoising",
-        "Each layer first learns alone to repair the layer below it; then all of them learn together.",
+        "Each layer first learns alone to denoise the layer below it; then all of them learn together.",
         "ã ~ C(ã | a = h_{l−1}),  L_l = −log p(a | h_l(ã));  then L = −log p(x | h = f(x̃))",
         "Vincent et al., JMLR 11 (2010); Bengio et al., NIPS 2006",
         corruption={"kind": "masking", "level": 0.3}, backbone={"kind": "mlp", "widths": [256, 128]},
@@ -117,20 +117,20 @@ _ALL = [
     ),
     _recipe(
         "contractive", "Contractive",
-        "The code is made to ignore small changes of the picture, so it follows only the directions the data takes.",
+        "The code is made to ignore small changes of the picture, except those along which the data varies.",
         "L = −log p(x | h) + λ ‖∂h/∂x‖²", "Rifai et al., ICML 2011",
         objective={"kind": "contractive", "weight": 0.1},
         backbone={"kind": "mlp", "widths": [], "code_activation": "sigmoid", "tied": True}, code_dim=96, epochs=150,
     ),
     _recipe(
         "variational", "Variational",
-        "Each picture becomes a small cloud of codes; random codes then decode to pictures nobody has seen.",
+        "Each picture becomes a small cloud of codes; random codes then decode to new pictures.",
         "L = E_q[−log p(x | h)] + β KL(q(h | x) ‖ N(0, I))", "Kingma & Welling, ICLR 2014",
         objective="variational", backbone={"kind": "mlp", "widths": [256]}, code_dim=10, epochs=150,
     ),
     _recipe(
         "learned_variance", "Variational, learned σ",
-        "The model learns how far off its own pictures are, and that alone balances picture against code.",
+        "The model learns the size of its own errors, which alone balances reconstruction against code.",
         "L = E_q[‖x − g(h)‖² / 2σ² + C·H·W log σ] + KL(q(h | x) ‖ N(0, I)),  best σ² = mean squared error",
         "Rybkin, Daniilidis & Levine, ICML 2021",
         objective="variational", likelihood={"kind": "gaussian", "learned": True},
@@ -161,7 +161,7 @@ _ALL = [
     ),
     _recipe(
         "recirculation", "Recirculation",
-        "No back-propagation: picture and reconstruction go round in turn; each weight learns from its own ends.",
+        "No back-propagation: picture and reconstruction circulate; each weight learns from the units it joins.",
         "x₂ = λ x + (1 − λ) r,  ΔWᵀ = ε (x − x₂) h₁ᵀ,  ΔW = ε (h₁ − h₃) x₂ᵀ",
         "Hinton & McClelland, NIPS 1987 (1988)",
         procedure="recirculation", code_dim=32, epochs=60, learning_rate=0.1,
@@ -170,12 +170,13 @@ _ALL = [
 ]  # fmt: skip
 
 IMAGES_SEEN = 400_000
-"""About a minute of one processor for small networks."""
+"""Images that `suggested_epochs` trains on, repetitions included: about a minute of one core for small networks."""
 
 
 def suggested_epochs(config: RunConfig, kind: str, images: int) -> tuple[int, Procedure]:
-    """Epochs for another dataset than the recipe's own: about `IMAGES_SEEN` images, 10 to 150 epochs; and the recipe's
-    procedure, its stages shortened or prolonged likewise.
+    """Suggest epochs, and the procedure with its stages scaled alike, for another dataset than the recipe's own.
+
+    About `IMAGES_SEEN` images in all, 10 to 150 epochs.
     """
     own = config.training.epochs
     if kind == config.dataset.kind:
@@ -188,7 +189,7 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe called `name`; raises `BadSettings` naming those that exist."""
+    """Return the recipe called `name`. Raises `BadSettings`, naming those that exist."""
     if name not in RECIPES:
         raise BadSettings(f"there is no recipe {name!r}; the recipes are: {', '.join(RECIPES)}")
     return RECIPES[name]

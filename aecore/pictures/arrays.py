@@ -1,9 +1,8 @@
-"""Pictures in `.npz` files: checked before anything is allocated, and never unpickled."""
+"""Read and write images in `.npz` files: checked before anything is allocated, and never unpickled."""
 
 import dataclasses
 import io
 import math
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,17 @@ from jaxtyping import Int64, UInt8
 from numpy.lib import format as npy
 
 from aecore.foundation.errors import BadInput
+from aecore.foundation.zip_guard import ZipGuard, ZipRefused
 
 MAX_BYTES = 2 * 2**30
-SMALLEST_SIDE = 4
-KERAS = ("x_train", "y_train", "x_test", "y_test")
-READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""Other compressions let a few bytes of the file ask for gigabytes of dictionary."""
+MAX_ARRAYS = 32
+MIN_SIDE = 4
+KERAS_NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Arrays:
-    """What an `.npz` file holds; the last `test` images are the file's own test set (0: it names none)."""
+    """The images and labels of an `.npz` file; the last `test` images are its own test set (0: it has none)."""
 
     images: UInt8[np.ndarray, "n c h w"]
     labels: Int64[np.ndarray, "n"] | None
@@ -32,22 +31,23 @@ class Arrays:
 
 
 def read_npz(file: Path | bytes, max_bytes: int = MAX_BYTES) -> Arrays:
-    """Images and labels of an `.npz` file.
+    """Read the images and labels of an `.npz` file.
 
     Images are the array `images` or `x`, or the only one there is; labels (optional) are `labels` or `y`. The layout
-    of Keras (`x_train`, `y_train`, `x_test`, `y_test`) is known too. Images are (N, H, W), (N, H, W, C) or
+    of Keras (`x_train`, `y_train`, `x_test`, `y_test`) is read too. Images are (N, H, W), (N, H, W, C) or
     (N, C, H, W) with C 1 or 3 and sides of at least 4 pixels, in bytes 0 to 255 or real numbers 0 to 1.
 
     Raises `BadInput` with a one-line reason for anything else.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(file) if isinstance(file, bytes) else file) as archive:
-            arrays = _members(archive, max_bytes)
+        arrays = _members(file, ZipGuard(MAX_ARRAYS, max_bytes))
+    except ZipRefused as refused:
+        raise BadInput(_reason(refused, max_bytes)) from refused
     except BadInput:
         raise
     except Exception as error:  # hostile bytes break zlib, zipfile and the header parser in many ways
         raise BadInput(f"It is not a whole .npz file ({error}); write it again with numpy.savez.") from error
-    if set(KERAS) <= arrays.keys():
+    if set(KERAS_NAMES) <= arrays.keys():
         return _keras(arrays)
     labels = next((arrays.pop(name) for name in ("labels", "y") if name in arrays), None)
     name = next((n for n in ("images", "x") if n in arrays), None) or (next(iter(arrays)) if len(arrays) == 1 else None)
@@ -74,24 +74,36 @@ def _keras(arrays: dict[str, np.ndarray]) -> Arrays:
     return Arrays(images, numbers, names, test=len(test))
 
 
-def _members(archive: zipfile.ZipFile, max_bytes: int) -> dict[str, np.ndarray]:
-    """{name: array}; sizes, dtypes and headers are compared with what the archive declares before an array is made."""
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(entries) > 32:
-        raise BadInput(f"It holds {len(entries)} arrays; an .npz file of pictures holds at most 32.")
-    if sum(entry.file_size for entry in entries) > max_bytes:
-        raise BadInput(f"Unpacked it would take over {max_bytes // 2**20} MiB; use fewer or smaller pictures.")
+def _reason(refused: ZipRefused, max_bytes: int) -> str:
+    match refused.fault:
+        case "entries":
+            return f"It holds {refused.found} arrays; an .npz file of pictures holds at most {MAX_ARRAYS}."
+        case "total" | "size":
+            return f"Unpacked it would take over {max_bytes // 2**20} MiB; use fewer or smaller pictures."
+        case "encrypted" | "compression":
+            return "An array in it is encrypted or packed in an unusual way; write the file with numpy.savez."
+        case _:
+            return f"It is not a whole .npz file ({refused.__cause__}); write it again with numpy.savez."
+
+
+def _members(file: Path | bytes, guard: ZipGuard) -> dict[str, np.ndarray]:
+    """Read {name: array}; sizes, types and headers are compared with the zip's directory before an array is made."""
     found: dict[str, np.ndarray] = {}
-    for entry in entries:
-        name = entry.filename.removesuffix(".npy")
-        if entry.flag_bits & 1 or entry.compress_type not in READABLE or name == entry.filename:
-            raise BadInput(f"{printable(entry.filename)} is not a plain array; write the file with numpy.savez.")
-        with archive.open(entry) as stream:
-            found[name] = _array(stream, entry.file_size, printable(name))
+    with guard.open(file) as archive:
+        for entry in archive.infolist():
+            if entry.is_dir():
+                continue
+            name = entry.filename.removesuffix(".npy")
+            if name == entry.filename:
+                raise BadInput(f"{printable(name)} is not a plain array; write the file with numpy.savez.")
+            guard.check_entry(entry, guard.max_bytes)
+            with archive.open(entry) as stream:
+                found[name] = _array(stream, entry.file_size, printable(name))
     return found
 
 
 def _array(stream: Any, size: int, name: str) -> np.ndarray:
+    """Read one array from a member of `size` bytes; nothing is allocated that its header only claims to hold."""
     version = npy.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise BadInput(f"Array '{name}' has a structure with named fields; give plain numbers.")
@@ -107,23 +119,23 @@ def _array(stream: Any, size: int, name: str) -> np.ndarray:
 
 
 def to_images(array: np.ndarray) -> UInt8[np.ndarray, "n c h w"]:
-    """Any of the accepted layouts and number types as bytes (N, C, H, W); `BadInput` says what is wrong with others."""
+    """Convert any of the accepted layouts and number types to bytes (N, C, H, W); see `read_npz`. Raises `BadInput`."""
     if array.ndim == 3:
         array = array[:, None]
     elif array.ndim == 4 and array.shape[3] in (1, 3):
         array = array.transpose(0, 3, 1, 2)
     elif array.ndim != 4 or array.shape[1] not in (1, 3):
-        wanted = "(N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3"
-        raise BadInput(f"The pictures have the shape {array.shape}; it must be {wanted}.")
-    if len(array) == 0 or min(array.shape[2:]) < SMALLEST_SIDE:
-        raise BadInput(
-            f"The shape {array.shape} holds no picture of at least {SMALLEST_SIDE} × {SMALLEST_SIDE} pixels."
-        )
+        layouts = "(N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3"
+        raise BadInput(f"The pictures have the shape {array.shape}; it must be {layouts}.")
+    if len(array) == 0 or min(array.shape[2:]) < MIN_SIDE:
+        raise BadInput(f"The shape {array.shape} holds no picture of at least {MIN_SIDE} × {MIN_SIDE} pixels.")
     return np.ascontiguousarray(to_bytes(array))
 
 
 def to_bytes(array: np.ndarray) -> UInt8[np.ndarray, "..."]:
-    """0 to 255 as they are; truth values and real numbers in [0, 1] times 255, rounded. Raises `BadInput` otherwise."""
+    """Convert to bytes: integers 0 to 255 unchanged; booleans and reals in [0, 1] times 255, rounded. Raises `BadInput`
+    for all other types and values.
+    """
     if array.dtype == np.uint8:
         return array
     if array.dtype.kind not in "biuf":
@@ -143,7 +155,7 @@ def _refuse_constant(images: UInt8[np.ndarray, "n c h w"]) -> None:
 
 
 def _labels(labels: np.ndarray | None, count: int) -> tuple[Int64[np.ndarray, "n"] | None, tuple[str, ...]]:
-    """Class numbers 0, 1, … and their names, whatever integers or words the file used."""
+    """Number the classes 0, 1, … in sorted order, and name them by the integers or words of the file."""
     if labels is None:
         return None, ()
     if labels.size != count or labels.dtype.kind not in "biuU":
@@ -155,18 +167,18 @@ def _labels(labels: np.ndarray | None, count: int) -> tuple[Int64[np.ndarray, "n
 
 
 def npz_bytes(arrays: Mapping[str, Any]) -> bytes:
-    """A compressed `.npz` file of plain arrays, equal bytes for equal arrays."""
+    """Write arrays as a compressed `.npz` file; equal arrays give equal bytes."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 
 def base_name(path: str) -> str:
-    """The last part of a path of any system, made `printable`."""
+    """Return the last part of a path with slashes or backslashes, made `printable`."""
     return printable(path.replace("\\", "/").rstrip("/").rpartition("/")[2])
 
 
 def printable(text: str) -> str:
-    """`text` without control and bidirectional marks, at most 80 characters: safe to show in one line."""
+    """Remove control and bidirectional characters and cut to 80: safe to show in one line."""
     clean = "".join(c for c in text if c.isprintable()).strip()
     return clean[:79] + "…" if len(clean) > 80 else clean or "unnamed"

@@ -1,4 +1,4 @@
-"""One picture file to bytes (C, H, W): checked before it is decoded."""
+"""Read one picture file as bytes (C, H, W): checked before it is decoded."""
 
 import io
 from typing import Literal
@@ -17,7 +17,7 @@ MAX_BYTES = 50 * 2**20
 
 
 def open_picture(data: bytes) -> Image.Image:
-    """The picture's header, by content whatever its name; nothing is decoded yet.
+    """Read the header of a picture, whose format is recognised by content; nothing is decoded yet.
 
     Raises `BadInput` when it is empty, over 50 MiB, of no known format, or of more than 16 million pixels.
     """
@@ -28,9 +28,9 @@ def open_picture(data: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        # Pillow's own limits lie far above ours and stay as they are: changing them would change them for everybody.
+        # Pillow's limits are far above ours. They are not changed, because they are global to the process.
         raise BadInput(f"It has far more than {MAX_PIXELS // 10**6} million pixels; make it smaller.") from None
-    except Exception:  # decoders meet hostile bytes with every kind of exception, all meaning the same
+    except Exception:  # hostile bytes break decoders in many ways, all meaning the same
         raise BadInput("It is no picture that can be read (PNG, JPEG, GIF, WebP, PGM, PPM, TIFF, BMP).") from None
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -43,18 +43,18 @@ def open_picture(data: bytes) -> Image.Image:
 def render(
     image: Image.Image, size: tuple[int, int], channels: Literal[1, 3]
 ) -> tuple[UInt8[np.ndarray, "c h w"], tuple[str, ...]]:
-    """(C, H, W) bytes for `size` (H, W), and in words what was changed.
+    """Decode a picture to bytes (C, H, W) of `size` (H, W), with a description of each change that loses something.
 
-    The first frame, turned upright as its EXIF orientation says, 16 bits scaled to 8 by v · 255 / 65535, transparency
-    put on white, CMYK and palettes to RGB, grey by luma 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601). The largest
-    centred part of the wanted proportions is resampled with a Lanczos filter widened to the reduction. A picture that
-    has the wanted size already keeps its exact pixels. Raises `BadInput` when it cannot be decoded.
+    The first frame is turned upright by its EXIF orientation; 16 bits are scaled to 8 by v · 255 / 65535; transparency
+    is put on white; CMYK and palettes become RGB; grey is the luma 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601). The
+    largest centred part of the target's proportions is resampled with a Lanczos filter, as wide as the reduction needs.
+    A picture of the target size keeps its exact pixels. Raises `BadInput` when it cannot be decoded.
     """
     notes: list[str] = []
     try:
         if getattr(image, "is_animated", False):  # Pillow defines it only for formats that can be animated
             notes.append("only the first of its frames is used")
-        # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the wanted size loses nothing that is kept.
+        # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; at twice the target size nothing visible is lost.
         image.draft(None, (2 * max(size), 2 * max(size)))
         upright = ImageOps.exif_transpose(image)
         eight_bit = _eight_bit(upright)
@@ -72,7 +72,7 @@ def render(
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits (Pillow's modes `I;16…` and `I`) and real numbers (`F`) as 8-bit grey."""
+    """Convert 16-bit grey (Pillow's modes `I;16…` and `I`) and real numbers (`F`) to 8-bit grey."""
     if image.mode == "F":
         return Image.fromarray(to_bytes(np.asarray(image)))
     if image.mode != "I" and not image.mode.startswith("I;16"):
@@ -84,7 +84,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """White, because that is the page behind a transparent drawing wherever people see one; black would hide ink."""
+    """Put transparency on white: most people draw on a white page, and dark strokes would vanish on black."""
     coloured = image.convert("RGBA")
     white = Image.new("RGBA", coloured.size, "white")
     return Image.alpha_composite(white, coloured).convert("RGB")

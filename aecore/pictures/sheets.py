@@ -1,7 +1,7 @@
-"""Composed pictures as arrays and bytes, so that the app, the command line and the README draw the same.
+"""Compose images into pictures, and encode pictures, for the app, the command line and the README alike.
 
-Images are (N, C, H, W), floats standing for [0, 1] or bytes, C = 1 (grey) or 3 (colour). Pictures are bytes (H, W)
-grey, (H, W, 3) colour or (H, W, 4) with transparency. Nothing here is ever scaled but by whole numbers.
+Images are (N, C, H, W), floats in [0, 1] or bytes, C = 1 (grey) or 3 (colour). Pictures are bytes (H, W) grey,
+(H, W, 3) colour or (H, W, 4) with transparency. Scaling is by whole numbers only.
 """
 
 import base64
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from aecore.foundation.errors import BadInput
 
 Stack = Num[np.ndarray, "n c h w"]
-Rows = Sequence[Num[np.ndarray, "_ _ _ _"]]
+StackRows = Sequence[Num[np.ndarray, "_ _ _ _"]]
 Picture = UInt8[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _ 3"] | UInt8[np.ndarray, "_ _ 4"]
 Sheet = UInt8[np.ndarray, "_ _ 3"] | UInt8[np.ndarray, "_ _ 4"]
 Colour = tuple[int, int, int]
@@ -23,17 +23,17 @@ Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
 BLUE: Colour = (0, 114, 178)
 ORANGE: Colour = (213, 94, 0)
-"""The two ends of `difference`, told apart with every common kind of colour blindness. Source: Okabe & Ito (2008)."""
+"""The two ends of `difference`, distinct with every common kind of colour blindness. Source: Okabe & Ito (2008)."""
 SPRITE_COLUMNS = 16
 TILE_COLUMNS = 40
 TILE_SIDE = 40
-"""The most that a side of a tile has, about: larger images are reduced by a whole number."""
+"""About the longest side of a tile in pixels: larger images are reduced by a whole number."""
 HIDDEN: Colour = (94, 88, 150)
-"""Of pixels that a model was not shown; no grey, so that it is never taken for one."""
+"""The colour of pixels that were hidden from a model; not a grey, so that it cannot be mistaken for one."""
 
 
 def to_bytes8(images: Stack) -> UInt8[np.ndarray, "n c h w"]:
-    """Floats clipped to [0, 1] and rounded to the nearest of 256 steps; NaN becomes 0, bytes stay as they are."""
+    """Clip floats to [0, 1] and round to the nearest of 256 steps; NaN becomes 0, bytes stay unchanged."""
     if images.dtype == np.uint8:
         return images
     return np.rint(np.nan_to_num(images, nan=0.0).clip(0, 1) * 255).astype(np.uint8)
@@ -44,7 +44,7 @@ def _floats(images: Stack) -> Float32[np.ndarray, "n c h w"]:
 
 
 def _tiles(images: Stack) -> UInt8[np.ndarray, "n h w 3"]:
-    """Bytes with three channels, last. Raises `BadInput` unless there are one or three channels."""
+    """Convert to bytes with three channels, last. Raises `BadInput` unless there are one or three channels."""
     if images.shape[1] not in (1, 3):
         raise BadInput(
             f"Pictures of {images.shape[1]} channels have no colours to show; only grey (1) and colour (3) are drawn."
@@ -56,11 +56,11 @@ def _tiles(images: Stack) -> UInt8[np.ndarray, "n h w 3"]:
 # --- composing -------------------------------------------------------------------------------------------------------
 
 
-def sheet(rows: Rows, gap: int = 1, background: Colour | None = None) -> Sheet:
-    """Rows of images as one picture at native size, `gap` pixels apart.
+def sheet(rows: StackRows, gap: int = 1, background: Colour | None = None) -> Sheet:
+    """Arrange rows of images in one picture at native size, `gap` pixels apart.
 
-    Without a `background` the gaps are transparent (RGBA), so the sheet suits light and dark pages; with one it is
-    RGB. Short rows are left open at their right. Raises `BadInput` when there is no image or the images differ in
+    Without a `background` the gaps are transparent (RGBA), which suits light and dark pages; with one the sheet is
+    RGB. The right end of shorter rows stays empty. Raises `BadInput` when there is no image or the images differ in
     size.
     """
     tiled = [_tiles(row) for row in rows]
@@ -70,7 +70,7 @@ def sheet(rows: Rows, gap: int = 1, background: Colour | None = None) -> Sheet:
         raise BadInput(
             "A sheet needs at least one image, and all its images in one size; choose images of one dataset."
         )
-    (h, w) = sizes.pop()
+    h, w = sizes.pop()
     empty = (0, 0, 0, 0) if background is None else (*background, 255)
     out = np.full((len(tiled) * (h + gap) - gap, columns * (w + gap) - gap, 4), empty, np.uint8)
     for i, tiles in enumerate(tiled):
@@ -82,29 +82,29 @@ def sheet(rows: Rows, gap: int = 1, background: Colour | None = None) -> Sheet:
 
 
 def grid(images: Stack, columns: int, gap: int = 1, background: Colour | None = None) -> Sheet:
-    """The images line by line, `columns` in each line; see `sheet`."""
+    """Arrange the images line by line, `columns` in each line; see `sheet`."""
     return sheet([images[i : i + columns] for i in range(0, len(images), columns)], gap, background)
 
 
 def sprite(images: Stack) -> str:
-    """All of them in one picture, `SPRITE_COLUMNS` across and without gaps, as a data URI. Raises as `grid` does."""
+    """Put all images in one picture, `SPRITE_COLUMNS` across and without gaps, as a data URI. Raises as `grid` does."""
     return data_uri(png(grid(images, SPRITE_COLUMNS, gap=0)))
 
 
 def tiles(images: Stack) -> Picture:
-    """All images as one sprite without gaps, `TILE_COLUMNS` in a line, `reduced`."""
+    """Put all images, `reduced`, in one picture without gaps, `TILE_COLUMNS` in a line."""
     made = grid(reduced(images), TILE_COLUMNS, 0, WHITE)
     return made[:, :, 0] if images.shape[1] == 1 else made
 
 
 def tile_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width that an image has in `tiles`."""
+    """Return height and width of an image in `tiles`."""
     by = _reduction(height, width)
     return height // by, width // by
 
 
 def reduced(images: Stack) -> Stack:
-    """The images with their sides divided by the whole number that brings them to about `TILE_SIDE` pixels."""
+    """Reduce the images by a whole number, to sides of about `TILE_SIDE` pixels, by the mean over blocks of pixels."""
     by = _reduction(*images.shape[2:])
     if by == 1:
         return images
@@ -119,15 +119,15 @@ def _reduction(height: int, width: int) -> int:
 
 
 def filmstrip(images: Stack, gap: int = 1, background: Colour | None = None) -> Sheet:
-    """The images side by side; see `sheet`."""
+    """Arrange the images side by side; see `sheet`."""
     return sheet([images], gap, background)
 
 
 def difference(a: Stack, b: Stack, full: float = 1.0) -> UInt8[np.ndarray, "n 3 h w"]:
-    """b − a as colours: white where equal, towards orange where `b` is brighter, towards blue where it is darker.
+    """Show b − a as colours: white where equal, towards orange where `b` is brighter, towards blue where it is darker.
 
-    Colour images are compared by the mean of their channels' signed differences. `full` is the difference (pixel
-    range [0, 1]) that gets the full colour. Raises ValueError when the shapes differ.
+    Colour images are compared by the mean of the signed differences of their channels. `full` is the difference (of
+    pixels in [0, 1]) that gets the full colour. Raises ValueError when the shapes differ.
     """
     if a.shape != b.shape:
         raise ValueError(f"pictures of shape {a.shape} cannot be compared with pictures of shape {b.shape}")
@@ -139,7 +139,7 @@ def difference(a: Stack, b: Stack, full: float = 1.0) -> UInt8[np.ndarray, "n 3 
 
 
 def mark_hidden(images: Stack, visible: Bool[np.ndarray, "n 1 h w"]) -> UInt8[np.ndarray, "n 3 h w"]:
-    """The images as colour bytes, with the pixels that are not `visible` in the colour of hidden ones.
+    """Convert the images to colour bytes, with pixels that are not `visible` in the colour `HIDDEN`.
 
     Raises `BadInput` unless there are one or three channels.
     """
@@ -148,7 +148,7 @@ def mark_hidden(images: Stack, visible: Bool[np.ndarray, "n 1 h w"]) -> UInt8[np
 
 
 def against(start: Stack, now: Stack, full: float = 1.0) -> UInt8[np.ndarray, "m 3 h w"]:
-    """All of `start`, then of `now`, then their `difference`, in one stack of colour bytes, so that a sheet takes them.
+    """Stack `start`, then `now`, then their `difference`, as colour bytes for one sheet.
 
     Raises `BadInput` unless there are one or three channels, ValueError when the shapes differ.
     """
@@ -157,7 +157,7 @@ def against(start: Stack, now: Stack, full: float = 1.0) -> UInt8[np.ndarray, "m
 
 
 def enlarge(picture: Picture, factor: int) -> Picture:
-    """Every pixel as a square of `factor` × `factor` pixels. Raises ValueError below 1."""
+    """Draw every pixel as a square of `factor` × `factor` pixels. Raises ValueError for factors below 1."""
     if factor < 1:
         raise ValueError(f"pictures are enlarged by whole numbers from 1 on, not by {factor}")
     return picture.repeat(factor, 0).repeat(factor, 1)
@@ -170,11 +170,11 @@ def scatter_thumbnails(
     factor: int = 1,
     bounds: tuple[float, float, float, float] | None = None,
 ) -> UInt8[np.ndarray, "_ _ 4"]:
-    """A transparent layer of `size` (width, height) pixels with the images at their places on a map, y upwards.
+    """Draw the images at their places on a map, y upwards, in a transparent layer of `size` (width, height) pixels.
 
-    Images are drawn in the order given, enlarged `factor` times; one that would overlap an earlier one, or whose
-    place is outside `bounds` (left, right, bottom, top; by default those of the points), is left out. At the border a
-    thumbnail is moved inwards by up to half its size. Raises `BadInput` when a thumbnail is larger than the layer.
+    Images are drawn in the order given, enlarged `factor` times, except those that would overlap an earlier one or lie
+    outside `bounds` (left, right, bottom, top; by default those of the points). At the border a thumbnail is moved
+    inwards by up to half its size. Raises `BadInput` when a thumbnail is larger than the layer.
     """
     width, height = size
     h, w = images.shape[2] * factor, images.shape[3] * factor
@@ -202,17 +202,17 @@ def scatter_thumbnails(
 
 
 def _share(values: Float[np.ndarray, "n"], low: float, high: float) -> Float[np.ndarray, "n"]:
-    """Where values lie between low (0) and high (1); the middle when there is no extent."""
+    """Map `low` to 0 and `high` to 1, linearly; everything to 0.5 if they are equal."""
     return (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
 
 
 def labelled_columns(
-    columns: Rows, labels: Sequence[str], factor: int = 3, across: int = 1, gap: int = 1
+    columns: StackRows, labels: Sequence[str], factor: int = 3, across: int = 1, gap: int = 1
 ) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Columns of images, each under its label, dark on white: original | corrupted | reconstruction, for documents.
+    """Draw columns of images for documents, each under its label, on white: original | corrupted | reconstruction.
 
-    Each column shows its images `across` in a line, `gap` native pixels apart, all enlarged `factor` times.
-    Raises ValueError when there is not one label for each column.
+    Each column has `across` images in a line, `gap` native pixels apart, all enlarged `factor` times. Raises ValueError
+    unless there is one label for each column.
     """
     blocks = [Image.fromarray(enlarge(grid(column, across, gap, WHITE), factor)) for column in columns]
     texts = dict(zip(range(len(blocks)), labels, strict=True))
@@ -234,23 +234,22 @@ def labelled_columns(
 
 
 def png(picture: Picture) -> bytes:
-    """The picture as a PNG file; lightly compressed, because it is made at every move of a control."""
+    """Encode as PNG; lightly compressed, because it is made at every move of a control."""
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(out, "PNG", compress_level=1)
     return out.getvalue()
 
 
 def data_uri(png_bytes: bytes) -> str:
-    """A PNG as a `data:` address, to be put into a page as it is."""
+    """Encode a PNG as a `data:` URI, to embed it in a page."""
     return "data:image/png;base64," + base64.b64encode(png_bytes).decode("ascii")
 
 
 def gif(frames: Sequence[Picture], milliseconds: int, factor: int = 1) -> bytes:
-    """The pictures as an endless GIF, each shown for `milliseconds` (in steps of 10) and enlarged `factor` times.
+    """Encode an endless GIF, each frame shown for `milliseconds` (in steps of 10) and enlarged `factor` times.
 
-    Grey frames keep all their 256 greys and up to 256 colours are kept exactly; more are reduced to one palette for
-    all frames, without dithering, so nothing flickers. Transparent gaps become white. Raises `BadInput` when there is
-    no frame or the frames differ in size.
+    Up to 256 colours are kept exactly; more are reduced to one palette for all frames, without dithering, so that
+    nothing flickers. Transparency becomes white. Raises `BadInput` when there is no frame or the frames differ in size.
     """
     flat = [_opaque(frame) for frame in frames]
     if len({frame.shape for frame in flat}) != 1:
@@ -279,7 +278,7 @@ def _opaque(picture: Picture) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _indexed(picture: UInt8[np.ndarray, "h w 3"]) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "p 3"]]:
-    """Palette indices and the palette: exact up to 256 colours, else by median cut and k-means."""
+    """Return palette indices and the palette: exact up to 256 colours, else by median cut and k-means."""
     packed = picture.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
     colours, indices = np.unique(packed, return_inverse=True)
     if len(colours) <= 256:

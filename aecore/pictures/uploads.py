@@ -1,7 +1,6 @@
-"""Pictures from visitors: hostile until checked, and nothing is ever written to disk."""
+"""Read pictures that visitors upload: untrusted until checked, and never written to disk."""
 
 import dataclasses
-import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,26 +11,28 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from aecore.foundation.errors import BadInput
-from aecore.pictures.arrays import READABLE, Arrays, base_name, read_npz
+from aecore.foundation.zip_guard import ZipGuard, ZipRefused
+from aecore.pictures.arrays import Arrays, base_name, read_npz
 from aecore.pictures.reading import MAX_BYTES as MAX_PICTURE_BYTES
 from aecore.pictures.reading import open_picture, render
 
 MAX_IMAGES = 2000
 MAX_ALL_BYTES = 100 * 2**20
 MAX_ALL_PIXELS = 400 * 10**6
-"""Decoding costs time in proportion; this is about ten seconds of one core."""
+"""About ten seconds of decoding on one core."""
 MAX_ENTRIES = 10_000
 MAX_RATIO = 100
 FREE_RATIO_BYTES = 10 * 2**20
-"""A drawing may well shrink a hundredfold; only an archive that also becomes large is a bomb."""
+"""The ratio counts only above this size: a drawing may well be compressed a hundredfold."""
 MAX_SIDE = 128
-JUNK = ("thumbs.db", "desktop.ini")
+JUNK_NAMES = ("thumbs.db", "desktop.ini")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Intake:
-    """What came in: `images` bytes (N, C, H, W) and a name each; what was refused or changed, with one-line reasons;
-    and the class of each, empty where none is known.
+    """The images of an upload: bytes (N, C, H, W), with a name and a class each ("" where the class is unknown).
+
+    `refused` and `notes` hold (file name, one-line reason) of what was refused or changed.
     """
 
     images: UInt8[np.ndarray, "n c h w"]
@@ -43,7 +44,7 @@ class Intake:
 
 @dataclasses.dataclass(frozen=True)
 class _Candidate:
-    """A picture not yet opened. `open` reads its header and may raise `BadInput`."""
+    """A picture not yet opened; `open` reads its header and may raise `BadInput`."""
 
     name: str
     open: Callable[[], Image.Image]
@@ -51,25 +52,27 @@ class _Candidate:
 
 
 def read_files(files: Sequence[tuple[str, bytes]], size: tuple[int, int] | None, channels: Literal[1, 3]) -> Intake:
-    """Uploaded files, each (name, content), as pictures of `size` (H, W) with 1 (grey) or 3 (colour) channels.
+    """Read uploaded files, each (name, content), as pictures of `size` (H, W) with 1 (grey) or 3 (colour) channels.
 
     Picture files (PNG, JPEG, GIF, WebP, PGM, PPM, TIFF, BMP), zip archives of them, and `.npz` files as the dataset
-    `npz` reads them; told apart by content, not by name. See `aecore.pictures.reading.render` for how a picture is
+    `npz` reads them; recognised by content, not by name. See `aecore.pictures.reading.render` for how a picture is
     turned, converted, cropped and resized. With `size` None, all get the size of the first picture, its sides cut to
-    at most 128 pixels. Never raises for what a file holds: that is listed in `refused`.
+    at most 128 pixels. Never raises for the content of a file: what cannot be used is listed in `refused`.
 
     Checked before anything is decoded: 100 MiB in all (also unpacked), 50 MiB and 16 million pixels a picture,
     400 million pixels in all, 2,000 pictures, 10,000 entries of an archive, unpacked at most 100 times its size.
     """
     refused: list[tuple[str, str]] = []
-    taken = list(_at_most(_candidates(files, refused), MAX_IMAGES, refused))  # all looked at before one is decoded
+    # A list: all files are checked before the first picture is decoded.
+    taken = list(_at_most(_candidates(files, refused), MAX_IMAGES, refused))
     return _rendered(taken, refused, size, channels, MAX_ALL_PIXELS)
 
 
 def read_own(source: Path, size: tuple[int, int] | None, channels: Literal[1, 3], most: int) -> Intake:
-    """At most `most` pictures of a person's own machine: those of an `.npz` file, or of a folder and all folders in it,
-    as `read_files` takes each; one after the other, so that files larger than the memory can be read. Their classes
-    are an `.npz` file's labels, or the names of the folders in which they lie. Raises `BadInput` for a wrong `.npz`.
+    """Read at most `most` pictures of the local machine: of an `.npz` file, or of a folder and all folders in it.
+
+    Each is read as by `read_files`, one after the other, so that all together may be larger than memory. Classes are
+    the labels of the `.npz` file, or the names of the pictures' folders. Raises `BadInput` for a wrong `.npz` file.
     """
     refused: list[tuple[str, str]] = []
     found = _from_arrays(source.name, read_npz(source)) if source.is_file() else _from_folder(source, refused)
@@ -81,8 +84,9 @@ def _rendered(
     refused: list[tuple[str, str]],
     size: tuple[int, int] | None,
     channels: Literal[1, 3],
-    most_pixels: int | None,
+    max_pixels: int | None,
 ) -> Intake:
+    """Decode the candidates, in order, and convert them to one size."""
     notes: list[tuple[str, str]] = []
     images: list[np.ndarray] = []
     taken: list[tuple[str, str]] = []
@@ -91,9 +95,9 @@ def _rendered(
         try:
             picture = candidate.open()
             pixels += picture.width * picture.height
-            if most_pixels is not None and pixels > most_pixels:
+            if max_pixels is not None and pixels > max_pixels:
                 raise BadInput(
-                    f"The pictures before it have {MAX_ALL_PIXELS // 10**6} million pixels together; send fewer."
+                    f"The pictures up to this one have over {max_pixels // 10**6} million pixels together; send fewer."
                 )
             size = size or (min(picture.height, MAX_SIDE), min(picture.width, MAX_SIDE))
             image, changes = render(picture, size, channels)
@@ -109,6 +113,7 @@ def _rendered(
 
 
 def _at_most(candidates: Iterator[_Candidate], most: int, refused: list[tuple[str, str]]) -> Iterator[_Candidate]:
+    """Cut the candidates off after `most`, with one line in `refused` for the rest."""
     for number, candidate in enumerate(candidates):
         if number == most:
             refused.append((candidate.name, f"It and all that follow: at most {most} pictures are taken at once."))
@@ -124,7 +129,7 @@ def _from_folder(folder: Path, refused: list[tuple[str, str]]) -> Iterator[_Cand
 
 
 def _candidates(files: Sequence[tuple[str, bytes]], refused: list[tuple[str, str]]) -> Iterator[_Candidate]:
-    """All pictures in all files, unopened; files that cannot be looked into go to `refused`."""
+    """List the pictures of all files, unopened; add files that cannot be read to `refused`."""
     left = MAX_ALL_BYTES
     for raw_name, data in files:
         name = base_name(raw_name)
@@ -137,32 +142,40 @@ def _candidates(files: Sequence[tuple[str, bytes]], refused: list[tuple[str, str
             if not data.startswith(b"PK"):
                 yield _Candidate(name, lambda data=data: open_picture(data))
                 continue
-            archive = _open_archive(data, left)
+            guard = ZipGuard(MAX_ENTRIES, left, MAX_RATIO, FREE_RATIO_BYTES)
+            archive = guard.open(data)
             entries = archive.infolist()
-            left -= sum(entry.file_size for entry in entries)
+            unpacked = sum(entry.file_size for entry in entries)
+            guard.check_ratio(unpacked, len(data))
+            left -= unpacked
             if entries and all(entry.filename.endswith(".npy") for entry in entries):
                 yield from _from_arrays(name, read_npz(data, MAX_ALL_BYTES))
             else:
-                yield from _from_archive(archive, entries)
+                yield from _from_archive(archive, guard)
+        except ZipRefused as error:
+            refused.append((name, _reason(error)))
         except BadInput as error:
             refused.append((name, str(error)))
 
 
-def _open_archive(data: bytes, left: int) -> zipfile.ZipFile:
-    """The archive if its directory declares at most `left` bytes; `zipfile` never unpacks more than is declared."""
-    # Counted in the bytes, because merely listing millions of entries would already take gigabytes.
-    if (entries := data.count(b"PK\x01\x02")) > MAX_ENTRIES:
-        raise BadInput(f"It holds {entries} entries; at most {MAX_ENTRIES} are looked at.")
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-    except Exception:  # as in `_unpacked`
-        raise BadInput("It is an archive that is cut off or damaged; pack it again.") from None
-    unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > left:
-        raise BadInput(f"Unpacked, the files would take more than {MAX_ALL_BYTES // 2**20} MiB; send fewer at once.")
-    if unpacked > max(FREE_RATIO_BYTES, MAX_RATIO * len(data)):
-        raise BadInput(f"It would unpack to {unpacked // len(data)} times its size, which no set of pictures does.")
-    return archive
+def _reason(refused: ZipRefused) -> str:
+    match refused.fault:
+        case "entries":
+            return f"It holds {refused.found} entries; at most {MAX_ENTRIES} are read."
+        case "damaged":
+            return "It is an archive that is cut off or damaged; pack it again."
+        case "total":
+            return f"Unpacked, the files would take more than {MAX_ALL_BYTES // 2**20} MiB; send fewer at once."
+        case "ratio":
+            return f"It would unpack to {refused.found} times its size, which no set of pictures does."
+        case "encrypted":
+            return "It is encrypted; pack it without a password."
+        case "compression":
+            return "It is packed in an unusual way; pack it with ordinary zip compression."
+        case "size":
+            return f"It is {refused.found / 2**20:.0f} MiB large; at most {MAX_PICTURE_BYTES // 2**20} MiB are read."
+        case "content":
+            return f"It is damaged inside the archive ({type(refused.__cause__).__name__}); pack it again."
 
 
 def _from_arrays(name: str, arrays: Arrays) -> Iterator[_Candidate]:
@@ -174,33 +187,26 @@ def _from_arrays(name: str, arrays: Arrays) -> Iterator[_Candidate]:
         )
 
 
-def _from_archive(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> Iterator[_Candidate]:
-    pictures = [entry for entry in entries if not entry.is_dir() and not _is_junk(entry.filename)]
+def _from_archive(archive: zipfile.ZipFile, guard: ZipGuard) -> Iterator[_Candidate]:
+    pictures = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_junk(entry.filename)]
     if not pictures:
         raise BadInput("It is an archive without pictures.")
     for entry in pictures:
-        yield _Candidate(base_name(entry.filename), lambda entry=entry: open_picture(_unpacked(archive, entry)))
+        yield _Candidate(base_name(entry.filename), lambda entry=entry: open_picture(_unpacked(archive, entry, guard)))
 
 
 def _is_junk(name: str) -> bool:
-    """What file managers leave in archives: resource forks, thumbnails, hidden files."""
+    """True for files that file managers add to archives: resource forks, thumbnails, hidden files."""
     last = base_name(name)
-    return name.startswith("__MACOSX/") or last.startswith(".") or last.lower() in JUNK
+    return name.startswith("__MACOSX/") or last.startswith(".") or last.lower() in JUNK_NAMES
 
 
-def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    if entry.flag_bits & 1:
-        raise BadInput("It is encrypted; pack it without a password.")
-    if entry.compress_type not in READABLE:
-        raise BadInput("It is packed in an unusual way; pack it with ordinary zip compression.")
-    if entry.file_size > MAX_PICTURE_BYTES:
-        raise BadInput(
-            f"It is {entry.file_size / 2**20:.0f} MiB large; at most {MAX_PICTURE_BYTES // 2**20} MiB are read."
-        )
+def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, guard: ZipGuard) -> bytes:
     try:
-        data = archive.read(entry)
-    except Exception as error:  # a hostile archive breaks zlib and zipfile in many ways, all meaning the same
-        raise BadInput(f"It is damaged inside the archive ({type(error).__name__}); pack it again.") from None
+        guard.check_entry(entry, MAX_PICTURE_BYTES)
+        data = guard.read(archive, entry)
+    except ZipRefused as refused:
+        raise BadInput(_reason(refused)) from None
     if data.startswith(b"PK\x03\x04"):
         raise BadInput("It is an archive inside an archive; unpack it and send the pictures.")
     return data

@@ -1,1 +1,1 @@
-"""A run opened for looking: codes, reconstructions, walks, distances, exports."""
+"""Look at a trained run: codes, reconstructions, walks, distances, exports."""

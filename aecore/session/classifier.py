@@ -1,6 +1,6 @@
-"""A classifier from a run's encoder: pretrained without labels, then fine-tuned with them.
+"""Make a classifier from a run's encoder: pretrained without labels, then fine-tuned with them.
 
-`fine_tune(session, epochs=20).error(images, labels)` is the share of images whose class it gets wrong.
+`fine_tune(session, epochs=20).error(images, labels)` is the share of images whose class is predicted wrong.
 """
 
 import copy
@@ -22,12 +22,11 @@ from aecore.session.session import Session
 
 OnEpoch = Callable[[int, float], None]
 """Called with the epochs done and the error on validation images."""
-PART = 1000
-"""Images that are classified at a time."""
+IMAGES_AT_ONCE = 1000
 
 
 class Network(nn.Module):
-    """p(class | x) = softmax(U h + d), h the code's means; returns U h + d, (B, classes)."""
+    """p(class | x) = softmax(U h + d), with h the code's means; `forward` returns U h + d, (B, classes)."""
 
     def __init__(self, encoder: Encoder, code_dim: int, classes: int) -> None:
         super().__init__()
@@ -42,7 +41,9 @@ class Network(nn.Module):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Classifier:
-    """A fitted one; `errors` on the validation images after each epoch, of which `epoch` (from 1) was best and kept."""
+    """A fitted classifier: class `names`, validation `errors` after each epoch, and the best `epoch` (from 1), whose
+    weights were kept.
+    """
 
     network: Network
     names: tuple[str, ...]
@@ -51,17 +52,19 @@ class Classifier:
 
     @torch.inference_mode()
     def probabilities(self, images: Pictures) -> Float32[np.ndarray, "n classes"]:
-        """p(class | x), images as those of the run in [0, 1]."""
+        """Compute p(class | x) of images in [0, 1], of the size that the run takes."""
         where = self.network.top.weight.device
-        parts = [torch.from_numpy(images[i : i + PART]).to(where) for i in range(0, len(images), PART)]
+        parts = [
+            torch.from_numpy(images[i : i + IMAGES_AT_ONCE]).to(where) for i in range(0, len(images), IMAGES_AT_ONCE)
+        ]
         return np.concatenate([self.network(part).softmax(1).cpu().numpy() for part in parts])
 
     def predict(self, images: Pictures) -> Int64[np.ndarray, "n"]:
-        """The most probable class of each image, as a number; its name is in `names`."""
+        """Predict the most probable class of each image, as a position in `names`."""
         return self.probabilities(images).argmax(1)
 
     def error(self, images: Pictures, labels: Int64[np.ndarray, "n"]) -> float:
-        """The share of the images whose class is wrong, 0 to 1."""
+        """Measure the share of images whose class is predicted wrong, 0 to 1."""
         return float((self.predict(images) != labels).mean())
 
 
@@ -69,12 +72,12 @@ def fine_tune(
     session: Session, data: Data | None = None, *, epochs: int = 20, batch_size: int = 128, learning_rate: float = 1e-3,
     noise: float = 0.0, shift: int = 0, seed: int = 0, on_epoch: OnEpoch | None = None,
 ) -> Classifier:  # fmt: skip
-    """A softmax layer on the run's code; it and the whole encoder learn −log p(class | x) by back-propagation.
+    """Train a softmax layer on the run's code, together with a copy of the encoder, to minimise −log p(class | x).
 
-    `data` defaults to the run's own. While it learns, inputs are corrupted in the run's way at level `noise`, and moved
-    by up to `shift` pixels; the validation images, as they are, choose the epoch that is kept. AdamW, the rate rising
-    for a tenth of the way and falling to 0. The run itself stays as it is. Equal seeds, equal classifiers.
-    Raises `BadInput` for images without labels or of another size.
+    `data` defaults to the run's own. Training images are corrupted in the run's way at level `noise`, and moved by up
+    to `shift` pixels. The epoch with the lowest error on clean validation images is kept. AdamW, with a learning rate
+    that rises for a tenth of the training and then falls to 0. Equal seeds give equal classifiers. Raises `BadInput`
+    for images without labels or of another size.
     Source: Hinton & Salakhutdinov, Science 313:504 (2006); Vincent et al., JMLR 11 (2010), section 5.
     """
     data = session.data if data is None else data
@@ -82,7 +85,8 @@ def fine_tune(
         raise BadInput(f"{data.name or 'this dataset'} has no labels, so no classifier can learn from it; bring some")
     if data.shape != session.shape:
         raise BadInput(f"this run takes images of {session.shape}, not {data.shape}")
-    where, (train, held_out) = device(), (data.indices("train"), data.indices("validation"))
+    where = device()
+    train, held_out = data.indices("train"), data.indices("validation")
     network = Network(copy.deepcopy(session.encoder), session.code_dim, int(data.labels.max()) + 1).to(where)
     network.requires_grad_(True)
     images, labels = torch.from_numpy(data.images[train]).to(where), torch.from_numpy(data.labels[train]).to(where)
@@ -102,8 +106,8 @@ def fine_tune(
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
-        found = Classifier(network.eval(), data.label_names, (), 0)
-        errors.append(found.error(data.floats(held_out), data.labels[held_out]))
+        classifier = Classifier(network.eval(), data.label_names, (), 0)
+        errors.append(classifier.error(data.floats(held_out), data.labels[held_out]))
         if errors[-1] <= min(errors):
             best = {name: value.detach().clone() for name, value in network.state_dict().items()}
         if on_epoch is not None:
@@ -116,7 +120,7 @@ def fine_tune(
 def _varied(
     images: Tensor, corruption: Corruption, shift: int, generator: torch.Generator
 ) -> tuple[Images, Visible | None]:
-    """As floats, the whole batch moved by one draw of up to `shift` pixels each way, then corrupted."""
+    """Convert a batch to floats, move it by one random shift of up to `shift` pixels each way, then corrupt it."""
     x = images.float().div_(255) if images.dtype == torch.uint8 else images
     if shift:
         down, right = torch.randint(0, 2 * shift + 1, (2,), generator=generator, device=generator.device).tolist()
@@ -126,4 +130,5 @@ def _varied(
 
 
 def _rate(fraction: float) -> float:
+    """Return the factor of the learning rate after this fraction of the training."""
     return min(1.0, fraction / 0.1) if fraction < 0.1 else 0.5 * (1 + math.cos(math.pi * (fraction - 0.1) / 0.9))

@@ -1,7 +1,7 @@
-"""What a code can be moved along: its units, the principal directions of the codes, and the attributes of the data.
+"""Directions in which a code can be moved: its units, the principal directions of the codes, attributes of the data.
 
-All arithmetic of a direction is here; a page only adds and multiplies: with the codes' mean m, a code z reads
-t = v·(z − m)/|v|² + offset on the direction v, and stands at t' after z + (t' − t) v.
+With m the mean of the codes, a code z has the reading t = v·(z − m) / |v|² + offset on the direction v, and the reading
+t' after the move z + (t' − t) v.
 """
 
 import dataclasses
@@ -20,28 +20,27 @@ from aecore.model import analysis
 from aecore.parts.data import Data
 from aecore.session import describe
 from aecore.session.neighbourhood import Neighbourhood as Neighbourhood
-from aecore.session.neighbourhood import data_here
+from aecore.session.neighbourhood import available_data
 from aecore.session.neighbourhood import neighbourhood as neighbourhood
 from aecore.session.session import Session
 
 Kind = Literal["unit", "principal", "class", "factor", "own"]
-PRINCIPAL = 8
-"""Principal directions that are offered; the session keeps them."""
-CLASSES = 24
-"""At most so many classes become directions, those with the most codes."""
-CLASS_CODES = 3
-"""A class with fewer stored codes has no mean worth going to."""
-FOLLOWS = 0.5
+MAX_PRINCIPAL = 8
+MAX_CLASSES = 24
+"""Most classes that become directions, those with the most codes first."""
+MIN_CLASS_CODES = 3
+"""Stored codes of a class from which its mean is used."""
+MIN_CORRELATION = 0.5
 """Correlation of a factor with the reading of its direction, from which the direction is offered."""
-LOW, HIGH = 0.02, 0.98
-"""The quantiles between which most codes lie, as in `Session.unit_range`."""
-ROOM = 0.25
-"""A slider goes past both quantiles by this share of the distance between them."""
-DESCRIBED = 48
-"""The most effective units that are described in words."""
-BASES = 10
-"""Training codes from which a direction is tried out to describe it."""
-AT_ONCE = 8
+LOW_QUANTILE, HIGH_QUANTILE = 0.02, 0.98
+"""As in `Session.unit_range`."""
+SLIDER_MARGIN = 0.25
+"""A slider extends beyond both quantiles by this share of the distance between them."""
+MAX_DESCRIBED = 48
+"""Most directions of a sort that are described in words, the most effective first."""
+EXAMPLE_CODES = 10
+"""Training codes that are moved along a direction to describe it."""
+DIRECTIONS_AT_ONCE = 8
 """Directions that are decoded together."""
 
 
@@ -49,11 +48,11 @@ AT_ONCE = 8
 class Direction:
     """A line through the code.
 
-    A step of 1 adds `vector` to the code. `offset` is the reading of the codes' mean (a unit's own mean, so that the
-    reading of a unit is its value). `low` and `high` are the 2 % and 98 % quantiles of the readings of the training
-    codes, `least` and `most` the ends of a slider, a quarter of that range further out. `effect` is the mean absolute
-    change of a pixel value per standard deviation of the readings (`analysis.effects`); `dead` directions have less
-    than 2 % of the strongest unit's. `words` say what more of it does, see `describe.words`; "" where nothing is clear.
+    A step of 1 adds `vector` to the code. `offset` is the reading of the mean code: for a unit its mean, so that its
+    reading is its value. `low` and `high` are the 2 % and 98 % quantiles of the readings of the training codes, `least`
+    and `most` the ends of a slider, a quarter of that range further out. `effect` is the mean absolute change of a
+    pixel value per standard deviation of the readings (`analysis.effects`); a direction is `dead` if that is at most
+    2 % of the strongest unit's. `words` describe the change when the reading rises, see `describe.words`.
     """
 
     name: str
@@ -69,88 +68,87 @@ class Direction:
     words: str
 
     def reading(self, codes: Float32[np.ndarray, "n k"], mean: Float32[np.ndarray, "k"]) -> Float64[np.ndarray, "n"]:
-        """Where codes stand on this direction, given the codes' mean."""
+        """Compute the readings of codes, given the mean of the training codes."""
         v = self.vector.astype(np.float64)
         return (codes - mean.astype(np.float64)) @ v / (v @ v) + self.offset
 
     def moved(
         self, code: Float32[np.ndarray, "k"], mean: Float32[np.ndarray, "k"], to: float
     ) -> Float32[np.ndarray, "k"]:
-        """The code moved along this direction until it reads `to`."""
+        """Move the code along this direction to the reading `to`."""
         return self.stepped(code, to - float(self.reading(code[None], mean)[0]))
 
     def stepped(self, code: Float32[np.ndarray, "k"], steps: float) -> Float32[np.ndarray, "k"]:
-        """The code `steps` steps further along: z + steps · v."""
+        """Move the code by `steps` steps: z + steps · v."""
         return (code + steps * self.vector.astype(np.float64)).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Line:
-    """A direction before it is measured."""
+    """A direction that has not been measured yet."""
 
     name: str
     kind: Kind
     vector: Float32[np.ndarray, "k"]
 
 
-# --- what there is ---------------------------------------------------------------------------------------------------
+# --- the directions of a run -----------------------------------------------------------------------------------------
 
 
 def units(session: Session) -> list[Direction]:
-    """Every unit of the code, the most effective first."""
-    return _kept(session, "units", _units)
+    """List every unit of the code, the most effective first."""
+    return _cached(session, "units", _units)
 
 
-def principal(session: Session, count: int = PRINCIPAL) -> list[Direction]:
-    """The first `count` principal directions of the training codes, orthonormal, most variance first.
+def principal(session: Session, count: int = MAX_PRINCIPAL) -> list[Direction]:
+    """List the first `count` principal directions of the training codes, orthonormal, most variance first.
 
-    Fewer where the code or the codes have fewer. Raises `BadInput` unless `count` is 1 to `PRINCIPAL`.
+    Fewer if the codes span fewer dimensions. Raises `BadInput` unless `count` is 1 to `MAX_PRINCIPAL`.
     """
-    if not 1 <= count <= PRINCIPAL:
-        raise BadInput(f"1 to {PRINCIPAL} principal directions are offered, not {count}")
-    return _kept(session, "principal", _principal)[:count]
+    if not 1 <= count <= MAX_PRINCIPAL:
+        raise BadInput(f"1 to {MAX_PRINCIPAL} principal directions are offered, not {count}")
+    return _cached(session, "principal", _principal)[:count]
 
 
 def attributes(session: Session) -> list[Direction]:
-    """Directions of classes and generated factors, the most effective first.
+    """List directions of classes and of generated factors, the most effective first.
 
-    A class's: from the mean of all training codes to the mean of the class's, which reads 1. A factor's: from the
-    mean code where the factor is below its median to the mean code where it is above; offered only where the readings
-    follow the factor (|correlation| ≥ `FOLLOWS`). Classes come from the stored labels; factors need the data, and are
-    left out where it is not here.
+    Of a class: from the mean of all training codes to the mean of the class, whose reading is 1. Of a factor: from the
+    mean code where the factor is at most its median to the mean code where it is above, only if the readings correlate
+    with the factor (at least `MIN_CORRELATION`). Classes come from the stored labels; factors need the dataset.
     """
-    return _kept(session, "attributes", _attributes)
+    return _cached(session, "attributes", _attributes)
 
 
 def towards(session: Session, name: str, a: Float32[np.ndarray, "k"], b: Float32[np.ndarray, "k"]) -> Direction | None:
-    """The direction from code a to code b, called `name`; b reads one more than a. None where a and b are the same."""
+    """Make the direction `name` from code a to code b, whose reading is 1 more; None if a and b are equal."""
     found = list(_line(session, name, "own", (b - a).astype(np.float32)))
     return _measured(session, found)[0] if found else None
 
 
-# --- lines -----------------------------------------------------------------------------------------------------------
+# --- vectors ---------------------------------------------------------------------------------------------------------
 
 
 def _units(session: Session) -> list[Direction]:
     k = session.code_dim
-    # Unit k's one-hot vector is a window on one row of zeros around a 1: thousands of units share 2 K numbers.
+    # The one-hot vector of each unit is a view of one row of zeros around a 1: thousands of units share 2 K numbers.
     row = np.zeros(2 * k - 1, np.float32)
     row[k - 1] = 1
     row.setflags(write=False)
     order = [int(unit) for unit in session.units_by_effect()]
     lines = [_Line(f"unit {unit}", "unit", row[k - 1 - unit : 2 * k - 1 - unit]) for unit in order]
-    said = _words(session, [line for line, unit in zip(lines, order, strict=True) if not session.dead[unit]])
+    words = _words(session, [line for line, unit in zip(lines, order, strict=True) if not session.dead[unit]])
     return [
         Direction(
             line.name, "unit", line.vector, float(session.code_mean[unit]), *_ends(*session.unit_range(unit)),
-            float(session.effects[unit]), bool(session.dead[unit]), said.get(line.name, ""),
+            float(session.effects[unit]), bool(session.dead[unit]), words.get(line.name, ""),
         )
         for line, unit in zip(lines, order, strict=True)
     ]  # fmt: skip
 
 
 def _principal(session: Session) -> list[Direction]:
-    axes = principal_axes(session.codes.astype(np.float64), min(PRINCIPAL, session.code_dim))
+    axes = principal_axes(session.codes.astype(np.float64), min(MAX_PRINCIPAL, session.code_dim))
     found = axes.components[axes.variances > 0].astype(np.float32)
     return _measured(session, [_Line(f"principal direction {i}", "principal", v) for i, v in enumerate(found, 1)])
 
@@ -161,25 +159,25 @@ def _attributes(session: Session) -> list[Direction]:
 
 
 def _classes(session: Session) -> Iterator[_Line]:
-    labels, data = session.code_labels, data_here(session)
+    labels, data = session.code_labels, available_data(session)
     if labels is None:
         return
     classes, counts = np.unique(labels, return_counts=True)
-    for i in np.sort(np.argsort(-counts, kind="stable")[:CLASSES]):
-        if CLASS_CODES <= counts[i] < len(labels):
+    for i in np.sort(np.argsort(-counts, kind="stable")[:MAX_CLASSES]):
+        if MIN_CLASS_CODES <= counts[i] < len(labels):
             vector = session.codes[labels == classes[i]].mean(0) - session.code_mean
             yield from _line(session, _class_name(data, int(classes[i])), "class", vector)
 
 
 def _class_name(data: Data | None, label: int) -> str:
-    """Digits are called classes; where the data is not here, so are all."""
+    """Name the direction of a class; numbers get the word "class" before them, as do all without the data."""
     names = () if data is None else data.label_names
     name = names[label] if 0 <= label < len(names) else str(label)
     return f"class {name} − mean" if name.isdigit() else f"{name} − mean"
 
 
 def _factors(session: Session) -> Iterator[_Line]:
-    data = data_here(session)
+    data = available_data(session)
     if data is None:
         return
     for name, every in data.factors.items():
@@ -191,12 +189,12 @@ def _factors(session: Session) -> Iterator[_Line]:
             vector = session.codes[above].mean(0) - session.codes[~above].mean(0)
             for line in _line(session, f"{name.replace('_', ' ')}: high − low", "factor", vector):
                 along = session.codes.astype(np.float64) @ line.vector
-                if abs(np.corrcoef(along, values)[0, 1]) >= FOLLOWS:
+                if abs(np.corrcoef(along, values)[0, 1]) >= MIN_CORRELATION:
                     yield line
 
 
 def _line(session: Session, name: str, kind: Kind, vector: Float32[np.ndarray, "k"]) -> Iterator[_Line]:
-    """The direction, unless the means it joins are the same but for rounding."""
+    """Yield the direction, unless `vector` is 0 but for rounding."""
     if float(np.linalg.norm(vector)) > 1e-5 * float(np.linalg.norm(session.code_std)):
         yield _Line(name, kind, vector.astype(np.float32))
 
@@ -205,21 +203,23 @@ def _line(session: Session, name: str, kind: Kind, vector: Float32[np.ndarray, "
 
 
 def _measured(session: Session, lines: list[_Line]) -> list[Direction]:
+    """Measure range, effect and words of each line."""
+
     def decode(codes: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(session.decode(codes.numpy()))
 
     readings = [_readings(session, line.vector) for line in lines]
     steps = [torch.from_numpy(line.vector) * float(t.std()) for line, t in zip(lines, readings, strict=True)]
     effects = analysis.effects(decode, torch.from_numpy(np.array(session.codes)), steps).tolist()
-    alive = [effect > analysis.DEAD * float(session.effects.max()) for effect in effects]
-    said = _words(session, [line for line, lives in zip(lines, alive, strict=True) if lives])
+    alive = [effect > analysis.DEAD_SHARE * float(session.effects.max()) for effect in effects]
+    words = _words(session, [line for line, lives in zip(lines, alive, strict=True) if lives])
     found: list[Direction] = []
     for line, t, effect, lives in zip(lines, readings, effects, alive, strict=True):
-        low, high = (float(q) for q in np.quantile(t, (LOW, HIGH)))
+        low, high = (float(q) for q in np.quantile(t, (LOW_QUANTILE, HIGH_QUANTILE)))
         line.vector.setflags(write=False)
         found.append(
             Direction(line.name, line.kind, line.vector, 0.0, *_ends(low, high), effect, not lives,
-                      said.get(line.name, ""))
+                      words.get(line.name, ""))
         )  # fmt: skip
     return found
 
@@ -230,46 +230,46 @@ def _readings(session: Session, vector: Float32[np.ndarray, "k"]) -> Float64[np.
 
 
 def _ends(low: float, high: float) -> tuple[float, float, float, float]:
-    """`low`, `high`, and the ends of the slider."""
-    room = ROOM * (high - low)
-    return low, high, low - room, high + room
+    """Return `low`, `high`, and the ends of the slider."""
+    margin = SLIDER_MARGIN * (high - low)
+    return low, high, low - margin, high + margin
 
 
 def _words(session: Session, lines: list[_Line]) -> dict[str, str]:
-    """What the first `DESCRIBED` lines change, by name: several training codes one standard deviation less and more."""
+    """Describe the first `MAX_DESCRIBED` lines, by name: training codes moved one standard deviation back and forth."""
     if session.config.dataset.value_range != (0.0, 1.0):
         return {}  # real-valued data has no brightness
-    bases = session.codes[list(evenly(len(session.codes), BASES))]
-    said: dict[str, str] = {}
-    for start in range(0, min(len(lines), DESCRIBED), AT_ONCE):
-        some = lines[start : start + AT_ONCE][: DESCRIBED - start]
+    bases = session.codes[list(evenly(len(session.codes), EXAMPLE_CODES))]
+    words: dict[str, str] = {}
+    for start in range(0, min(len(lines), MAX_DESCRIBED), DIRECTIONS_AT_ONCE):
+        some = lines[start : start + DIRECTIONS_AT_ONCE][: MAX_DESCRIBED - start]
         steps = np.stack([line.vector * _readings(session, line.vector).std().astype(np.float32) for line in some])
         codes = np.stack([bases - steps[:, None], bases + steps[:, None]])
         shown = session.decode(codes.reshape(-1, session.code_dim)).reshape(*codes.shape[:3], *session.shape)
-        said |= {line.name: describe.words(*shown[:, i]) for i, line in enumerate(some)}
-    return said
+        words |= {line.name: describe.words(*shown[:, i]) for i, line in enumerate(some)}
+    return words
 
 
-# --- kept ------------------------------------------------------------------------------------------------------------
+# --- caching ---------------------------------------------------------------------------------------------------------
 
 
-class _Shelf:
-    """What was measured of one session, under its lock, so that a class that opens a page at once measures once."""
+class _Cache:
+    """The directions of one session, measured under its lock: visitors who ask at the same time share one result."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.found: dict[str, list[Direction]] = {}
 
 
-_SHELVES: "weakref.WeakKeyDictionary[Session, _Shelf]" = weakref.WeakKeyDictionary()
-"""Goes with its session; three lists each."""
-_SHELVES_LOCK = threading.Lock()
+_CACHES: "weakref.WeakKeyDictionary[Session, _Cache]" = weakref.WeakKeyDictionary()
+"""Three lists for each session; deleted with it."""
+_CACHES_LOCK = threading.Lock()
 
 
-def _kept(session: Session, name: str, measure: Callable[[Session], list[Direction]]) -> list[Direction]:
-    with _SHELVES_LOCK:
-        shelf = _SHELVES.setdefault(session, _Shelf())
-    with shelf.lock:
-        if name not in shelf.found:
-            shelf.found[name] = measure(session)
-        return list(shelf.found[name])
+def _cached(session: Session, name: str, measure: Callable[[Session], list[Direction]]) -> list[Direction]:
+    with _CACHES_LOCK:
+        cache = _CACHES.setdefault(session, _Cache())
+    with cache.lock:
+        if name not in cache.found:
+            cache.found[name] = measure(session)
+        return list(cache.found[name])

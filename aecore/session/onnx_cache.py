@@ -1,7 +1,7 @@
-"""A run's model as an ONNX file, which a browser or any other program runs without this one; kept in a bounded cache.
+"""Export a run's model as ONNX files, for browsers and other programs; kept in a bounded cache.
 
     AECORE_HOME/cache/graphs/<content>.onnx   a graph, named by the first 16 hex digits of its SHA-256
-    AECORE_HOME/cache/graphs/<wanted>.key     names the graph of a run's weights, part and corruption, once it is made
+    AECORE_HOME/cache/graphs/<key>.key        the name of the graph of these weights, part and corruption, once made
 
 onnx and the exporter are imported only when a graph has to be made.
 """
@@ -32,24 +32,24 @@ from aecore.session import onnx_model
 from aecore.session.session import Session
 
 FORMAT = 1
-"""Number of the graphs' names and meaning, in their metadata; others are made anew."""
+"""Version of the graphs' inputs and outputs, in their metadata; graphs of other versions are made anew."""
 CACHE_BYTES = 200 * 2**20
-"""The most that the cache holds; the files not used for longest go first. No graph is larger than a quarter of it, so
-that what was just made stays.
+"""The size of the cache; the least recently used files are deleted first. A graph has at most a quarter of it, so that
+a new graph is never deleted at once.
 """
-MOST_FIELDS = 64
-"""Images for which a field is drawn at once."""
+MAX_FIELDS = 64
+"""Most images for which noise is drawn at once."""
 PARTS = ("decoder", "encoder", "denoiser")
 EXAMPLES = 32
-"""Of each kind, on which is measured what 16-bit weights change."""
+"""Examples of each sort, on which the effect of 16-bit weights is measured."""
 NAME = re.compile(r"[0-9a-f]{16}\.onnx")
 _turn = threading.Lock()
-"""One graph is made at a time; see `aecore.session.onnx_model.onnx_bytes`."""
+"""Held while a graph is made: one at a time, see `aecore.session.onnx_model.onnx_bytes`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """An ONNX file and its size in bytes. Equal names are equal files, so they can be kept for ever."""
+    """An ONNX file and its size in bytes. Equal names mean equal files, so a browser may cache them without limit."""
 
     path: Path
     size: int
@@ -60,50 +60,49 @@ class Graph:
 
 
 def decoder(session: Session) -> Graph:
-    """`Session.decode`: code (n, K) → picture (n, C, H, W), in [0, 1] where the data are.
+    """Export `Session.decode`: code (n, K) → picture (n, C, H, W), in [0, 1] where the data are.
 
-    All graphs: float32 in and out, any number of images n, within 1e-4 of the session. Made once for a run's weights.
-    Raises `AecoreError` for a model that cannot be exported or is too large for a browser, OSError when the cache
-    cannot be written.
+    All graphs have float32 inputs and outputs, any number of images n, and results within 1e-4 of the session's. They
+    are made once for a run's weights. Raises `AecoreError` for a model that cannot be exported or is too large for a
+    browser, OSError when the cache cannot be written.
     """
     return exported(session, "decoder")
 
 
 def encoder(session: Session) -> Graph:
-    """`Session.encode`: images (n, C, H, W) → code (n, K). Raises as `decoder` does."""
+    """Export `Session.encode`: images (n, C, H, W) → code (n, K). Raises as `decoder` does."""
     return exported(session, "encoder")
 
 
 def denoiser(session: Session, kind: str | None = None) -> Graph:
-    """`Session.denoise` with the run's own corruption, or another kind.
+    """Export `Session.denoise` with the run's own corruption, or another `kind`.
 
-    In: images (n, C, H, W), field (n, F, H, W) as `field` draws it, level (). Out: corrupted and reconstruction
-    (n, C, H, W), visible (n, 1, H, W) (1 where a pixel was given, 0 where it is hidden), and per image sse_before,
-    sse_after, ssim_before, ssim_after (n,), of the corrupted images and of the reconstructions, as in
-    `foundation.metrics`; no SSIM for pictures with a side below 3 pixels. Raises as `decoder` does,
-    and `BadInput` for an unknown kind.
+    Inputs: images (n, C, H, W), field (n, F, H, W) as `field` draws it, level (). Outputs: corrupted and reconstruction
+    (n, C, H, W), visible (n, 1, H, W) (1, or 0 where a pixel is hidden), and per image sse_before, sse_after,
+    ssim_before, ssim_after (n,), of the corrupted images and of the reconstructions, as in `foundation.metrics`; no
+    SSIM for pictures with a side below 3 pixels. Raises as `decoder` does, and `BadInput` for an unknown kind.
     """
     return exported(session, "denoiser", kind)
 
 
 def exported(session: Session, part: str, kind: str | None = None, epoch: int | None = None) -> Graph:
-    """The graph of a part by its name, one of `PARTS`; `kind` is a denoiser's corruption, and a decoder can be that
-    after an `epoch` (`Session.snapshots`). Raises as the part does, and `BadInput` where no such weights are kept.
+    """Export one of `PARTS` by its name: a denoiser with the corruption `kind`, a decoder as it was after an `epoch` of
+    `Session.snapshots`. Raises as the part does, and `BadInput` if no weights of that epoch are kept.
     """
-    return _kept(session, _network(session, part, kind, epoch), epoch)
+    return _cached(session, _network(session, part, kind, epoch), epoch)
 
 
 def content(session: Session, part: str, kind: str | None = None) -> bytes:
-    """The same file made anew, of any size, without the cache. Raises `AecoreError`."""
+    """Export a part without the cache, of any size, and return the bytes. Raises `AecoreError`."""
     network = _network(session, part, kind)
     with _turn:
         return _content(session, network)
 
 
 def field(session: Session, kind: str | None, n: int, seed: int) -> Float32[np.ndarray, "n f h w"]:
-    """The field that `Session.denoise` draws with `seed` for `n` images. Raises `BadInput`."""
-    if not 1 <= n <= MOST_FIELDS:
-        raise BadInput(f"noise is drawn for 1 to {MOST_FIELDS} images at once, not {n}")
+    """Draw the noise field that `Session.denoise` draws with `seed` for `n` images. Raises `BadInput`."""
+    if not 1 <= n <= MAX_FIELDS:
+        raise BadInput(f"noise is drawn for 1 to {MAX_FIELDS} images at once, not {n}")
     if not 0 <= seed < 2**63:
         raise BadInput("a seed is a whole number from 0 to 2⁶³ − 1")
     drawn = session.corruption(kind).field((n, *session.shape), torch.Generator().manual_seed(seed))
@@ -111,7 +110,7 @@ def field(session: Session, kind: str | None, n: int, seed: int) -> Float32[np.n
 
 
 def find(name: str) -> Graph | None:
-    """The graph called `name`, if it is in the cache."""
+    """Find the graph called `name` in the cache; None if it is not there."""
     path = folder() / name
     with contextlib.suppress(OSError):
         if NAME.fullmatch(name) and path.is_file():
@@ -120,7 +119,7 @@ def find(name: str) -> Graph | None:
 
 
 def compressed(graph: Graph) -> Path:
-    """The same file compressed by gzip, made beside it at the first wish."""
+    """Compress the file by gzip, beside it, unless that has been done."""
     path = graph.path.with_suffix(".onnx.gz")
     if not path.is_file():
         with _turn:
@@ -129,23 +128,24 @@ def compressed(graph: Graph) -> Path:
 
 
 def signature(content: bytes) -> str:
-    """Names and sizes of what goes in and comes out, such as `code (n, 16) → picture (n, 1, 28, 28)`."""
+    """Describe inputs and outputs of an ONNX file, such as `code (n, 16) → picture (n, 1, 28, 28)`."""
     import onnx
 
     network = onnx.load_from_string(content).graph
 
-    def said(values: Any) -> str:
+    def described(values: Any) -> str:
         sizes = [[str(d.dim_param or d.dim_value) for d in value.type.tensor_type.shape.dim] for value in values]
         return ", ".join(f"{value.name} ({', '.join(size)})" for value, size in zip(values, sizes, strict=True))
 
-    return f"{said(network.input)} → {said(network.output)}"
+    return f"{described(network.input)} → {described(network.output)}"
 
 
 def folder() -> Path:
+    """Return the folder of the cache."""
     return home() / "cache" / "graphs"
 
 
-# --- making and keeping ----------------------------------------------------------------------------------------------
+# --- making and caching ----------------------------------------------------------------------------------------------
 
 
 def _network(session: Session, part: str, kind: str | None, epoch: int | None = None) -> onnx_model.Network:
@@ -160,12 +160,12 @@ def _network(session: Session, part: str, kind: str | None, epoch: int | None = 
             raise BadInput(f"there is no part {part!r} to export; there are: {', '.join(PARTS)}")
 
 
-def _kept(session: Session, network: onnx_model.Network, epoch: int | None) -> Graph:
-    """The graph from the cache, else made; of several threads that want one, the first makes it."""
-    said = [FORMAT, aecore.__version__, torch.__version__, network.about(), session.shape, session.weights_hash]
-    said += [] if epoch is None else [epoch]
+def _cached(session: Session, network: onnx_model.Network, epoch: int | None) -> Graph:
+    """Take the graph from the cache, or make it; of several threads that ask for one, the first makes it."""
+    contents = [FORMAT, aecore.__version__, torch.__version__, network.about(), session.shape, session.weights_hash]
+    contents += [] if epoch is None else [epoch]
     config = session.config.model_dump(mode="json")
-    key = hashlib.sha256(json.dumps([said, config], sort_keys=True).encode()).hexdigest()[:32]
+    key = hashlib.sha256(json.dumps([contents, config], sort_keys=True).encode()).hexdigest()[:32]
     pointer = folder() / f"{key}.key"
     found = _pointed_at(pointer)
     if found is None:
@@ -175,6 +175,7 @@ def _kept(session: Session, network: onnx_model.Network, epoch: int | None) -> G
 
 
 def _made(session: Session, network: onnx_model.Network, pointer: Path) -> Graph:
+    """Make the graph and its key."""
     content = _content(session, network)
     if len(content) > CACHE_BYTES // 4:
         size = f"{len(content) / 1e6:.0f} MB"
@@ -186,6 +187,7 @@ def _made(session: Session, network: onnx_model.Network, pointer: Path) -> Graph
 
 
 def _write(path: Path, content: bytes) -> None:
+    """Write a file into the cache, and delete old ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, content)
     with contextlib.suppress(OSError):
@@ -193,10 +195,10 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _pointed_at(pointer: Path) -> Graph | None:
-    """The graph that a key names, if it is there and whole."""
+    """Find the graph that a key names; None if it is missing or damaged."""
     try:
         found = find(pointer.read_text("ascii"))
-        if found is None or not _whole(str(found.path), found.path.stat().st_ino, found.size):
+        if found is None or not _intact(str(found.path), found.path.stat().st_ino, found.size):
             return None
     except (OSError, ValueError):
         return None
@@ -221,8 +223,10 @@ def _about(session: Session, network: onnx_model.Network) -> dict[str, str]:
 
 
 def _examples(session: Session) -> tuple[Tensor, Tensor]:
-    """Images and codes, the same on each machine: stored codes, those of pure noise, and draws of twice their spread;
-    noise, and what those codes are decoded to.
+    """Choose example images and codes, the same on each machine.
+
+    Codes: stored ones, those of pure noise, and random ones with twice their standard deviation. Images: pure noise,
+    and a third of those codes, decoded.
     """
     noise = metrics.noise_images(session.shape, n=EXAMPLES)
     stored = session.codes[list(geometry.evenly(len(session.codes), EXAMPLES))]
@@ -234,6 +238,6 @@ def _examples(session: Session) -> tuple[Tensor, Tensor]:
 
 
 @functools.lru_cache(maxsize=512)
-def _whole(path: str, inode: int, size: int) -> bool:
-    """Whether a graph's content is that of its name; read once, as long as nothing replaces the file."""
+def _intact(path: str, inode: int, size: int) -> bool:
+    """True if the hash of the file's content is its name; cached until the file is replaced."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest().startswith(Path(path).stem)

@@ -1,4 +1,4 @@
-"""A run's model as ONNX: what decodes, encodes and repairs, with all arithmetic inside, as torch itself writes it."""
+"""Write decoder, encoder and denoiser as ONNX, with all arithmetic in the graph, by torch's exporter."""
 
 import abc
 import copy
@@ -20,24 +20,24 @@ from aecore.parts.contracts import Codes, Corruption, Field, Images, PerImage
 from aecore.parts.data import Shape
 
 OPSET = 18
-CLOSE = 5e-5
-"""Largest change that 16-bit weights may make, of pictures in [0, 1]: half of what a graph may differ from torch."""
-SMALL = 256
-"""Arrays below so many numbers stay as they are: nothing is saved with them."""
+MAX_CHANGE = 5e-5
+"""Largest change of pictures in [0, 1] by 16-bit weights: half of the tolerance between a graph and torch."""
+MIN_HALVED = 256
+"""Arrays of fewer numbers stay in 32 bits: 16 would save next to nothing."""
 NOTICES = ("You are using the legacy TorchScript-based ONNX export", "The feature will be removed")
-"""How the exporter's own deprecations begin. The newer exporter fixes the number of images for some kinds."""
+"""How the exporter's deprecation warnings begin. The newer exporter fixes the number of images for some kinds."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Ports:
-    """The names of a graph's inputs, each with an example, and of its outputs; what has images counts them as `n`."""
+    """The names of a graph's inputs, each with an example, and of its outputs; their first dimension is called `n`."""
 
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...]
 
 
 class Network(nn.Module, abc.ABC):
-    """What one graph does with a trained model; `clip` where the data are pictures in [0, 1]."""
+    """One function of a trained model, to be exported; `clip` if the data are pictures in [0, 1]."""
 
     part: ClassVar[str]
 
@@ -50,10 +50,10 @@ class Network(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def ports(self, images: Images, codes: Float[Tensor, "m k"]) -> Ports:
-        """Names of inputs and outputs, with examples made of such images and codes."""
+        """Name inputs and outputs, with examples made from `images` and `codes`."""
 
     def about(self) -> dict[str, str]:
-        """What tells this graph of a model from its others."""
+        """Describe this graph, different from all others of the same model."""
         return {"part": self.part}
 
 
@@ -82,7 +82,7 @@ class Encoding(Network):
 
 
 class Denoising(Network):
-    """Maps images, field and level to what `Session.denoise` shows and measures; see `onnx_cache.denoiser`."""
+    """images, field, level → pictures and figures of `Session.denoise`; see `onnx_cache.denoiser`."""
 
     part = "denoiser"
 
@@ -103,26 +103,27 @@ class Denoising(Network):
 
     def forward(self, images: Images, field: Field, level: Float[Tensor, ""]) -> tuple[Tensor, ...]:
         corrupted, visible = self.corruption.apply(images, field, level)
-        repaired = self.picture(self.model.reconstruct(corrupted, visible))
-        seen = torch.ones_like(images[:, :1]) if visible is None else visible.to(images.dtype)
-        found = [corrupted, seen, repaired, squared_error(images, corrupted), squared_error(images, repaired)]
+        reconstruction = self.picture(self.model.reconstruct(corrupted, visible))
+        mask = torch.ones_like(images[:, :1]) if visible is None else visible.to(images.dtype)
+        pictures = (corrupted, reconstruction)
+        found = [corrupted, mask, reconstruction, *(squared_error(images, picture) for picture in pictures)]
         if self.window >= 3:
-            found += [similarity(images, corrupted, self.window), similarity(images, repaired, self.window)]
+            found += [similarity(images, picture, self.window) for picture in pictures]
         return tuple(found)
 
 
 def squared_error(x: Images, r: Images) -> PerImage:
-    """`aecore.foundation.metrics.sse` in torch."""
+    """Compute `aecore.foundation.metrics.sse` in torch."""
     return (x - r).square().sum((1, 2, 3))
 
 
 def similarity(x: Images, r: Images, side: int) -> PerImage:
-    """`aecore.foundation.metrics.ssim` in torch, in float32, over windows of `side` pixels."""
+    """Compute `aecore.foundation.metrics.ssim` in torch, in float32, over windows of `side` pixels."""
 
     def mean(a: Tensor) -> Tensor:
         return F.avg_pool2d(a, side, stride=1)
 
-    # Variances are differences of large numbers; around the image's own mean they keep two more digits.
+    # Variances are differences of large numbers; taken about the mean of the image they keep two more digits.
     centre = x.mean((1, 2, 3), keepdim=True)
     a, b, sample = x - centre, r - centre, side**2 / (side**2 - 1)
     mean_a, mean_b = mean(a), mean(b)
@@ -137,22 +138,22 @@ def similarity(x: Images, r: Images, side: int) -> PerImage:
 
 
 def onnx_bytes(network: Network, ports: Ports, about: Mapping[str, str]) -> bytes:
-    """The ONNX file of a network, equal for equal weights; numbers in and out are float32, the number of images free.
+    """Write a network as an ONNX file, equal for equal weights; float32 inputs and outputs, any number of images.
 
-    Weights are kept in 16 bits where no output then changes by more than `CLOSE` (see `halves`). `about` goes into the
-    file's metadata. One at a time: torch.onnx keeps in globals what it is doing. Raises `AecoreError` where the
-    exporter lacks an operation.
+    Weights are stored in 16 bits if no output changes by more than `MAX_CHANGE` (see `halves`). `about` is stored in
+    the file's metadata. Not to be run in two threads: torch.onnx keeps its state in globals. Raises `AecoreError` for
+    an operation that the exporter lacks.
     """
     import onnx
 
-    network = copy.deepcopy(network).eval()  # the exporter touches the module it is given
-    shown = _shown(network, ports)
-    halved = halves(network, ports, shown)
+    network = copy.deepcopy(network).eval()  # the exporter changes the module it is given
+    outputs = _outputs(network, ports)
+    halved = halves(network, ports, outputs)
     model = onnx.load_from_string(_traced(network, ports))
     if halved:
         _store_in_16_bits(model)
     _declare(model.graph.input, ports.inputs)
-    _declare(model.graph.output, dict(zip(ports.outputs, shown, strict=True)))
+    _declare(model.graph.output, dict(zip(ports.outputs, outputs, strict=True)))
     for node in model.graph.node:
         node.doc_string = ""
     about = {**about, "weights": "float16" if halved else "float32"}
@@ -161,6 +162,7 @@ def onnx_bytes(network: Network, ports: Ports, about: Mapping[str, str]) -> byte
 
 
 def _traced(network: Network, ports: Ports) -> bytes:
+    """Trace a network with two of the examples."""
     names = [*ports.inputs, *ports.outputs]
     free = {name: {0: "n"} for name in names if name not in ports.inputs or ports.inputs[name].ndim}
     two = tuple(value[:2] if value.ndim else value for value in ports.inputs.values())
@@ -172,7 +174,7 @@ def _traced(network: Network, ports: Ports) -> bytes:
             network, two, out,  # pyright: ignore[reportArgumentType] (a file will do as well)
             dynamo=False, opset_version=OPSET, dynamic_axes=free,
             input_names=list(ports.inputs), output_names=list(ports.outputs),
-            do_constant_folding=False,  # which would store a tied matrix a second time, transposed
+            do_constant_folding=False,  # it would store a tied matrix a second time, transposed
         )  # fmt: skip
     except torch.onnx.errors.UnsupportedOperatorError as error:
         raise AecoreError(f"this run cannot be exported: {str(error).splitlines()[0]}") from None
@@ -180,36 +182,36 @@ def _traced(network: Network, ports: Ports) -> bytes:
 
 
 @torch.inference_mode()
-def _shown(network: Network, ports: Ports) -> tuple[Tensor, ...]:
-    """What comes out for the examples."""
+def _outputs(network: Network, ports: Ports) -> tuple[Tensor, ...]:
+    """Compute the outputs for the examples."""
     found = network(*ports.inputs.values())
     return found if isinstance(found, tuple) else (found,)
 
 
 @torch.inference_mode()
-def halves(network: Network, ports: Ports, shown: tuple[Tensor, ...]) -> bool:
-    """Whether the weights may be kept as float16: for the examples each output stays within `CLOSE` of the `shown`,
-    times its largest number where that is above 1.
+def halves(network: Network, ports: Ports, outputs: tuple[Tensor, ...]) -> bool:
+    """True if the weights may be stored as float16: for the examples, each output stays within `MAX_CHANGE` of
+    `outputs`, times its largest number where that is above 1.
     """
     rounded = copy.deepcopy(network)
     for parameter in rounded.parameters():
-        if parameter.numel() >= SMALL:
+        if parameter.numel() >= MIN_HALVED:
             parameter.copy_(parameter.half().float())
     return all(
-        bool((a - b).abs().max() <= CLOSE * a.abs().max().clamp(min=1))
-        for a, b in zip(shown, _shown(rounded, ports), strict=True)
+        bool((a - b).abs().max() <= MAX_CHANGE * a.abs().max().clamp(min=1))
+        for a, b in zip(outputs, _outputs(rounded, ports), strict=True)
     )
 
 
 def _store_in_16_bits(model: Any) -> None:
-    """Every large array as float16 with a cast behind it, which runtimes work out once, when they load the file."""
+    """Store every large array as float16 followed by a cast, which runtimes evaluate once, when they load the file."""
     import onnx
     from onnx import numpy_helper
 
     graph, casts = model.graph, list[Any]()
     for array in graph.initializer:
         values = numpy_helper.to_array(array)
-        if array.data_type == onnx.TensorProto.FLOAT and values.size >= SMALL:
+        if array.data_type == onnx.TensorProto.FLOAT and values.size >= MIN_HALVED:
             half = f"{array.name}.half"
             casts.append(onnx.helper.make_node("Cast", [half], [array.name], to=onnx.TensorProto.FLOAT))
             array.CopyFrom(numpy_helper.from_array(values.astype("float16"), half))
@@ -219,8 +221,9 @@ def _store_in_16_bits(model: Any) -> None:
 
 
 def _declare(values: Any, examples: Mapping[str, Tensor]) -> None:
-    """Names, sizes and float32 of all inputs or outputs: the exporter leaves out inputs that this kind does not read,
-    the field where nothing is random, and most of the outputs' sizes.
+    """Declare all inputs or outputs, by name and size.
+
+    The exporter leaves out unused inputs (the field of a corruption without randomness) and most sizes of outputs.
     """
     import onnx
 

@@ -1,75 +1,112 @@
-"""What a page hands out of a run: pictures of its work and its codes, as the bytes of files."""
+"""Write what users take home of a run as the bytes of files: CSV, NPY, PNG and GIF."""
 
 import csv
 import io
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Float32, Num
 
+from aecore.parts.data import Pictures
 from aecore.pictures import sheets
 from aecore.session.session import Session
 
 COLUMNS_ACROSS = 4
-SHOWN = 24
-CODES = 10_000
-UNITS = 8
+"""Images in a line of each column of `reconstructions_png`."""
+RECONSTRUCTIONS = 24
+MAX_CODES = 10_000
+LOOPED_UNITS = 8
 FRAMES = 24
 MILLISECONDS = 60
+STRIP_STEPS = 11
 SIDE = 96
-"""Pixels of a picture's longer side, about; enlargement is by whole numbers."""
+"""About the longer side of an enlarged picture, in pixels; pictures are enlarged by whole numbers."""
 
 
-def reconstructions_png(session: Session, n: int = SHOWN) -> bytes:
-    """`n` test images beside what the run makes of them, and the corrupted input between where it was trained
-    with noise.
+# --- any numbers
 
-    Raises `BadInput` when the run's images have neither one nor three channels.
+
+def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a table as CSV, with `\\n` at the end of each line."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def npy_bytes(array: Num[np.ndarray, "..."]) -> bytes:
+    """Write an array as a `.npy` file, without pickles."""
+    out = io.BytesIO()
+    np.save(out, array, allow_pickle=False)
+    return out.getvalue()
+
+
+# --- codes of a run
+
+
+def codes_csv(session: Session, n: int = MAX_CODES) -> bytes:
+    """Write a line for each of at most `n` test images: its index in the dataset, its class, and its code, one column
+    a unit.
+    """
+    gallery = session.gallery(n)
+    names = gallery.label_names
+    classes = [""] * len(gallery.images) if gallery.labels is None else [names[int(label)] for label in gallery.labels]
+    rows = (
+        [int(index), name, *(f"{number:.7g}" for number in code)]
+        for index, name, code in zip(gallery.indices, classes, session.encode(gallery.images), strict=True)
+    )
+    return csv_text(["index", "class", *(f"h{k}" for k in range(session.code_dim))], rows).encode()
+
+
+def codes_npy(session: Session, n: int = MAX_CODES) -> bytes:
+    """Write the codes of at most `n` test images, float32 (N, K)."""
+    return npy_bytes(session.encode(session.gallery(n).images))
+
+
+# --- pictures of a run; all raise `BadInput` for images that have neither one nor three channels
+
+
+def comparison_png(columns: Mapping[str, sheets.Stack], factor: int, across: int = 1) -> bytes:
+    """Draw {label: images} as columns side by side, `across` images in a line, enlarged `factor` times."""
+    return sheets.png(sheets.labelled_columns(list(columns.values()), list(columns), factor, across))
+
+
+def reconstructions_png(session: Session, n: int = RECONSTRUCTIONS) -> bytes:
+    """Draw `n` test images beside their reconstructions, with the corrupted input between if the run was trained with
+    noise.
     """
     done = session.denoise(session.gallery(n).images)
     columns = {"original": done.original, "corrupted": done.shown, "reconstruction": done.reconstruction}
     if session.config.corruption.level == 0:
         del columns["corrupted"]
-    return sheets.png(
-        sheets.labelled_columns(list(columns.values()), list(columns), _factor(session) // 2 or 1, COLUMNS_ACROSS)
-    )
+    return comparison_png(columns, enlargement(session) // 2 or 1, COLUMNS_ACROSS)
 
 
-def walk_gif(session: Session, position: int = 0, units: int = UNITS) -> bytes:
-    """A loop: from one test image, each of the most effective units goes through its range and back in a tile
-    of its own.
+def strips_png(session: Session, code: Float32[np.ndarray, "k"], units: Sequence[int]) -> bytes:
+    """Draw a filmstrip for each unit, one below the other: `code` with the unit moved over its range."""
+    rows: list[Pictures] = [session.walk(code, unit, STRIP_STEPS)[1] for unit in units]
+    return sheets.png(sheets.enlarge(sheets.sheet(rows, background=sheets.WHITE), enlargement(session)))
 
-    Raises `BadInput` when the run's images have neither one nor three channels.
-    """
-    code = session.encode(session.gallery(position + 1).images[position : position + 1])[0]
+
+def loop_gif(session: Session, code: Float32[np.ndarray, "k"], units: Sequence[int]) -> bytes:
+    """Animate each unit in a tile of its own, through its range and back, slowing down at both ends."""
     phase = (1 - np.cos(2 * np.pi * np.arange(FRAMES) / FRAMES)) / 2
-    walks: list[np.ndarray] = []
-    for unit in session.units_by_effect()[:units]:
-        low, high = session.unit_range(int(unit))
-        walks.append(session.walk(code, int(unit), values=low + (high - low) * phase)[1])
+    walks: list[Pictures] = []
+    for unit in units:
+        low, high = session.unit_range(unit)
+        walks.append(session.walk(code, unit, values=low + (high - low) * phase)[1])
     tiles = np.stack(walks, 1)  # (frames, units, C, H, W)
     frames = [sheets.grid(frame, min(len(walks), 4), background=sheets.WHITE) for frame in tiles]
-    return sheets.gif(frames, MILLISECONDS, _factor(session))
+    return sheets.gif(frames, MILLISECONDS, enlargement(session))
 
 
-def codes_csv(session: Session, n: int = CODES) -> bytes:
-    """A line for each of at most `n` test images: its index in the dataset, its class and its code, one column
-    a unit.
-    """
-    gallery = session.gallery(n)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["index", "class", *(f"h{k}" for k in range(session.code_dim))])
-    for i, code in enumerate(session.encode(gallery.images)):
-        label = "" if gallery.labels is None else gallery.label_names[int(gallery.labels[i])]
-        writer.writerow([int(gallery.indices[i]), label, *(f"{number:.7g}" for number in code)])
-    return out.getvalue().encode()
+def walk_gif(session: Session, position: int = 0, units: int = LOOPED_UNITS) -> bytes:
+    """Animate the most effective units, from the test image at `position`; see `loop_gif`."""
+    code = session.encode(session.gallery(position + 1).images[position : position + 1])[0]
+    return loop_gif(session, code, [int(unit) for unit in session.units_by_effect()[:units]])
 
 
-def codes_npy(session: Session, n: int = CODES) -> bytes:
-    """The codes of at most `n` test images, float32 (N, K), as a plain `.npy` file."""
-    out = io.BytesIO()
-    np.save(out, session.encode(session.gallery(n).images), allow_pickle=False)
-    return out.getvalue()
-
-
-def _factor(session: Session) -> int:
+def enlargement(session: Session) -> int:
+    """Return the whole number that enlarges the run's pictures to about `SIDE` pixels."""
     return max(1, SIDE // max(session.shape[1:]))

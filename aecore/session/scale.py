@@ -1,4 +1,4 @@
-"""The scale of a slider: range and round steps for one unit."""
+"""Choose the range and step of a slider for one unit, in round numbers."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """Values of one unit from `low` to `high`, both whole multiples of the round number `step`."""
+    """The values of one unit from `low` to `high`, both multiples of the round number `step`."""
 
     low: float
     high: float
@@ -17,7 +17,7 @@ class Scale:
 
     @classmethod
     def over(cls, low: float, high: float) -> "Scale":
-        """From `low` to `high`, both moved outwards to a step, in 50 to 125 steps and at most two more."""
+        """Make a scale of 50 to 125 steps, and at most two more, because both ends are moved outwards to a step."""
         size = math.floor(math.log10((high - low) / 50))
         step = max(m * 10.0**size for m in (1, 2, 5) if m * 10.0**size <= (high - low) / 50 * (1 + 1e-9))
         return cls._of(step, math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9))
@@ -28,13 +28,13 @@ class Scale:
         return cls(round(below * step, places), round(above * step, places), step)
 
     def including(self, value: float) -> "Scale":
-        """The same steps, with an end moved outwards where `value` lies beyond it."""
+        """Return the scale with the same step, extended to `value` if that lies beyond an end."""
         below, above = math.floor(value / self.step + 1e-9), math.ceil(value / self.step - 1e-9)
         return self._of(self.step, min(below, round(self.low / self.step)), max(above, round(self.high / self.step)))
 
     @property
     def decimals(self) -> int:
-        """Digits after the point that tell two steps apart."""
+        """Digits after the decimal point that show a difference of one step."""
         return max(0, -math.floor(math.log10(self.step) + 1e-9))
 
     def text(self, value: float) -> str:
@@ -44,13 +44,13 @@ class Scale:
         return min(max(value, self.low), self.high)
 
     def values(self, steps: int) -> Float[np.ndarray, "m"]:
-        """`steps` values from one end to the other, both included."""
+        """Return `steps` even values from one end to the other, both included."""
         return np.linspace(self.low, self.high, steps)
 
     def share(self, value: float) -> float:
-        """Where `value` lies: 0 at `low`, 1 at `high`."""
+        """Map `low` to 0 and `high` to 1, linearly, and values beyond to 0 or 1."""
         return (self.clipped(value) - self.low) / (self.high - self.low)
 
     def same(self, a: float, b: float) -> bool:
-        """Whether two values are one on this scale, that is, less than half a step apart."""
+        """True if two values are less than half a step apart."""
         return abs(a - b) < self.step / 2

@@ -1,13 +1,11 @@
-"""Runs as zip files: out of one home folder and, hostile until checked, into another."""
+"""Export runs as zip files, and import them: untrusted until checked."""
 
 import io
 import json
 import re
 import secrets
 import shutil
-import time
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -16,21 +14,21 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aecore.foundation.errors import AecoreError, BadInput, BadSettings, RunUnavailable
-from aecore.foundation.files import read_arrays, write_atomic
-from aecore.model.analysis import CODES_LIMIT, QUANTILES
-from aecore.model.config import RunConfig, parse, words
+from aecore.foundation.files import write_atomic
+from aecore.foundation.zip_guard import ZipGuard, ZipRefused
+from aecore.model.config import RunConfig, error_text, parse
 from aecore.parts.datasets import Npz
-from aecore.pictures.arrays import READABLE, printable, read_npz
-from aecore.store.folder import RUN_ID, RunFolder, Status
+from aecore.pictures.arrays import printable, read_npz
+from aecore.store.folder import RUN_ID, RunFolder, Status, new_run_id
 from aecore.store.store import RunStore
-from aecore.store.weights import check_weights
+from aecore.store.weights import load_weights
 
 MB = 10**6
 MAX_BYTES = 300 * MB
 MAX_ENTRIES = 16
 MAX_RATIO = 200
 FREE_RATIO_BYTES = MB
-"""Text of a few kilobytes may shrink a lot; only an entry that also becomes large is a bomb."""
+"""The ratio counts only above this size: text of a few kilobytes may be compressed a lot."""
 IMAGES = "images.npz"
 MEMBERS = {
     "config.json": MB,
@@ -40,12 +38,13 @@ MEMBERS = {
     "analysis.safetensors": 20 * MB,
     IMAGES: MAX_BYTES,
 }
-"""The only names a run's zip may hold, with the most bytes of each; snapshots (`SNAPSHOT`) come beside them."""
+"""The only files that a run's zip may hold besides snapshots (`SNAPSHOT`), with the most bytes of each."""
 SNAPSHOT = re.compile(r"snapshots/epoch-\d{5}\.safetensors")
 SNAPSHOT_BYTES = 20 * MB
-LATEST = 4e9
-"""Seconds since 1970; later times than the year 2096 are no times."""
-MOST_LABELS = 10_000
+LATEST_TIME = 4e9
+"""Seconds since 1970; times after the year 2096 are refused."""
+MAX_FIGURES = 64
+"""Most metrics, and most versions, of an imported status."""
 
 
 class _Row(BaseModel):
@@ -61,15 +60,15 @@ class _Row(BaseModel):
     validation_sse: float
 
 
-# --- out -------------------------------------------------------------------------------------------------------------
+# --- export ----------------------------------------------------------------------------------------------------------
 
 
 def export_zip(store: RunStore, run_id: str, include_images: bool = False) -> bytes:
-    """The run as a zip file that `import_zip` reads: settings, status, weights, history, analysis and snapshots.
+    """Pack a run as a zip file that `import_zip` reads: settings, status, weights, history, analysis and snapshots.
 
-    `include_images` adds the pictures of one's own that the run was trained on, where it keeps any; they may be
-    private, so they stay at home unless asked for. Raises `RunUnavailable` when there is no such run or it is damaged,
-    `BadInput` while it is still waiting or training.
+    `include_images` adds the user's own pictures that the run was trained on, if it keeps any; they may be private, so
+    they are left out by default. Raises `RunUnavailable` when there is no such run or it is damaged, `BadInput` while
+    it is still waiting or training.
     """
     info = store.info(run_id)
     if info.state == "damaged":
@@ -80,41 +79,42 @@ def export_zip(store: RunStore, run_id: str, include_images: bool = False) -> by
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.comment = run_id.encode()
         for name in _names(info.folder, include_images):
-            # Weights look random to a compressor: packing them would only cost time.
+            # Compressing weights would only cost time: to a compressor they look random.
             packing = zipfile.ZIP_STORED if name.endswith((".safetensors", ".npz")) else zipfile.ZIP_DEFLATED
             archive.writestr(name, (info.folder / name).read_bytes(), packing)
     return out.getvalue()
 
 
 def _names(folder: Path, include_images: bool) -> list[str]:
-    wanted = [name for name in MEMBERS if name != IMAGES or include_images]
+    """List the files to pack, of those that the run has."""
+    names = [name for name in MEMBERS if name != IMAGES or include_images]
     snapshots = sorted(f"snapshots/{path.name}" for path in (folder / "snapshots").glob("*.safetensors"))
-    return [n for n in wanted if (folder / n).is_file()] + [n for n in snapshots if SNAPSHOT.fullmatch(n)]
+    return [n for n in names if (folder / n).is_file()] + [n for n in snapshots if SNAPSHOT.fullmatch(n)]
 
 
-# --- in --------------------------------------------------------------------------------------------------------------
+# --- import ----------------------------------------------------------------------------------------------------------
 
 
 def import_zip(store: RunStore, data: bytes) -> str:
-    """Adds a run that `export_zip` packed, and returns its id: its own, or a new one when that is taken.
+    """Add a run that `export_zip` packed, and return its id: its own, or a new one where that is taken.
 
-    Nothing of the zip is believed: names, sizes and packing are checked before anything is unpacked, every file is read
-    as what it claims to be, and settings, status and history are written anew from what was understood. The run is
-    staged out of sight and renamed into place whole; whatever goes wrong leaves nothing behind. Raises `BadInput` with
-    a one-line reason, `AecoreError` when the disk is full or cannot be written to.
+    Nothing in the zip is trusted: names, sizes and compression are checked before anything is unpacked, every file is
+    parsed as what it claims to be, and settings, status and history are written anew from the parsed values. The run
+    is built in a hidden staging folder and renamed into place; on failure nothing remains. Raises `BadInput` with a
+    one-line reason, `AecoreError` when the disk is full or cannot be written to.
     """
-    archive = _open(data)
-    with archive:
+    guard = ZipGuard(MAX_ENTRIES, MAX_BYTES, MAX_RATIO, FREE_RATIO_BYTES)
+    with _open(data, guard) as archive:
         run_id = _free_id(store, archive.comment)
         stage = store.root / "staging" / f".new-import-{secrets.token_hex(6)}"
         folder = stage / "runs" / (run_id or "new")
         try:
             (folder / "snapshots").mkdir(parents=True)
-            for name, content in _contents(archive):
+            for name, content in _contents(archive, guard):
                 write_atomic(folder / name, content)
             config = _rewrite(folder)
             _check(RunStore(stage, stage / "none"), folder, config)
-            run_id = run_id or _new_id(config)
+            run_id = run_id or new_run_id(config)
             (store.root / "runs").mkdir(parents=True, exist_ok=True)
             folder.rename(store.root / "runs" / run_id)
         except OSError as error:
@@ -125,79 +125,90 @@ def import_zip(store: RunStore, data: bytes) -> str:
     return run_id
 
 
-def _open(data: bytes) -> zipfile.ZipFile:
-    """The archive, when its directory asks for nothing but a run's files in bearable sizes."""
+def _open(data: bytes, guard: ZipGuard) -> zipfile.ZipFile:
+    """Open the archive if its directory lists only files of a run, in sizes that a run has."""
     if len(data) > MAX_BYTES:
         raise BadInput(f"the file has {len(data) // MB} MB; a run has at most {MAX_BYTES // MB}")
-    # Counted in the bytes, because merely listing millions of entries would already take gigabytes.
-    if data.count(b"PK\x01\x02") > 100 * MAX_ENTRIES:
-        raise BadInput(f"the file holds far more than the {MAX_ENTRIES} files of a run, so it is not an exported run")
     try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
-        raise BadInput("this is not a whole zip file; export the run again and import what comes out") from None
-    entries = archive.infolist()
-    for entry in entries:
-        _check_entry(entry)
-    names = [entry.filename for entry in entries]
-    if len(names) > MAX_ENTRIES or len(set(names)) != len(names):
-        raise BadInput(f"the zip holds {len(names)} files, some twice or more than a run has; export the run again")
-    if sum(entry.file_size for entry in entries) > MAX_BYTES:
-        raise BadInput(f"unpacked, the run would take more than the {MAX_BYTES // MB} MB that are taken in at most")
+        archive = guard.open(data)
+    except ZipRefused as refused:
+        raise _worded(refused) from None
+    names = archive.namelist()
+    for entry in archive.infolist():
+        _check_entry(entry, guard)
+    if len(set(names)) != len(names):
+        raise BadInput("the zip holds some files twice; export the run again")
     for name in ("config.json", "status.json"):
         if name not in names:
             raise BadInput(f"the zip is not an exported run: {name} is missing at its top")
     return archive
 
 
-def _check_entry(entry: zipfile.ZipInfo) -> None:
+def _check_entry(entry: zipfile.ZipInfo, guard: ZipGuard) -> None:
     name = printable(entry.filename)
-    most = SNAPSHOT_BYTES if SNAPSHOT.fullmatch(entry.filename) else MEMBERS.get(entry.filename)
+    max_bytes = SNAPSHOT_BYTES if SNAPSHOT.fullmatch(entry.filename) else MEMBERS.get(entry.filename)
     # `orig_filename` too: zipfile cuts names at a zero byte.
-    if most is None or entry.orig_filename != entry.filename:
+    if max_bytes is None or entry.orig_filename != entry.filename:
         raise BadInput(f"the zip is not an exported run: a run has no file '{name}' in that place")
-    if entry.flag_bits & 1:
-        raise BadInput(f"{name} is encrypted; pack the run without a password")
-    if entry.compress_type not in READABLE:
-        raise BadInput(f"{name} is packed in an unusual way; use ordinary zip compression")
-    if entry.file_size > most:
-        raise BadInput(f"{name} would take {entry.file_size / MB:.1f} MB; in a run it has at most {most // MB}")
-    if entry.file_size > max(FREE_RATIO_BYTES, MAX_RATIO * entry.compress_size):
-        raise BadInput(f"{name} would unpack to over {MAX_RATIO} times its size, which no run does")
+    try:
+        guard.check_entry(entry, max_bytes)
+        guard.check_ratio(entry.file_size, entry.compress_size)
+    except ZipRefused as refused:
+        raise _worded(refused, name, max_bytes) from None
 
 
-def _contents(archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes; `zipfile` unpacks no more than the directory declares and compares the checksum."""
+def _worded(refused: ZipRefused, name: str = "", max_bytes: int = 0) -> BadInput:
+    """Word what is wrong with the zip, or with its entry `name`, which may have `max_bytes`."""
+    match refused.fault:
+        case "entries":
+            found = f"the file holds {refused.found} files, far more than the {MAX_ENTRIES} of a run"
+            return BadInput(f"{found}, so it is not an exported run")
+        case "damaged":
+            return BadInput("this is not a whole zip file; export the run again and import what comes out")
+        case "total":
+            return BadInput(f"unpacked, the run would take more than the {MAX_BYTES // MB} MB that are accepted")
+        case "ratio":
+            return BadInput(f"{name} would unpack to over {MAX_RATIO} times its size, which no run does")
+        case "encrypted":
+            return BadInput(f"{name} is encrypted; pack the run without a password")
+        case "compression":
+            return BadInput(f"{name} is packed in an unusual way; use ordinary zip compression")
+        case "size":
+            return BadInput(f"{name} would take {refused.found / MB:.1f} MB; in a run it has at most {max_bytes // MB}")
+        case "content":
+            return BadInput(f"{name} is damaged inside the zip; export the run again")
+
+
+def _contents(archive: zipfile.ZipFile, guard: ZipGuard) -> Iterator[tuple[str, bytes]]:
+    """Unpack each file: its name and bytes, after a check of its checksum."""
     for entry in archive.infolist():
         try:
-            content = archive.read(entry)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
-            raise BadInput(f"{entry.filename} is damaged inside the zip; export the run again") from None
-        yield entry.filename, content
+            yield entry.filename, guard.read(archive, entry)
+        except ZipRefused as refused:
+            raise _worded(refused, entry.filename) from None
 
 
 def _free_id(store: RunStore, comment: bytes) -> str | None:
-    """The id the run had, where it says one and nothing here, deleted runs included, has it."""
-    wanted = comment.decode("ascii", errors="replace")
-    if not RUN_ID.fullmatch(wanted):
+    """Return the exported run's id, kept in the zip's comment; None if there is none, or a run here has it.
+
+    Deleted runs count too, since they can be restored.
+    """
+    run_id = comment.decode("ascii", errors="replace")
+    if not RUN_ID.fullmatch(run_id):
         return None
     places = [store.builtin, *(store.root / name for name in ("staging", "runs", "trash"))]
-    return None if any((place / wanted).exists() for place in places) else wanted
+    return None if any((place / run_id).exists() for place in places) else run_id
 
 
-def _new_id(config: RunConfig) -> str:
-    return f"{config.recipe}-{config.dataset.kind}-{time.strftime('%Y%m%d')}-{secrets.token_hex(3)}".replace(".", "_")
-
-
-# --- understanding what came in --------------------------------------------------------------------------------------
+# --- parsing and checking --------------------------------------------------------------------------------------------
 
 
 def _rewrite(folder: Path) -> RunConfig:
-    """Settings, status and history as this program would have written them."""
+    """Parse settings, status and history, and write them as this program would; return the settings."""
     config = _config(_json(folder / "config.json"))
     status = _status(folder / "status.json", config)
     write_atomic(folder / "config.json", config.json_text().encode())
-    write_atomic(folder / "status.json", (status.model_dump_json(indent=2) + "\n").encode())
+    RunFolder(folder).write_status(status)
     if (folder / "history.jsonl").is_file():
         rows = [json.dumps(row.model_dump()) + "\n" for row in _history(folder / "history.jsonl")]
         write_atomic(folder / "history.jsonl", "".join(rows).encode())
@@ -215,29 +226,31 @@ def _json(path: Path) -> Mapping[str, Any]:
 
 
 def _config(values: Mapping[str, Any]) -> RunConfig:
+    """Parse the settings. Raises `BadInput`, also for a dataset path that leads out of the run's folder."""
     try:
         config = parse(values)
     except (BadSettings, TypeError, ValueError, RecursionError) as error:
         raise BadInput(f"config.json: {_line(str(error))}") from None
-    # A path with ".." could reach out of the run's folder and pass for one inside it.
+    # A path with ".." could lead out of the run's folder and still look like one inside it.
     if ".." in Path(str(config.dataset.model_dump(mode="json").get("path", ""))).parts:
         raise BadInput("config.json: dataset.path points out of the run's folder, which a run from elsewhere may not")
     return config
 
 
 def _status(path: Path, config: RunConfig) -> Status:
-    """The status, limited to an ended run with plausible figures, and marked as imported."""
+    """Parse the status of an ended run with plausible figures, and mark it as imported. Raises `BadInput`."""
     try:
         status = Status.model_validate(_json(path))
     except ValidationError as error:
-        raise BadInput(f"status.json: {_line(words(error))}") from None
+        raise BadInput(f"status.json: {_line(error_text(error))}") from None
     if status.state not in ("finished", "stopped", "failed"):
         raise BadInput(f"status.json: the run is {status.state}; only runs whose training has ended can be imported")
     times = [status.created, status.started or 0.0, status.ended or 0.0, status.seconds]
     counts = [status.epoch, status.epochs, status.parameters]
-    if not all(0 <= value <= LATEST for value in times) or not all(0 <= n <= 2**53 for n in counts):
+    if not all(0 <= value <= LATEST_TIME for value in times) or not all(0 <= n <= 2**53 for n in counts):
         raise BadInput("status.json: a time or a count is impossible")
-    if not np.isfinite(list(status.metrics.values())).all() or len(status.metrics) > 64 or len(status.versions) > 64:
+    too_many = max(len(status.metrics), len(status.versions)) > MAX_FIGURES
+    if too_many or not np.isfinite(list(status.metrics.values())).all():
         raise BadInput("status.json: its figures are not finite numbers, or far too many")
     return status.model_copy(
         update={
@@ -253,60 +266,32 @@ def _history(path: Path) -> list[_Row]:
     try:
         return [_Row.model_validate_json(line) for line in path.read_bytes().splitlines() if line.strip()]
     except ValidationError as error:
-        raise BadInput(f"history.jsonl: {_line(words(error))}") from None
+        raise BadInput(f"history.jsonl: {_line(error_text(error))}") from None
 
 
 def _line(text: str) -> str:
-    """One printable line of at most 500 characters."""
+    """Reduce a text to one printable line of at most 500 characters."""
     return "".join(c if c.isprintable() else " " for c in text).strip()[:500]
 
 
 def _check(staged: RunStore, folder: Path, config: RunConfig) -> None:
-    """The staged run opens, and none of its arrays would surprise a page."""
+    """Raise `BadInput` unless the staged run opens, and its weights, snapshots, analysis and images are sound."""
     info = staged.info(folder.name)
     if info.state == "damaged":
         raise BadInput(f"the run cannot be opened: {_line(info.reason)}")
     try:
-        for name in ("weights.safetensors", *(f"snapshots/{path.name}" for path in (folder / "snapshots").iterdir())):
-            _check_floats(config, info.status, folder / name)
-        if (folder / "analysis.safetensors").is_file():
-            _check_analysis(RunFolder(folder).arrays("analysis.safetensors"), config.code_dim)
+        for path in (folder / "weights.safetensors", *(folder / "snapshots").iterdir()):
+            if path.exists():  # a run that stopped or failed before its first good epoch has no weights
+                load_weights(config, info.status.checked_shape(), path)
+        RunFolder(folder).analysis(config.code_dim)
         if (folder / IMAGES).is_file():
             _check_images(config, folder)
     except (RunUnavailable, BadSettings) as error:
         raise BadInput(f"the run cannot be opened: {_line(str(error))}") from None
 
 
-def _check_floats(config: RunConfig, status: Status, path: Path) -> None:
-    if not path.exists():
-        return  # stopped or failed before the first good epoch; for finished runs the store has refused this
-    if status.shape is None:
-        raise BadInput("status.json does not say what size its pictures have")
-    check_weights(config, status.shape, path)
-    for name, array in read_arrays(path).items():
-        if array.dtype.kind != "f" or not np.isfinite(array).all():
-            raise BadInput(f"{path.name}: '{printable(name)}' is not all finite real numbers")
-
-
-def _check_analysis(arrays: dict[str, np.ndarray], k: int) -> None:
-    """See `aecore.model.analysis.analyse` for what each array is."""
-    n = len(arrays["codes"]) if "codes" in arrays and arrays["codes"].ndim else 0
-    known = {
-        "codes": ((n, k), "f"), "quantiles": ((len(QUANTILES), k), "f"), "effects": ((k,), "f"),
-        "indices": ((n,), "i"), "labels": ((n,), "i"),
-    }  # fmt: skip
-    missing = known.keys() - {"labels"} - arrays.keys()
-    if missing or not 1 <= n <= CODES_LIMIT:
-        raise BadInput(f"analysis.safetensors: {', '.join(sorted(missing)) or 'codes'} missing or of the wrong size")
-    for name, array in arrays.items():
-        shape, dtype = ((k,), "f") if name.startswith("unit_") else known.get(name, ((), ""))
-        if array.shape != shape or array.dtype.kind != dtype or not np.isfinite(array).all():
-            raise BadInput(f"analysis.safetensors: '{printable(name)}' is not what these settings need, or not finite")
-        if dtype == "i" and (array.min() < 0 or (name == "labels" and array.max() >= MOST_LABELS)):
-            raise BadInput(f"analysis.safetensors: '{name}' holds impossible numbers")
-
-
 def _check_images(config: RunConfig, folder: Path) -> None:
+    """Raise `BadInput` unless the settings name these images, and they can be read."""
     dataset = config.dataset
     if not isinstance(dataset, Npz) or dataset.path != Path(IMAGES):
         raise BadInput(f"{IMAGES}: these settings name other pictures, so it does not belong to the run")

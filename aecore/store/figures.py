@@ -1,4 +1,4 @@
-"""The figures that describe a run, declared once: cards, tables and the command line show them in these words."""
+"""Declare the figures that describe a run, once for the cards and tables of the app and for the command line."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from aecore.store.stages import stages as stages_of
 
 
 def number(value: float) -> str:
-    """Three digits, without an exponent where the number is large: 0.0123, 4.56, 12,346."""
+    """Format with three significant digits, and large numbers without an exponent: 0.0123, 4.56, 12,346."""
     return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
 
 
@@ -28,8 +28,9 @@ def _signed(value: float) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """One figure: `name` in a run's metrics (or settings), short `label`, `unit`, what it means, how it is written.
-    `beside` names a second figure, shown in brackets after a word.
+    """One figure: its `name` in a run's metrics or settings, short `label`, `unit`, `definition`, and number format.
+
+    `beside` is (word, name of a second figure), shown in brackets: `12.3 (of 45.6)`.
     """
 
     name: str
@@ -39,8 +40,8 @@ class Figure:
     text: Callable[[float], str] = number
     beside: tuple[str, str] | None = None
 
-    def said(self, values: Mapping[str, float]) -> str:
-        """The figure with its unit; empty where it was not measured."""
+    def formatted(self, values: Mapping[str, float]) -> str:
+        """Format the figure with its unit; "" where it was not measured."""
         if self.name not in values:
             return ""
         unit = f" {self.unit}" if self.unit else ""
@@ -57,14 +58,14 @@ FIGURES = (
     ),
     Figure(
         "denoised_sse", "Error, corrupted", "",
-        "The same when the model is given images corrupted as in its training; in brackets that of the corrupted "
-        "images themselves.",
+        "The same for test images corrupted as in training, against the clean ones; in brackets the error of the "
+        "corrupted images themselves.",
         beside=("of", "corrupted_sse"),
     ),
-    Figure("code_dim", "Code", "units", "Numbers in the code, all that the decoder gets of an image.", _whole),
+    Figure("code_dim", "Code", "units", "Numbers in the code: all that the decoder is given of an image.", _whole),
     Figure(
         "collapsed_units", "Collapsed", "units",
-        "Units of the code that carry next to nothing, less than 0.01 nats each: the decoder ignores them.", _whole,
+        "Units of the code that carry less than 0.01 nats each, next to nothing: the decoder ignores them.", _whole,
     ),
     Figure("dead_units", "Dead", "units", "Units of the code that are active for none of the images.", _whole),
     Figure(
@@ -73,28 +74,28 @@ FIGURES = (
     ),
     Figure(
         "probe_accuracy", "Linear probe", "",
-        "Share of test images whose class a linear classifier (logistic regression) names from the code alone; in "
-        f"brackets from the raw pixels. Up to {probe.IMAGES:,} training images to fit it and {probe.IMAGES:,} test "
-        "images to score it, stratified by class, seed 0.",
+        "Share of test images whose class a linear classifier (logistic regression) predicts from the code alone; in "
+        f"brackets from the raw pixels. It is fitted on up to {probe.MAX_IMAGES:,} training images and scored on up to "
+        f"{probe.MAX_IMAGES:,} test images, stratified by class, seed 0.",
         _percent, ("pixels", "pixels_probe_accuracy"),
     ),
     Figure(
         "probe_accuracy_corrupted", "Probe, corrupted", "",
-        "The linear probe when all images, those that it is fitted on too, are corrupted as in this run's training; in "
-        "brackets from the corrupted pixels.",
+        "The linear probe fitted and scored on images corrupted as in this run's training; in brackets from the "
+        "corrupted pixels.",
         _percent, ("pixels", "pixels_probe_accuracy_corrupted"),
     ),
     Figure(
-        "noise_r2", "Reconstructs noise: R²", "",
-        f"How well {metrics.NOISE_IMAGES} images of pure noise are copied, 1 − Σ (x − r)² / Σ (x − mean)². 1: it "
-        "copies anything, so it need not have learned what its images look like. 0 or less: not at all.",
+        "noise_r2", "Copies pure noise (R²)", "",
+        f"How well {metrics.NOISE_IMAGES} images of pure noise are copied, 1 − Σ (x − r)² / Σ (x − mean)². 1: the "
+        "model copies anything, so it need not have learned what its images look like. 0 or less: it does not copy.",
         _signed,
     ),
     Figure("parameters", "Parameters", "", "Learned numbers in encoder and decoder.", _whole),
-    Figure("seconds", "Trained in", "s", "Seconds from the start of training to its end, on the machine that did it."),
+    Figure("seconds", "Trained in", "s", "Duration of training, on the machine that did it."),
     Figure(
         "seed", "Seed", "",
-        "Where all of training's randomness starts: equal settings and an equal seed on one machine give the same run.",
+        "Seed of all randomness in training: equal settings and equal seeds give the same run on one machine.",
         lambda seed: f"{seed:.0f}",
     ),
 )  # fmt: skip
@@ -103,27 +104,28 @@ STAGES = Figure("stages", "Error by stage", "", "Squared error per validation im
 
 
 def figures(info: RunInfo) -> list[tuple[Figure, str]]:
-    """What is known of a run, in order: each figure with its value as it is shown."""
+    """List the figures that a run has, in order, with their formatted values."""
     values = _values(info)
-    said = [(figure, figure.said(values)) for figure in FIGURES]
-    said.append((STAGES, " → ".join(f"{name} {number(error)}" for name, error in stages(info).items())))
-    return [(figure, text) for figure, text in said if text]
+    found = [(figure, figure.formatted(values)) for figure in FIGURES]
+    found.append((STAGES, " → ".join(f"{name} {number(error)}" for name, error in stages(info).items())))
+    return [(figure, text) for figure, text in found if text]
 
 
 def short(info: RunInfo, *names: str) -> list[str]:
-    """The named figures as words for one line: `error 0.84`; left out where they are not known."""
+    """Format the named figures for one line, such as `error 0.84`; those that a run lacks are left out."""
     values = _values(info)
-    chosen = [(figure.label, figure.said(values)) for figure in FIGURES if figure.name in names]
+    chosen = [(figure.label, figure.formatted(values)) for figure in FIGURES if figure.name in names]
     return [f"{label[:1].lower()}{label[1:]} {text}" for label, text in chosen if text]
 
 
 def stages(info: RunInfo) -> dict[str, float]:
-    """{stage: squared error per validation image of the weights it ended with}; empty for training in one stage."""
+    """Return {stage: squared error per validation image of the weights it kept}; {} for training in one stage."""
     found = stages_of(RunFolder(info.folder).history())
     return {stage.name: stage.sse for stage in found} if len(found) > 1 else {}
 
 
 def _values(info: RunInfo) -> dict[str, float]:
+    """Collect {name of a figure: value} from metrics, status and settings."""
     status, config = info.status, info.config
     values = dict(status.metrics)
     values |= {"parameters": float(status.parameters)} if status.parameters else {}

@@ -2,8 +2,11 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import re
+import secrets
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -13,14 +16,26 @@ import psutil
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from aecore.foundation.errors import RunUnavailable
+from aecore.foundation.errors import AecoreError, RunUnavailable
 from aecore.foundation.files import read_arrays, write_arrays, write_atomic
-from aecore.model.config import FORMAT, RunConfig
+from aecore.model import analysis
+from aecore.model.config import FORMAT, RunConfig, parse
+from aecore.parts.data import Shape
 
-State = Literal["queued", "running", "stopped", "finished", "failed", "damaged"]
-LIVE: tuple[State, ...] = ("queued", "running")
+RunState = Literal["queued", "running", "stopped", "finished", "failed", "damaged"]
+LIVE: tuple[RunState, ...] = ("queued", "running")
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 MAX_JSON_BYTES = 2**20
+MAX_CACHED_CONFIG_BYTES = 2**14
+LOST = "its process ended without a word (killed, or the machine went down); what it had learned until then is kept"
+RESUMES = "its process ended without a word (killed, or the machine went down); it resumes at the stage it was in"
+RESUME_LIMIT = 3
+"""Automatic resumptions of one training: if it is killed again and again, the training itself may be the cause."""
+
+
+def new_run_id(config: RunConfig) -> str:
+    """Make a unique id such as `denoising-digits-20260131-a1b2c3`: recipe, dataset, day, six random hex digits."""
+    return f"{config.recipe}-{config.dataset.kind}-{time.strftime('%Y%m%d')}-{secrets.token_hex(3)}".replace(".", "_")
 
 
 class Status(BaseModel):
@@ -47,9 +62,16 @@ class Status(BaseModel):
     versions: dict[str, str] = {}
     metrics: dict[str, float] = {}
     stages: tuple[str, ...] = ()
-    """Those that are whole, of a training of several; the last one is not among them."""
+    """Names of the completed stages, of a training of several; the last stage is never listed."""
     resumed: int = 0
     imported: bool = False
+
+    def checked_shape(self) -> Shape:
+        """Return (C, H, W) of the images. Raises `RunUnavailable` if it is missing or impossible."""
+        shape = self.shape
+        if shape is None or not all(1 <= n <= 4096 for n in shape) or shape[0] * shape[1] * shape[2] > 2**22:
+            raise RunUnavailable("status.json does not say what size its pictures have")
+        return shape
 
     def process_alive(self) -> bool:
         """Whether the process that trains this run still exists: same pid, same start time, not a zombie."""
@@ -64,11 +86,11 @@ class Status(BaseModel):
 
 @dataclasses.dataclass(frozen=True)
 class RunInfo:
-    """A run as listed: every folder has one, also where it cannot be opened (`damaged`, with the reason)."""
+    """A run as listed. Every folder has one; where it cannot be opened, `state` is `damaged` and `reason` says why."""
 
     run_id: str
     folder: Path
-    state: State
+    state: RunState
     reason: str
     builtin: bool
     status: Status
@@ -80,7 +102,7 @@ class RunInfo:
 
     @property
     def resumable(self) -> bool:
-        """Whether it ended early and can go on at the beginning of the stage it was in."""
+        """Whether training was stopped and can continue at the beginning of the stage it was in."""
         several = self.config is not None and self.config.procedure.several_stages
         return several and not self.builtin and self.state == "stopped" and not self.status.imported
 
@@ -95,25 +117,57 @@ class RunInfo:
 
 
 class RunFolder:
-    """Reads and writes the files of one run; every file but the history is replaced whole."""
+    """The files of one run; every file but the history is replaced as a whole."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder
 
+    # --- settings and status
+
+    def config(self) -> RunConfig:
+        """Read the settings. Raises `RunUnavailable` or `BadSettings`, `FileNotFoundError` where there are none."""
+        content = read_small(self.path / "config.json")
+        return (_parsed if len(content) <= MAX_CACHED_CONFIG_BYTES else _parsed.__wrapped__)(content)
+
     def status(self) -> Status:
         return Status.model_validate_json(read_small(self.path / "status.json"))
 
-    def update(self, **changes: Any) -> Status:
-        status = self.status().model_copy(update=changes)
-        write_atomic(self.path / "status.json", (status.model_dump_json(indent=2) + "\n").encode())
+    def settled_status(self) -> Status:
+        """Read the status, corrected if it says `running` but that process is gone (killed, or its disk full).
+
+        The corrected state is `queued` if the training resumes by itself, else `stopped`; nothing is written.
+        """
+        status = self.status()
+        if status.state == "running" and not status.process_alive():
+            status = self.status()  # it may have ended properly between the two looks
+            if status.state == "running":
+                again = status.resumed < RESUME_LIMIT and not self.stop_asked() and self._has_several_stages()
+                state, reason = ("queued", RESUMES) if again else ("stopped", LOST)
+                return status.model_copy(update={"state": state, "reason": reason})
         return status
+
+    def _has_several_stages(self) -> bool:
+        with contextlib.suppress(AecoreError, OSError):
+            return self.config().procedure.several_stages
+        return False
+
+    def write_status(self, status: Status) -> None:
+        write_atomic(self.path / "status.json", (status.model_dump_json(indent=2) + "\n").encode())
+
+    def update(self, **changes: Any) -> Status:
+        """Replace fields of the status, and return it."""
+        status = self.status().model_copy(update=changes)
+        self.write_status(status)
+        return status
+
+    # --- history
 
     def add_history(self, row: Mapping[str, Any]) -> None:
         with (self.path / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def history(self) -> list[dict[str, Any]]:
-        """One dict per epoch. A last line cut by a kill is left out."""
+        """Read one dict per epoch. A last line cut off by a kill is left out."""
         rows: list[dict[str, Any]] = []
         with contextlib.suppress(FileNotFoundError):
             for line in (self.path / "history.jsonl").read_text(encoding="utf-8", errors="replace").splitlines():
@@ -124,14 +178,16 @@ class RunFolder:
         return rows
 
     def keep_history(self, stages: Collection[str]) -> None:
-        """Leaves out the rows of all other stages."""
+        """Delete the rows of all other stages."""
         rows = self.history()
         kept = [row for row in rows if row.get("stage") in stages]
         if len(kept) < len(rows):
             write_atomic(self.path / "history.jsonl", "".join(json.dumps(row) + "\n" for row in kept).encode())
 
+    # --- arrays
+
     def forget_stages(self) -> None:
-        """Removes what only a resumption would need."""
+        """Delete the weights that are kept for resuming."""
         for path in self.path.glob(stage_file("*")):
             path.unlink()
 
@@ -146,6 +202,20 @@ class RunFolder:
     def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         write_arrays(self.path / name, arrays)
 
+    def analysis(self, code_dim: int) -> dict[str, np.ndarray] | None:
+        """Read what was measured when training ended; None where there is no such file.
+
+        Raises `RunUnavailable` for arrays that cannot be those of a code of `code_dim` units; see `analysis.refusal`.
+        """
+        if not (self.path / "analysis.safetensors").is_file():
+            return None
+        found = self.arrays("analysis.safetensors")
+        if (refusal := analysis.refusal(found, code_dim)) is not None:
+            raise RunUnavailable(f"analysis.safetensors: {refusal}")
+        return found
+
+    # --- stopping
+
     def stop_asked(self) -> bool:
         return (self.path / "stop").exists()
 
@@ -154,14 +224,24 @@ class RunFolder:
 
 
 def stage_file(stages: int | str) -> str:
-    """The name of the file with the weights after so many stages."""
+    """Return the name of the file with the weights after so many stages."""
     return f"stage-{stages}.safetensors"
 
 
 def read_small(path: Path) -> bytes:
-    """The bytes of a settings file. Raises `RunUnavailable` for one too large to be such a file."""
+    """Read the bytes of a settings file. Raises `RunUnavailable` for one too large to be such a file."""
     with path.open("rb") as file:
         content = file.read(MAX_JSON_BYTES + 1)
     if len(content) > MAX_JSON_BYTES:
         raise RunUnavailable(f"{path.name} is larger than such a file can be, so this is not a run")
     return content
+
+
+@functools.lru_cache(maxsize=512)
+def _parsed(content: bytes) -> RunConfig:
+    """Parse settings. Cached: every page lists every run, and parsing took half of that time."""
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RunUnavailable(f"config.json is not readable JSON ({error})") from None
+    return parse(values)

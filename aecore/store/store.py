@@ -2,19 +2,16 @@
 
     AECORE_HOME/staging/<run_id>/   queued and running; renamed into place when training ends
     AECORE_HOME/runs/<run_id>/      finished, stopped or failed
-    AECORE_HOME/trash/<run_id>/     deleted, until undone or pushed out by later ones
+    AECORE_HOME/trash/<run_id>/     deleted; can be restored until later deletions push it out
     assets/runs/<run_id>/           ready-made; never written to
 
 A run's folder holds config.json, status.json, weights.safetensors, history.jsonl, analysis.safetensors,
 preview.safetensors (while it trains), snapshots/*.safetensors and, for own images, images.npz. A training of several
-stages keeps the weights of the last whole one in stage-N.safetensors until it has finished, to resume there.
+stages keeps the weights of the last completed one in stage-N.safetensors until it has finished, to resume there.
 """
 
 import contextlib
-import functools
-import json
 import os
-import secrets
 import shutil
 import time
 from pathlib import Path
@@ -26,17 +23,16 @@ from pydantic import ValidationError
 from aecore.foundation.errors import AecoreError, BadInput, BadSettings, RunUnavailable
 from aecore.foundation.files import write_atomic
 from aecore.foundation.home import assets, home
-from aecore.model.config import FORMAT, RunConfig, parse, words
-from aecore.parts.data import Shape
-from aecore.store.folder import LIVE, RUN_ID, RunFolder, RunInfo, Status, read_small
-from aecore.store.weights import check_weights
+from aecore.model.config import FORMAT, RunConfig, error_text
+from aecore.store.folder import LIVE, LOST, RESUMES, RUN_ID, RunFolder, RunInfo, Status, new_run_id
+from aecore.store.weights import check_headers
 
 TRASH_LIMIT = 10
-REMEMBERED_BYTES = 2**14
-LOST = "its process ended without a word (killed, or the machine went down); what it had learned until then is kept"
-RESUMES = "its process ended without a word (killed, or the machine went down); it resumes at the stage it was in"
-RESUME_LIMIT = 3
-"""Times that a training is taken up again by itself: what kills it may be the training."""
+"""Deleted runs that can be restored."""
+ABANDONED_SECONDS = 3600
+"""Age from which a folder that was never completed is deleted."""
+MAX_CHECKED = 2000
+"""Files of weights whose check is remembered."""
 
 
 class RunStore:
@@ -50,7 +46,7 @@ class RunStore:
     # --- listing
 
     def runs(self) -> list[RunInfo]:
-        """Every run, newest first, ready-made ones last in their own order. Never raises for a bad folder."""
+        """List every run, newest first, ready-made ones last in their own order. Never raises for a bad folder."""
         self.settle()
         own = self.live(False) + [self._info(folder, False) for folder in _folders(self.root / "runs")]
         own.sort(key=lambda info: info.status.created, reverse=True)
@@ -58,19 +54,20 @@ class RunStore:
         return own + sorted(ready, key=lambda info: info.status.created)
 
     def live(self, only: bool = True) -> list[RunInfo]:
-        """Runs that wait or train, from staging alone and so cheaply; without `only`, also what else lies there."""
+        """List the runs in staging, which is cheap: those that wait or train; without `only`, all that are there."""
         found = [self._info(folder, False) for folder in _folders(self.root / "staging")]
-        # One that ends between two looks has moved to `runs`, and only seems damaged here.
+        # A run that ends meanwhile moves to `runs`, and only seems damaged here.
         return [info for info in found if info.folder.is_dir() and (info.state in LIVE or not only)]
 
     def info(self, run_id: str) -> RunInfo:
-        """One run. Raises `RunUnavailable` when there is none of that id."""
+        """Describe one run. Raises `RunUnavailable` when there is none of that id."""
         folder = self.folder(run_id)
         found = self._info(folder, folder.parent == self.builtin)
-        # As in `live`: ended between two looks.
+        # As in `live`: the run may have ended meanwhile.
         return found if folder.is_dir() else self._info(self.folder(run_id), False)
 
     def folder(self, run_id: str) -> Path:
+        """Find the run's folder. Raises `RunUnavailable` when there is none of that id."""
         place = self._place(run_id)
         if place is None:
             raise RunUnavailable(
@@ -79,32 +76,34 @@ class RunStore:
         return place / run_id
 
     def _place(self, run_id: str) -> Path | None:
-        # Staging first: a run that ends between two looks moves from staging to runs.
+        """Find the folder that holds the run's."""
+        # Staging first: a run that ends meanwhile moves from staging to runs.
         places = [self.root / "staging", self.root / "runs", self.builtin]
         if not RUN_ID.fullmatch(run_id):
             return None
         return next((place for place in places if (place / run_id).is_dir()), None)
 
     def _info(self, folder: Path, builtin: bool) -> RunInfo:
+        """Describe the run in `folder`, whatever that holds."""
         status, config = Status(), None
         try:
-            status = _settled(folder)
+            status = RunFolder(folder).settled_status()
             if status.format > FORMAT:
                 raise RunUnavailable(
                     f"it was written by a newer version (format {status.format}); update the program to open it"
                 )
-            config = _config(folder)
+            config = RunFolder(folder).config()
             if status.state not in LIVE:
                 self._check(folder, config, status)
         except (AecoreError, OSError, ValueError, RecursionError) as error:
-            reason = words(error) if isinstance(error, ValidationError) else str(error)
+            reason = error_text(error) if isinstance(error, ValidationError) else str(error)
             if isinstance(error, FileNotFoundError):
                 reason = f"{Path(str(error.filename)).name} is missing, so this is not a whole run"
             return RunInfo(folder.name, folder, "damaged", reason, builtin, status, config)
         return RunInfo(folder.name, folder, status.state, status.reason, builtin, status, config)
 
     def _check(self, folder: Path, config: RunConfig, status: Status) -> None:
-        """Weights fit the settings; remembered per file version, so that listing stays cheap."""
+        """Raise `RunUnavailable` unless the weights fit the settings. Cached by file version, so listing is cheap."""
         path = folder / "weights.safetensors"
         if not path.exists() and status.state != "finished":
             return  # stopped or failed before the first good epoch
@@ -114,10 +113,10 @@ class RunStore:
         if known is None or known[0] != version:
             reason = ""
             try:
-                check_weights(config, _checked_shape(status.shape), path)
+                check_headers(config, status.checked_shape(), path)
             except (RunUnavailable, BadSettings) as error:
                 reason = str(error)
-            if len(self._checked) > 2000:
+            if len(self._checked) > MAX_CHECKED:
                 self._checked.clear()
             known = self._checked[path] = (version, reason)
         if known[1]:
@@ -126,9 +125,8 @@ class RunStore:
     # --- a run's life
 
     def create(self, config: RunConfig, name: str = "", images: bytes | None = None) -> str:
-        """A new `queued` run in staging; `images` is an npz kept beside it. Returns its id."""
-        day = time.strftime("%Y%m%d")
-        run_id = f"{config.recipe}-{config.dataset.kind}-{day}-{secrets.token_hex(3)}".replace(".", "_")
+        """Make a `queued` run in staging, with `images` (the bytes of an npz file) beside it, and return its id."""
+        run_id = new_run_id(config)
         (self.root / "staging").mkdir(parents=True, exist_ok=True)
         new = self.root / "staging" / f".new-{run_id}"
         new.mkdir()
@@ -139,7 +137,7 @@ class RunStore:
             write_atomic(new / "config.json", config.json_text().encode())
             if images is not None:
                 write_atomic(new / "images.npz", images)
-            write_atomic(new / "status.json", (status.model_dump_json(indent=2) + "\n").encode())
+            RunFolder(new).write_status(status)
             new.rename(self.root / "staging" / run_id)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
@@ -149,19 +147,19 @@ class RunStore:
     def finish(
         self, run_id: str, state: Literal["finished", "stopped", "failed"], reason: str = "", **changes: Any
     ) -> None:
-        """Writes the last status and renames the folder into place; the last thing a training does."""
+        """Write the last status and rename the folder into place: the last step of a training."""
         folder = RunFolder(self.root / "staging" / run_id)
         (folder.path / "stop").unlink(missing_ok=True)
         folder.update(state=state, reason=reason, ended=time.time(), pid=None, pid_started=None, **changes)
         self._settle_one(folder.path)
 
     def settle(self) -> None:
-        """Puts away what killed trainings left in staging: each becomes a `stopped` run, or `queued` again where it can
-        resume at a stage; half-made folders go.
+        """Move killed trainings out of staging: each becomes a `stopped` run, or `queued` again if it can resume at a
+        stage. Delete folders that were never completed.
         """
         for folder in _folders(self.root / "staging"):
             with contextlib.suppress(AecoreError, OSError, ValueError):
-                status = _settled(folder)
+                status = RunFolder(folder).settled_status()
                 if status.state == "queued" and status.pid is not None:
                     with self.turn(0.0):
                         self._queue_again(folder)
@@ -172,27 +170,28 @@ class RunStore:
                     self._settle_one(folder)
         for leftover in (self.root / "staging").glob(".new-*"):
             with contextlib.suppress(OSError):
-                if time.time() - leftover.stat().st_mtime > 3600:
+                if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
                     shutil.rmtree(leftover, ignore_errors=True)
 
     def turn(self, seconds: float = 10.0) -> FileLock:
-        """Held while a run goes from waiting to training, back, or out of the queue, so that it is never two of these.
+        """Return the lock under which a run changes between waiting and training, or leaves the queue, so that two
+        processes never do it at once.
 
-        Raises `filelock.Timeout`, an OSError, when others hold it for so long.
+        Acquiring it raises `filelock.Timeout`, an OSError, when another process holds it for `seconds`.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         return FileLock(self.root / "turn.lock", timeout=seconds)
 
     def _queue_again(self, folder: Path) -> None:
-        status = _settled(folder)  # someone else may have done it since the last look
+        status = RunFolder(folder).settled_status()  # another process may have done it meanwhile
         if status.state == "queued" and status.pid is not None:
             resumed = status.resumed + 1
             RunFolder(folder).update(state="queued", reason=RESUMES, pid=None, pid_started=None, resumed=resumed)
 
     def resume(self, run_id: str) -> None:
-        """Puts a run that ended early back into the queue; it goes on at the beginning of the stage it was in.
+        """Put a stopped run back into the queue, to continue at the beginning of the stage it was in.
 
-        Raises `BadInput` where that cannot be.
+        Raises `BadInput` for a run that cannot be resumed, `RunUnavailable` for one that does not exist.
         """
         with self.turn():
             info = self.info(run_id)
@@ -203,18 +202,19 @@ class RunStore:
                 )
             folder = self.root / "staging" / run_id
             folder.parent.mkdir(parents=True, exist_ok=True)
-            info.folder.rename(folder)  # first: what is not queued there goes back by itself
+            info.folder.rename(folder)  # first: if this is killed before the update, `settle` moves the run back
             RunFolder(folder).update(state="queued", reason="", ended=None, resumed=0)
 
     def _settle_one(self, folder: Path) -> None:
         (self.root / "runs").mkdir(parents=True, exist_ok=True)
-        # Another process may have settled it at the same moment; then it is where it belongs already.
+        # Another process may have moved it at the same moment.
         with contextlib.suppress(FileNotFoundError):
             folder.rename(self.root / "runs" / folder.name)
 
-    # --- what a person does with runs
+    # --- renaming, deleting, restoring
 
     def _own(self, run_id: str) -> Path:
+        """Find the folder of a run that may be changed. Raises `BadInput` for a ready-made one."""
         if self._place(run_id) == self.builtin:
             raise BadInput(
                 "ready-made runs came with the program and cannot be changed or deleted; train one of your own"
@@ -222,8 +222,8 @@ class RunStore:
         return self.folder(run_id)
 
     def rename(self, run_id: str, name: str) -> None:
-        """Changes the name people see; the id stays, so links keep working. Raises `BadInput` for an empty or long
-        name.
+        """Change the displayed name; the id stays, so links keep working. Raises `BadInput` for an empty or long name,
+        and for a ready-made run.
         """
         name = " ".join(name.split())
         if not 1 <= len(name) <= 80:
@@ -231,7 +231,10 @@ class RunStore:
         RunFolder(self._own(run_id)).update(name=name)
 
     def delete(self, run_id: str) -> None:
-        """Moves a run to the trash, from where `restore` brings it back; the trash keeps the last ten."""
+        """Move a run to the trash, which keeps the last `TRASH_LIMIT` and from which `restore` brings it back.
+
+        Raises `BadInput` for a ready-made run, and for one that waits or trains.
+        """
         folder = self._own(run_id)
         if self.info(run_id).state in LIVE:
             raise BadInput("this run is still waiting or training; stop it first")
@@ -243,64 +246,23 @@ class RunStore:
             shutil.rmtree(old, ignore_errors=True)
 
     def restore(self, run_id: str) -> None:
-        """Brings a deleted run back. Raises `RunUnavailable` when the trash no longer holds it."""
+        """Bring a deleted run back. Raises `RunUnavailable` when the trash no longer holds it."""
         folder = self.root / "trash" / run_id
         if not RUN_ID.fullmatch(run_id) or not folder.is_dir():
             raise RunUnavailable("this run is no longer in the trash, so it cannot be brought back")
         folder.rename(self.root / "runs" / run_id)
 
     def empty_trash(self) -> None:
-        """Deletes for good what `restore` could have brought back, own images included."""
+        """Delete for good all runs that `restore` could bring back, with their images."""
         for folder in _folders(self.root / "trash"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def trash(self) -> list[str]:
-        """Ids of the runs that `restore` can bring back, the last deleted first."""
+        """List the ids of the runs that `restore` can bring back, the last deleted first."""
         return [f.name for f in sorted(_folders(self.root / "trash"), key=lambda f: f.stat().st_mtime, reverse=True)]
-
-
-def _settled(folder: Path) -> Status:
-    """The status, but where it says `running` and that process is gone (killed, or its disk full): `stopped`, or
-    `queued` where it resumes by itself.
-    """
-    status = RunFolder(folder).status()
-    if status.state == "running" and not status.process_alive():
-        status = RunFolder(folder).status()  # it may have ended properly between the two looks
-        if status.state == "running":
-            again = status.resumed < RESUME_LIMIT and not RunFolder(folder).stop_asked() and _has_stages(folder)
-            state, reason = ("queued", RESUMES) if again else ("stopped", LOST)
-            return status.model_copy(update={"state": state, "reason": reason})
-    return status
-
-
-def _has_stages(folder: Path) -> bool:
-    with contextlib.suppress(AecoreError, OSError):
-        return _config(folder).procedure.several_stages
-    return False
-
-
-def _config(folder: Path) -> RunConfig:
-    content = read_small(folder / "config.json")
-    return (_parsed if len(content) <= REMEMBERED_BYTES else _parsed.__wrapped__)(content)
-
-
-@functools.lru_cache(maxsize=512)
-def _parsed(content: bytes) -> RunConfig:
-    """The settings; remembered, since every page lists every run, and reading them anew took half of that."""
-    try:
-        values = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise RunUnavailable(f"config.json is not readable JSON ({error})") from None
-    return parse(values)
 
 
 def _folders(place: Path) -> list[Path]:
     with contextlib.suppress(OSError):
         return sorted(f for f in place.iterdir() if f.is_dir() and not f.name.startswith("."))
     return []
-
-
-def _checked_shape(shape: Shape | None) -> Shape:
-    if shape is None or not all(1 <= n <= 4096 for n in shape) or shape[0] * shape[1] * shape[2] > 2**22:
-        raise RunUnavailable("status.json does not say what size its pictures have")
-    return shape

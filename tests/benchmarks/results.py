@@ -21,7 +21,7 @@ from aecore.foundation.files import read_arrays
 from aecore.model.autoencoder import build
 from aecore.parts.contracts import Batch
 from aecore.parts.data import SplitName
-from aecore.session.session import MAX_IMAGES
+from aecore.session.inputs import MAX_IMAGES
 from aecore.training.trainer import TrainingProgress
 
 DEEP: dict[str, Any] = {

@@ -24,8 +24,8 @@ def filters(place: Place) -> None:
     """The grid; a picked unit goes to the end of its range in the picture, and picked again it goes back."""
     session = place.session
     found = cache.filters(str(session.folder), session.run_id)
-    shown = found.draws
-    if found.looks_for is not None:
+    shown = found.decoder
+    if found.encoder is not None:
         kind = st.segmented_control(
             "Filters",
             list(KINDS),
@@ -37,7 +37,7 @@ def filters(place: Place) -> None:
             label_visibility="collapsed",
             help="Draws: how the picture changes when the unit rises. Looks for: the encoder's weights.",
         )
-        shown = found.looks_for if kind == "looks" else found.draws
+        shown = found.encoder if kind == "looks" else found.decoder
     order = [int(unit) for unit in found.order[:MOST]]
 
     def picked(position: int) -> None:

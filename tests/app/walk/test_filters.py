@@ -58,7 +58,7 @@ def test_predictive_codes_stand_beside_the_optimised_ones(sessions: dict[str, Se
     assert f"{session.nats['prior_nats']:.1f}" in texts(page)
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("Looks for", "looks_for"), ("Draws", "draws"), ("magic", "draws")])
+@pytest.mark.parametrize(("asked", "expected"), [("Looks for", "encoder"), ("Draws", "decoder"), ("magic", "decoder")])
 def test_a_link_restores_which_filters_are_shown(
     sessions: dict[str, Session], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, asked: str, expected: str
 ) -> None:

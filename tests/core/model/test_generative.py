@@ -9,11 +9,12 @@ import torch
 import aecore
 from aecore.foundation.errors import BadInput
 from aecore.model import generative
-from aecore.model.analysis import COLLAPSED
+from aecore.model.analysis import COLLAPSED_NATS
 from aecore.model.autoencoder import build
 from aecore.model.config import parse
 from aecore.parts.contracts import Batch
-from aecore.session.session import MAX_IMAGES, Session
+from aecore.session.inputs import MAX_IMAGES
+from aecore.session.session import Session
 from aecore.training.run import train
 
 
@@ -128,10 +129,10 @@ def chain_with(from_start, from_data):
 @pytest.mark.parametrize(
     ("start", "data", "after", "words"),
     [
-        ([1, 5, 9], [1, 1, 1], 3, "After 3 steps the start is forgotten; the pictures stay with the data."),
+        ([1, 5, 9], [1, 1, 1], 3, "After 3 steps the start is forgotten; the pictures stay realistic."),
         ([9, 1], [1, 1], 1, "After 1 step the start is forgotten"),
-        ([1, 2, 3], [1, 1, 1], None, "After 3 steps it has come 30% of the way"),
-        ([1, 2, 9], [1, 2, 5], 3, "drift from the data, 5.0 times as far"),
+        ([1, 2, 3], [1, 1, 1], None, "Slow mixing: after 3 steps it has gone 30% of the way"),
+        ([1, 2, 9], [1, 2, 5], 3, "drift away from the data, to 5.0 times"),
     ],
 )
 def test_a_chain_says_how_it_mixes(start, data, after, words):
@@ -225,7 +226,7 @@ def test_log_p_of_x_is_the_integral_over_the_code(configure, monkeypatch, likeli
     exact = torch.logsumexp((normal - nll).double() + math.log(18 / 4000), 0)
     found = generative.log_likelihood(model, config.objective, x, 20_000, seed=0)
     np.testing.assert_allclose(found, exact.numpy(), atol=0.06)
-    monkeypatch.setattr(generative, "NUMBERS_AT_ONCE", 9 * 3000)  # in pieces
+    monkeypatch.setattr(generative, "OUTPUTS_AT_ONCE", 9 * 3000)  # in pieces
     pieces = generative.log_likelihood(model, config.objective, x, 20_000, seed=0)
     np.testing.assert_allclose(pieces, exact.numpy(), atol=0.06)
 
@@ -263,7 +264,7 @@ def test_units_that_cost_more_than_they_carry_collapse(configure, store, tmp_pat
     )  # fmt: skip
     session = Session(store, train(config, store))
     kl = session.unit_figures["kl"]
-    np.testing.assert_array_equal(session.collapsed, kl < COLLAPSED)
+    np.testing.assert_array_equal(session.collapsed, kl < COLLAPSED_NATS)
     assert session.collapsed.sum() == 3
     assert kl[~session.collapsed].min() > 0.3
     assert session.status.metrics["collapsed_units"] == 3

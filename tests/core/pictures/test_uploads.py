@@ -1,5 +1,7 @@
 """Hostile and merely odd uploads: each is read right or refused with one line, and never decoded first."""
 
+# Longer than other files: pictures, archives and arrays share their examples of hostile uploads.
+
 import io
 import struct
 import tracemalloc

@@ -52,7 +52,7 @@ def test_every_ready_made_run_has_directions(entry, opened):
     session = opened(entry.run_id)
     units, principal, attributes = (found(session) for found in ALL)
     assert len(units) == session.code_dim
-    assert len(principal) == min(session.code_dim, directions.PRINCIPAL)
+    assert len(principal) == min(session.code_dim, directions.MAX_PRINCIPAL)
     assert {d.kind for d in attributes} >= {"class"}  # from the stored labels, whether the data is here or not
     assert len({d.name for d in (*units, *principal, *attributes)}) == len(units) + len(principal) + len(attributes)
     for d in (*units, *principal, *attributes):
@@ -89,7 +89,7 @@ def test_a_factor_rises_along_its_direction(opened, run_id):
     assert found
     for name, d in found.items():
         factor = session.data.factors[name.replace(" ", "_")][session.code_indices]
-        assert np.corrcoef(d.reading(session.codes, session.code_mean), factor)[0, 1] >= directions.FOLLOWS
+        assert np.corrcoef(d.reading(session.codes, session.code_mean), factor)[0, 1] >= directions.MIN_CORRELATION
     assert "shape" not in found  # the classes themselves
 
 
@@ -142,7 +142,7 @@ def test_principal_directions_are_those_of_scikit_learn(opened, run_id):
 
 def test_at_most_as_many_principal_directions_as_are_kept(digits):
     assert [d.name for d in directions.principal(digits, 2)] == ["principal direction 1", "principal direction 2"]
-    for count in (0, directions.PRINCIPAL + 1):
+    for count in (0, directions.MAX_PRINCIPAL + 1):
         with pytest.raises(BadInput, match="1 to 8"):
             directions.principal(digits, count)
 
@@ -289,5 +289,5 @@ def test_many_small_classes_are_bounded(configure, store, tmp_path):
     own = {"kind": "npz", "path": str(tmp_path / "own.npz")}
     session = Session(store, train(configure(dataset=own), store))
     found = directions.attributes(session)
-    assert len(found) == directions.CLASSES
+    assert len(found) == directions.MAX_CLASSES
     assert {d.name for d in found} <= {f"{name} − mean" for name in names}

@@ -5,7 +5,7 @@ import pytest
 
 from aecore.cli import ready_made
 from aecore.foundation.errors import BadInput
-from aecore.session.neighbourhood import NEIGHBOURS, neighbourhood
+from aecore.session.neighbourhood import MAX_NEIGHBOURS, neighbourhood
 
 
 @pytest.mark.parametrize("run_id", ["digits-variational", "shapes-variational", "digits-sparse"])
@@ -34,7 +34,7 @@ def test_a_neighbourhood_is_small_and_shows_what_it_says(entry, opened):
     session = opened(entry.run_id)
     found = neighbourhood(session)
     _, h, w = session.shape
-    assert len(found.codes) == len(found.indices) == len(np.unique(found.indices)) <= NEIGHBOURS
+    assert len(found.codes) == len(found.indices) == len(np.unique(found.indices)) <= MAX_NEIGHBOURS
     assert found.codes.nbytes <= 400_000
     assert found.sprite.nbytes <= 3 * 400_000 * 1.2
     assert 1 <= found.pictured <= len(found.codes)
@@ -63,6 +63,6 @@ def test_neighbourhoods_repeat_and_are_stratified(opened):
     assert counts.min() >= 18
     assert counts.max() <= 22
     assert a.note.startswith("200 of 1257 training codes, stratified, seed 3")
-    for n in (0, NEIGHBOURS + 1):
+    for n in (0, MAX_NEIGHBOURS + 1):
         with pytest.raises(BadInput, match="1 to 2000"):
             neighbourhood(session, n)

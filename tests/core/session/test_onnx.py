@@ -1,8 +1,7 @@
-"""Graphs that other programs run: what plain onnxruntime says of them is what torch says, for every kind and run."""
+"""Exported graphs: plain onnxruntime gives the results of torch, for every run, backbone, likelihood and corruption."""
 
-import hashlib
+import itertools
 import json
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,10 +31,9 @@ BAR = 1e-4
 KINDS = list(members("corruptions", Corruption))
 BACKBONES, LIKELIHOODS = (list(members(*PACKAGES[name])) for name in ("backbone", "likelihood"))
 READY_MADE = sorted(info.run_id for info in RunStore().runs() if info.builtin)
-usual_folder = onnx_cache.folder
 SIZES = (1, 3, 8)
 CASES = ((1, 0.3), (3, 0.0), (8, 0.5), (3, 1.0))
-"""Numbers of images and levels; a graph that had learned one by heart would fail at the next."""
+"""Numbers of images and levels; a graph in which one of them had become a constant would fail at the next."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -139,12 +137,12 @@ def denoised(session: Session, images: np.ndarray, kind: str, level: float, seed
 
 
 @pytest.mark.parametrize("run_id", READY_MADE)
-def test_every_ready_made_run_decodes_and_encodes_as_torch_does(run_id):
-    check_decoder_and_encoder(Session(RunStore(), run_id))
+def test_every_ready_made_run_decodes_and_encodes_as_torch_does(opened, run_id):
+    check_decoder_and_encoder(opened(run_id))
 
 
-def test_the_decoders_of_earlier_epochs_are_graphs_of_their_own():
-    session = Session(RunStore(), "digits-variational")
+def test_the_decoders_of_earlier_epochs_are_graphs_of_their_own(opened):
+    session = opened("digits-variational")
     first, *_, last = session.snapshots
     codes = session.codes[:5]
     made = [onnx_cache.exported(session, "decoder", epoch=epoch) for epoch in (first, last, None)]
@@ -156,31 +154,27 @@ def test_the_decoders_of_earlier_epochs_are_graphs_of_their_own():
         onnx_cache.exported(session, "decoder", epoch=last + 1)
 
 
-@pytest.mark.parametrize(("number", "run_id"), list(enumerate(READY_MADE)))
-def test_every_ready_made_run_repairs_as_torch_does(number, run_id):
-    """Under its own noise, and under another kind from run to run; noise and network know nothing of each other."""
-    session = Session(RunStore(), run_id)
-    for kind in {session.config.corruption.kind, KINDS[number % len(KINDS)]}:
-        check_denoiser(session, kind)
+def noise_of(session: Session) -> str:
+    """The run's own corruption; for runs without one, another kind from run to run."""
+    own = session.config.corruption.kind
+    return own if own != "none" else KINDS[READY_MADE.index(session.run_id) % len(KINDS)]
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_is_exported(untrained, name):
-    shape = (1, 28, 28) if RECIPES[name].config.dataset.kind == "mnist" else (1, 8, 8)
-    session = untrained(RECIPES[name].config.model_dump(mode="json"), shape)
-    check_decoder_and_encoder(session)
-    for kind in {session.config.corruption.kind, "salt_and_pepper", "patches"}:
-        check_denoiser(session, kind)
+@pytest.mark.parametrize("run_id", READY_MADE)
+def test_every_ready_made_run_repairs_as_torch_does(opened, run_id):
+    """Under one corruption each: a corruption and a network know nothing of each other."""
+    check_denoiser(opened(run_id), noise_of(opened(run_id)))
 
 
-def test_ready_made_runs_show_every_recipe_under_every_noise():
-    made = {Session(RunStore(), run_id).config.recipe for run_id in READY_MADE}
-    assert made >= set(RECIPES)
+def test_ready_made_runs_show_every_recipe_and_every_noise(opened):
+    made = [opened(run_id) for run_id in READY_MADE]
+    assert {session.config.recipe for session in made} >= set(RECIPES)
+    assert {noise_of(session) for session in made} == set(KINDS)
 
 
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize(("backbone", "likelihood"), list(zip(BACKBONES, itertools.cycle(LIKELIHOODS))))
 def test_every_backbone_and_likelihood_in_colour_and_uneven_sizes(untrained, configure, backbone, likelihood):
+    """In pairs: a likelihood knows of a backbone only the number of its outputs."""
     settings = configure(backbone=backbone, likelihood=likelihood).model_dump(mode="json")
     session = untrained(settings, (3, 12, 8))
     check_decoder_and_encoder(session)
@@ -237,8 +231,8 @@ def weights_of(graph: onnx_cache.Graph) -> list[np.ndarray]:
     return [numpy_helper.to_array(array) for array in onnx.load(graph.path).graph.initializer]
 
 
-def test_a_tied_matrix_is_stored_once_and_in_16_bits_where_that_loses_nothing():
-    session = Session(RunStore(), "mnist-course-denoising")
+def test_a_tied_matrix_is_stored_once_and_in_16_bits_where_that_loses_nothing(opened):
+    session = opened("mnist-course-denoising")
     for graph in (onnx_cache.decoder(session), onnx_cache.encoder(session), onnx_cache.denoiser(session)):
         (matrix,) = [array for array in weights_of(graph) if array.size >= 784_000]
         assert matrix.dtype == np.float16
@@ -312,133 +306,3 @@ def test_only_the_exporter_s_own_deprecations_are_silenced(session):
     for message, kind in (("an old function", DeprecationWarning), (onnx_model.NOTICES[0], UserWarning)):
         with pytest.raises(kind):
             warnings.warn(message, kind, stacklevel=1)
-
-
-# --- the cache
-
-
-@pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache."""
-    monkeypatch.setattr(onnx_cache, "folder", lambda: tmp_path / "cache")
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The parts that were made, one entry each time."""
-    parts: list[str] = []
-    make = onnx_model.onnx_bytes
-
-    def count(network: onnx_model.Network, *rest: object) -> bytes:
-        parts.append(network.part)
-        return make(network, *rest)
-
-    monkeypatch.setattr(onnx_model, "onnx_bytes", count)
-    return parts
-
-
-def test_the_cache_lies_in_the_home_folder(own_home):
-    assert usual_folder() == own_home / "cache" / "graphs"
-
-
-def test_a_graph_is_named_by_its_content_and_made_once(session, trained, empty, made):
-    first = onnx_cache.decoder(session)
-    assert first.name == hashlib.sha256(first.path.read_bytes()).hexdigest()[:16] + ".onnx"
-    assert first.size == first.path.stat().st_size
-    assert onnx_cache.decoder(Session(*trained)) == first == onnx_cache.find(first.name)
-    assert made == ["decoder"]
-    assert onnx_cache.encoder(session) != first
-    assert len({onnx_cache.denoiser(session, kind).name for kind in KINDS}) == len(KINDS)
-    assert not list(empty.glob("*.tmp")) + list(empty.glob(".*"))
-
-
-def test_equal_weights_give_equal_files_in_another_folder(session, empty, tmp_path, monkeypatch):
-    names = [onnx_cache.denoiser(session, "masking").name]
-    monkeypatch.setattr(onnx_cache, "folder", lambda: tmp_path / "other")
-    assert [onnx_cache.denoiser(session, "masking").name] == names
-
-
-@pytest.mark.parametrize("harm", ["gone", "cut", "changed", "no key", "a key to elsewhere", "a key of no letters"])
-def test_what_is_damaged_is_made_anew(session, empty, made, harm):
-    graph = onnx_cache.decoder(session)
-    (key,) = empty.glob("*.key")
-    match harm:
-        case "gone":
-            graph.path.unlink()
-        case "cut":
-            graph.path.write_bytes(graph.path.read_bytes()[:-1])
-        case "changed":
-            content = bytes(255 - byte for byte in graph.path.read_bytes())
-            graph.path.unlink()
-            graph.path.write_bytes(content)
-        case "no key":
-            key.unlink()
-        case "a key to elsewhere":
-            key.write_text("../../weights.safetensors")
-        case _:
-            key.write_bytes(b"\xff\xfe")
-    again = onnx_cache.decoder(session)
-    assert again == graph
-    assert again.path.read_bytes()[:2] == b"\x08\x08"
-    assert made == ["decoder", "decoder"]
-
-
-@pytest.mark.parametrize("name", ["", "x", "../store.py", "0123456789abcdef.onnx/", "0123456789ABCDEF.onnx",
-                                  "0123456789abcdef.onnx\n", "0123456789abcdef.onnx"])  # fmt: skip
-def test_only_names_of_graphs_are_found(empty, name):
-    assert onnx_cache.find(name) is None
-
-
-def test_the_cache_stays_within_its_bound(session, empty, monkeypatch):
-    first = onnx_cache.decoder(session)
-    monkeypatch.setattr(onnx_cache, "CACHE_BYTES", 4 * onnx_cache.denoiser(session, "salt_and_pepper").size + 4000)
-    for kind in KINDS:
-        graph = onnx_cache.denoiser(session, kind)
-        assert onnx_cache.compressed(graph).is_file()
-        assert graph.path.is_file(), "what was just made stays"
-        assert sum(path.stat().st_size for path in empty.iterdir()) <= onnx_cache.CACHE_BYTES
-    assert not first.path.is_file()
-    assert onnx_cache.decoder(session) == first, "and what went is made again"
-
-
-def test_a_model_too_large_to_be_sent_is_said_and_still_written_to_a_file(session, empty, monkeypatch):
-    monkeypatch.setattr(onnx_cache, "CACHE_BYTES", 4000)
-    with pytest.raises(AecoreError, match=r"0 MB, more than a browser is sent; aecore export"):
-        onnx_cache.decoder(session)
-    assert not empty.exists()
-    assert onnx_cache.signature(onnx_cache.content(session, "decoder")) == "code (n, 6) → picture (n, 1, 8, 8)"
-
-
-def test_of_many_that_want_a_graph_one_makes_it(trained, empty, made):
-    start, found = threading.Barrier(8), list[onnx_cache.Graph]()
-
-    def want() -> None:
-        session = Session(*trained)
-        start.wait()
-        found.append(onnx_cache.decoder(session))
-
-    threads = [threading.Thread(target=want) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 8
-    assert len(set(found)) == 1
-    assert made == ["decoder"]
-
-
-def test_a_session_is_not_changed_by_being_exported(session, empty):
-    before = {name: value.clone() for name, value in session.model.state_dict().items()}
-    codes = session.codes[:5]
-    picture = session.decode(codes)
-    onnx_cache.denoiser(session)
-    assert all(torch.equal(value, before[name]) for name, value in session.model.state_dict().items())
-    assert np.array_equal(session.decode(codes), picture)
-    assert not session.model.training
-
-
-def test_a_cache_that_cannot_be_written_is_said(session, empty):
-    empty.write_text("a file where the folder should be")
-    with pytest.raises(OSError, match="cache"):
-        onnx_cache.decoder(session)

@@ -87,7 +87,7 @@ def test_spherical_keeps_the_length_of_codes_of_equal_length(session: Session) -
 
 
 @pytest.mark.parametrize(
-    ("percentile", "words"), [(10.0, "midst"), (60.0, "usual"), (95.0, "edge"), (100.0, "farther")]
+    ("percentile", "words"), [(10.0, "well inside"), (60.0, "typical"), (95.0, "edge"), (100.0, "farther")]
 )
 def test_distance_in_words(session: Session, percentile: float, words: str) -> None:
     found = session.distance(session.codes[0])

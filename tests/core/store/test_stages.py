@@ -16,9 +16,9 @@ from aecore.foundation.errors import BadInput, BadSettings, Stopped
 from aecore.foundation.files import read_arrays
 from aecore.model.config import RunConfig, parse
 from aecore.session.session import Session
-from aecore.store.folder import RunFolder
+from aecore.store.folder import LOST, RESUME_LIMIT, RESUMES, RunFolder
 from aecore.store.stages import stages
-from aecore.store.store import LOST, RESUME_LIMIT, RESUMES, RunStore
+from aecore.store.store import RunStore
 from aecore.training import queue
 from aecore.training.run import train
 from aecore.training.trainer import Trainer, TrainingProgress
