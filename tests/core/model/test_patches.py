@@ -7,7 +7,7 @@ from torch import nn
 from aecore.foundation.errors import BadSettings
 from aecore.model.autoencoder import build
 from aecore.parts.backbones import Gru, Transformer
-from aecore.parts.backbones.transformer import UNSEEN, Block, to_patches
+from aecore.parts.backbones.transformer import HIDDEN_SCORE, Block, to_patches
 from aecore.parts.contracts import Batch
 from aecore.parts.corruptions import Patches, Rows
 from aecore.parts.objectives import MaskedReconstruction, Reconstruction
@@ -92,7 +92,7 @@ def test_hidden_patches_take_no_part_at_all(configure):
     weight = encoder.code.weight.reshape(6, 16, 16)[:, keep]
     expected = 4 * torch.einsum("kid,bid->bk", weight, encoder.norm(tokens)) + encoder.code.bias
     torch.testing.assert_close(code[..., 0], expected)
-    assert torch.equal(torch.tensor([UNSEEN, 5.0]).softmax(0), torch.tensor([0.0, 1.0]))
+    assert torch.equal(torch.tensor([HIDDEN_SCORE, 5.0]).softmax(0), torch.tensor([0.0, 1.0]))
 
 
 def test_a_mask_that_hides_nothing_equals_none(configure):
