@@ -33,7 +33,7 @@ from aecore.training.trainer import Trainer, TrainingProgress
 SIDE, UNITS, BATCH, EPOCHS = 784, 1000, 128, 10
 STEPS_IN_TURN = 20
 BARS = {"float32": 2.5, "bfloat16": 4.0}
-OURS = {"epochs": 4, "learning_rate": 1e-2, "schedule": "one_cycle", "batch_size": 128}
+OURS = {"epochs": 3, "learning_rate": 2e-2, "schedule": "one_cycle", "batch_size": 128}
 WHERE = device()
 
 
