@@ -154,8 +154,13 @@ def picture_of(page: Page) -> Locator:
 
 SOURCE = """async shown => {
   if (shown.tagName === 'CANVAS') return shown.toDataURL();
-  await shown.decode();
-  return shown.src;
+  for (;;) {
+    const source = shown.src;
+    const failed = await shown.decode().catch(error => error);
+    if (shown.src !== source) continue; // replaced meanwhile, which ends the decoding with an error
+    if (failed) throw failed;
+    return source;
+  }
 }"""
 
 
