@@ -1,4 +1,4 @@
-"""What every test shares: an environment that is not the user's, and the browser."""
+"""Fixtures of all tests: an environment apart from the user's, and the browser."""
 
 import os
 import shutil
@@ -10,7 +10,8 @@ from pathlib import Path
 import jaxtyping
 import pytest
 
-# Before numpy and torch are loaded: tiny models gain nothing from threads, and waiting for a busy processor costs much.
+# Set before numpy and torch are loaded: tiny models gain nothing from threads, and threads that wait for each other on
+# a busy processor cost much.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 # The browser tests start their server as the benchmarks do.
 sys.path.append(str(Path(__file__).parent / "benchmarks"))
@@ -19,21 +20,21 @@ BROWSERS = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """No test, and no process that a test starts, touches the home of whoever runs it."""
+    """Points `AECORE_HOME` to a temporary folder, so that no test or child process touches the user's home."""
     home = tempfile.mkdtemp(prefix="aecore-tests-")
     os.environ["AECORE_HOME"] = home
-    # Loops are compiled once for all homes of this process and not, as for users, once in each. Not for all of pytest's
-    # processes: two that keep code of one function at once may mix it up.
+    # Numba's cache is shared by all homes of this process, but not by all of pytest's processes: two that write the
+    # code of one function at the same time may corrupt it.
     os.environ["NUMBA_CACHE_DIR"] = str(Path(home) / "numba")
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The browser's executable. Without one, browser tests are skipped, but never where `CI` is `true`."""
+    """The browser's executable. Without one, browser tests are skipped; if `CI` is `true`, they fail."""
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
-        why = "there is no Chromium on this machine, so no page was looked at; install the package chromium"
+        why = "the browser tests need Chromium; install the package chromium"
         if os.environ.get("CI") == "true":
             pytest.fail(why)
         pytest.skip(why)
@@ -42,8 +43,8 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def unchecked_while_traced() -> Iterator[None]:
-    """Annotated shapes are not checked while torch traces a graph: sizes are then tensors, whose values it must not
-    depend on.
+    """Switches the check of annotated shapes off while torch traces a graph, because sizes are then tensors whose
+    values the graph must not depend on.
     """
     from aecore.session import onnx_model
 

@@ -1,7 +1,6 @@
-"""The maps under a real pointer: linked in all panels, alive between the points, and whole without a model."""
+"""Maps under a real pointer: panels are linked, the decoder draws between the points, all works without a model."""
 
 import io
-import json
 import re
 
 import numpy as np
@@ -11,7 +10,7 @@ from playwright.sync_api import Download, Locator, Page, expect
 
 RUN = "digits-deep"
 READY = ".maps[data-ready='1']"
-DRAWN = "canvas => canvas.toDataURL()"
+TO_DATA_URL = "canvas => canvas.toDataURL()"
 
 
 def opened(open_page: OpenPage, more: str = "", **how: object) -> Page:
@@ -33,7 +32,7 @@ def hovered(page: Page) -> int:
 
 
 def find_point(page: Page, panel: int) -> int:
-    """Moves over a map until a point is under the pointer."""
+    """Moves over a map until a point is under the pointer, and returns its index."""
     for across in np.linspace(0.3, 0.7, 9):
         page.mouse.move(*place(frames(page).nth(panel), float(across), 0.5))
         page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -43,7 +42,7 @@ def find_point(page: Page, panel: int) -> int:
 
 
 def loop(page: Page, panel: int, low: float, high: float) -> None:
-    """A loop with a real mouse, its corners at these shares of the map."""
+    """Draws a square loop with the mouse, its corners at these shares of the map."""
     frame = frames(page).nth(panel)
     corners = [place(frame, x, y) for x, y in ((low, low), (high, low), (high, high), (low, high), (low, low))]
     page.mouse.move(*corners[0])
@@ -53,12 +52,25 @@ def loop(page: Page, panel: int, low: float, high: float) -> None:
     page.mouse.up()
 
 
-# --- linked
+def dream(page: Page, panel: int, across: float = 0.12, down: float = 0.88) -> str:
+    """Points between the images until the decoder has drawn a picture there, and returns it."""
+    before = page.locator(".maps .tip .made canvas").evaluate(TO_DATA_URL)
+    page.mouse.move(*place(frames(page).nth(panel), across, down), steps=2)
+    expect(page.locator(".maps")).to_have_attribute("data-dreamt", "true")
+    made = page.locator(".maps .tip.on .made canvas")
+    page.wait_for_function("([canvas, before]) => canvas.toDataURL() !== before", arg=[made.element_handle(), before])
+    return made.evaluate(TO_DATA_URL)
 
 
-def test_a_loop_in_one_map_selects_in_all_and_feeds_the_gallery(open_page: OpenPage) -> None:
-    page = opened(open_page)
+# --- selecting and pointing
+
+
+def test_a_loop_selects_in_all_maps_and_pointing_shows_images_and_decoded_places(open_page: OpenPage) -> None:
+    sent: list[object] = []
+    page = opened(open_page, sent=sent)
     expect(frames(page)).to_have_count(3)
+
+    # A loop in one map selects in all and shows the images below.
     before = drawn(page)
     loop(page, 1, 0.25, 0.75)
     words = page.locator(".selection-words")
@@ -70,49 +82,27 @@ def test_a_loop_in_one_map_selects_in_all_and_feeds_the_gallery(open_page: OpenP
     assert [old == new for old, new in zip(before, drawn(page), strict=True)] == [False, False, False]
     page.get_by_role("button", name="Clear selection").click()
     expect(words).to_have_count(0)
+    at_rest(page)
 
-
-def test_a_point_is_marked_in_all_maps_and_nothing_is_said_to_the_server(open_page: OpenPage) -> None:
-    sent: list[object] = []
-    page = opened(open_page, sent=sent)
-    expect(page.locator(READY)).to_be_visible()
-    page.wait_for_function("() => document.querySelector('[data-test-script-state=notRunning]')")
-    before = len(sent)
+    # A point is marked in all maps, and pointing sends nothing to the server.
+    messages = len(sent)
     find_point(page, 0)
     expect(page.locator(".maps .ring:not(.chosen):visible")).to_have_count(3)
     expect(page.locator(".maps .tip.on")).to_contain_text(re.compile(r"(test|validation|training) image \d+"))
     page.mouse.move(5, 5)
     expect(page.locator(".maps .tip.on")).to_have_count(0)
-    assert len(sent) == before
+    assert len(sent) == messages
 
-
-# --- alive
-
-
-def dream(page: Page, panel: int, across: float = 0.12, down: float = 0.88) -> str:
-    """Rests on empty ground until a picture is made there, and returns it."""
-    before = page.locator(".maps .tip .made canvas").evaluate(DRAWN)
-    page.mouse.move(*place(frames(page).nth(panel), across, down), steps=2)
-    expect(page.locator(".maps")).to_have_attribute("data-dreamt", "true")
-    made = page.locator(".maps .tip.on .made canvas")
-    page.wait_for_function("([canvas, before]) => canvas.toDataURL() !== before", arg=[made.element_handle(), before])
-    return made.evaluate(DRAWN)
-
-
-def test_the_decoder_draws_where_no_image_is_and_pca_its_linear_picture(open_page: OpenPage) -> None:
-    page = opened(open_page)
-    one = dream(page, 2)
-    expect(page.locator(".maps .tip.on .made")).to_contain_text("decoder")
-    assert dream(page, 2, 0.9, 0.9) != one
+    # Between the points the decoder draws, PCA its linear picture, and MDS says that it has no inverse.
     dream(page, 0)
     expect(page.locator(".maps .tip.on .made")).not_to_contain_text("decoder")
     page.mouse.move(*place(frames(page).nth(1), 0.03, 0.97))
-    expect(page.locator(".maps")).to_contain_text("MDS has no way back")
+    expect(page.locator(".maps")).to_contain_text(re.compile("MDS has no (way back|inverse)"))
+    one = dream(page, 2, 0.9, 0.9)
+    expect(page.locator(".maps .tip.on .made")).to_contain_text("decoder")
+    assert dream(page, 2) != one
 
-
-def test_a_click_between_the_points_leads_to_walk(open_page: OpenPage) -> None:
-    page = opened(open_page)
-    dream(page, 2)
+    # A click between the points leads to Walk.
     page.mouse.down()
     page.mouse.up()
     expect(page.get_by_text("Made, not found")).to_be_visible()
@@ -128,15 +118,6 @@ def test_without_the_runtime_maps_work_and_say_so(open_page: OpenPage) -> None:
     expect(page.get_by_text("No pictures between the points")).to_be_visible()
     loop(page, 0, 0.2, 0.8)
     expect(page.locator(".selection-words")).to_contain_text("selected")
-
-
-def test_a_finger_explores_and_the_page_still_scrolls(open_page: OpenPage) -> None:
-    page = opened(open_page, width=400)
-    touch = finger(page)
-    x, y = place(frames(page).first, 0.5, 0.5)
-    touch("touchStart", {"x": x, "y": y})
-    touch("touchEnd")
-    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
 # --- which maps
@@ -159,18 +140,28 @@ def test_other_maps_are_marked_run_off_the_page_and_kept_in_the_link(open_page: 
     expect(other.get_by_role("button", name="Run", exact=True)).to_have_count(0)
 
 
-def test_the_selected_go_to_denoise(open_page: OpenPage) -> None:
-    page = opened(open_page)
-    loop(page, 0, 0.4, 0.6)
-    expect(page.locator(".selection-words")).to_be_visible()
-    page.get_by_role("button", name="Denoise", exact=True).click()
-    page.wait_for_url(re.compile("/denoise"))
-    at_rest(page)
-    expect(page.get_by_role("radio", name="Yours")).to_be_checked()
+# --- on a phone, and a drawing
 
 
-def test_a_drawing_lands_on_all_maps(open_page: OpenPage) -> None:
-    page = opened(open_page)
+def test_a_phone_shows_all_maps_and_a_drawing_lands_on_them(open_page: OpenPage) -> None:
+    page = opened(open_page, width=400)
+
+    # On a phone the maps stand one below another.
+    boxes = [frame.bounding_box() for frame in frames(page).all()]
+    assert all(box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 400 for box in boxes)
+    tops = [box["y"] for box in boxes if box is not None]
+    assert tops == sorted(set(tops))
+
+    # A finger that touches a map leaves the page as wide as it is. What it selected is let go with Escape.
+    touch = finger(page)
+    x, y = place(frames(page).first, 0.5, 0.5)
+    touch("touchStart", {"x": x, "y": y})
+    touch("touchEnd")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    frames(page).first.press("Escape")
+
+    # A drawing lands on all maps.
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.get_by_role("button", name="Draw").click()
     paper, popover = page.locator(".paper"), page.get_by_test_id("stPopoverBody").locator("visible=true").first
     expect(paper).to_be_visible()
@@ -184,7 +175,7 @@ def test_a_drawing_lands_on_all_maps(open_page: OpenPage) -> None:
     expect(page.locator("[data-testid=stMain] .picture img")).to_have_count(3)
 
 
-# --- taken home
+# --- exports
 
 
 def saved(page: Page, name: str) -> Download:
@@ -193,7 +184,7 @@ def saved(page: Page, name: str) -> Download:
     return found.value
 
 
-def test_what_is_exported_is_what_it_says(open_page: OpenPage, tmp_path) -> None:
+def test_exports_hold_what_they_say_and_the_selected_images_go_to_denoise(open_page: OpenPage, tmp_path) -> None:
     page = opened(open_page)
     page.get_by_role("button", name="Export").click()
     with Image.open(saved(page, "All maps, PNG").path()) as image:
@@ -204,33 +195,31 @@ def test_what_is_exported_is_what_it_says(open_page: OpenPage, tmp_path) -> None
     assert numbers.shape == (1000, 6)
     assert saved(page, "MDS, SVG").path().read_text().startswith("<svg")
 
-
-def test_the_linked_maps_open_from_a_file_without_a_server(open_page: OpenPage, tmp_path) -> None:
-    page = opened(open_page)
-    page.get_by_role("button", name="Export").click()
+    # The linked maps open from a file, in a browser that asks no server for anything.
     file = tmp_path / "maps.html"
     saved(page, "Linked maps, HTML").save_as(file)
     assert page.context.browser is not None
-    context = page.context.browser.new_context()  # one that asks nothing of any server
+    context = page.context.browser.new_context()
     alone = context.new_page()
     errors: list[str] = []
-    asked: list[str] = []
+    requests: list[str] = []
     alone.on("pageerror", lambda error: errors.append(str(error)))
-    alone.on("request", lambda request: asked.append(request.url))
+    alone.on("request", lambda request: requests.append(request.url))
     alone.goto(file.as_uri())
     expect(alone.locator(READY)).to_be_visible()
     find_point(alone, 1)
     expect(alone.locator(".maps .ring:not(.chosen):visible")).to_have_count(3)
     dream(alone, 0)
     assert errors == []
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     context.close()
 
-
-def test_a_phone_shows_the_maps_one_below_another(open_page: OpenPage) -> None:
-    page = opened(open_page, width=400)
-    boxes = [frame.bounding_box() for frame in frames(page).all()]
-    assert all(box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 400 for box in boxes)
-    tops = [box["y"] for box in boxes if box is not None]
-    assert tops == sorted(set(tops))
-    assert json.loads(page.evaluate("() => JSON.stringify(document.documentElement.scrollWidth <= innerWidth)"))
+    # The selected images go to Denoise.
+    page.bring_to_front()
+    page.keyboard.press("Escape")
+    loop(page, 0, 0.4, 0.6)
+    expect(page.locator(".selection-words")).to_be_visible()
+    page.get_by_role("button", name="Denoise", exact=True).click()
+    page.wait_for_url(re.compile("/denoise"))
+    at_rest(page)
+    expect(page.get_by_role("radio", name="Yours")).to_be_checked()

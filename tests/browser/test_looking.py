@@ -2,8 +2,7 @@
 
 import re
 
-import pytest
-from conftest import OpenPage, at_rest, becomes, changed, picture_of, source_of
+from conftest import OpenPage, at_rest, becomes, changed, go_to, picture_of, source_of
 from playwright.sync_api import Locator, Page, expect
 
 RUN = "digits-denoising"
@@ -21,10 +20,20 @@ def units_of(page: Page) -> Locator:
     return page.locator(".track")
 
 
-# --- first visit
+def expect_page(page: Page, name: str, run_id: str) -> None:
+    """Waits until a page shows its picture of a run."""
+    expect(page).to_have_url(re.compile(rf"/{name.lower()}\?.*run={run_id}"))
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    if name == "Maps":
+        expect(page.locator(".panel canvas")).to_have_count(3)
+    else:
+        source_of(picture_of(page))
 
 
-def test_the_first_visit_shows_a_live_picture_and_leads_into_a_run(open_page: OpenPage) -> None:
+# --- which run is shown
+
+
+def test_the_first_visit_shows_a_picture_and_leads_into_a_run(open_page: OpenPage) -> None:
     page = open_page()
     first = source_of(page.locator(".hero img").first)
     for run_id in READY_MADE:
@@ -33,30 +42,31 @@ def test_the_first_visit_shows_a_live_picture_and_leads_into_a_run(open_page: Op
     changed(page.locator(".hero img").first, first)
     for name in ("Denoise", "Walk", "Maps"):
         page.locator(f".st-key-card_{MAPS_RUN}").get_by_role("link", name=name).click()
-        expect(page).to_have_url(re.compile(rf"/{name.lower()}\?.*run={MAPS_RUN}"))
-        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
-        if name == "Maps":
-            expect(page.locator(".panel canvas")).to_have_count(3)
-        else:
-            source_of(picture_of(page))
+        expect_page(page, name, MAPS_RUN)
         page.get_by_role("link", name="Start").click()
         expect(page.locator(".hero img").first).to_be_visible()
 
 
-# --- walk
+def test_each_page_opens_with_its_showpiece_until_somebody_chooses(open_page: OpenPage) -> None:
+    page = open_page()
+    expect(page).to_have_url(re.compile(r"run=patterns-variational"))
+    for name, run in (("Denoise", "digits-denoising"), ("Maps", "digits-deep"), ("Walk", "patterns-variational")):
+        page.get_by_role("link", name=name, exact=True).first.click()
+        expect(page).to_have_url(re.compile(rf"/{name.lower()}\?.*run={run}$"))
+    page.get_by_role("combobox", name="Run").click()
+    page.get_by_role("option", name=re.compile("Digits, linear")).click()
+    expect(page).to_have_url(re.compile(r"run=digits-linear"))
+    for name in ("Denoise", "Maps"):
+        page.get_by_role("link", name=name, exact=True).first.click()
+        expect(page).to_have_url(re.compile(rf"/{name.lower()}\?.*run=digits-linear"))
 
 
-def test_a_random_code_can_be_drawn_picked_and_left(open_page: OpenPage) -> None:
-    page = open_page(f"walk?run={WALK_RUN}")
-    begin = source_of(picture_of(page))
-    page.get_by_role("radio", name="Random").or_(page.get_by_role("button", name="Random")).first.click()
-    page.get_by_label("random code 3 of seed 0").click()
-    drawn = changed(picture_of(page), begin)
-    expect(page).to_have_url(re.compile(r"draw=0"))
-    page.get_by_role("button", name="Another dozen").click()
-    changed(picture_of(page), drawn)
-    page.get_by_role("button", name="Reset").click()
-    becomes(picture_of(page), begin)
+def test_a_run_that_does_not_exist_is_named_on_every_page(open_page: OpenPage) -> None:
+    page = open_page("denoise?run=no-such-run")
+    for name in ("denoise", "walk", "maps"):
+        go_to(page, f"{name}?run=no-such-{name}")
+        expect(page.locator(".picture-error")).to_contain_text(f"no-such-{name}")
+        expect(page.get_by_role("combobox").first).to_be_enabled()
 
 
 # --- own images
@@ -80,59 +90,11 @@ def test_own_pictures_are_shown_placed_and_a_bad_one_is_refused_in_a_line(open_p
     expect(page.locator("[data-testid=stMain] .picture img")).to_have_count(3)
 
 
-# --- links
-
-
-@pytest.mark.parametrize(
-    ("path", "changes"),
-    [
-        (f"denoise?run={RUN}", [
-            lambda page: page.get_by_role("button", name="Others").click(),
-            lambda page: level_of(page).press("End"),
-        ]),
-        (f"walk?run={WALK_RUN}", [
-            lambda page: units_of(page).first.press("End"),
-            lambda page: page.locator(".tiles button").nth(5).click(),
-        ]),
-    ],
-    ids=["denoise", "walk"],
-)  # fmt: skip
-def test_the_link_of_a_changed_view_restores_it_elsewhere(open_page: OpenPage, path: str, changes) -> None:
-    page = open_page(path)
-    after = source_of(picture_of(page))
-    for change in changes:
-        url = page.url
-        change(page)
-        after = changed(picture_of(page), after)
-        page.wait_for_function("before => location.href !== before", arg=url)
-        at_rest(page)
-    becomes(picture_of(open_page(page.url, elsewhere=True)), after)
-
-
-def test_two_tabs_do_not_disturb_each_other(open_page: OpenPage) -> None:
-    one = open_page(f"denoise?run={RUN}")
-    other = open_page(f"denoise?run={RUN}")
-    before = source_of(picture_of(other))
-    assert source_of(picture_of(one)) == before
-    level_of(one).press("End")
-    changed(picture_of(one), before)
-    level_of(other).press("Home")
-    mine = changed(picture_of(other), before)
-    assert mine != source_of(picture_of(one))
-    assert "level=1" in one.url
-
-
-@pytest.mark.parametrize("name", ["denoise", "walk", "maps"])
-def test_a_run_that_is_not_there_is_said_in_words(open_page: OpenPage, name: str) -> None:
-    page = open_page(f"{name}?run=no-such-run")
-    expect(page.locator(".picture-error")).to_contain_text("no-such-run")
-    expect(page.get_by_role("combobox").first).to_be_enabled()
-
-
-# --- keyboard alone
+# --- keyboard, links and tabs
 
 
 def tab_to(page: Page, wanted: Locator) -> None:
+    """Presses the tab key until an element has the focus."""
     expect(wanted).to_be_visible()
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -141,29 +103,72 @@ def tab_to(page: Page, wanted: Locator) -> None:
     raise AssertionError("the tab key does not lead there")
 
 
-@pytest.mark.parametrize(
-    ("path", "slider"), [(f"denoise?run={RUN}", level_of), (f"walk?run={WALK_RUN}", lambda page: units_of(page).first)]
-)
-def test_the_keyboard_alone_is_enough(open_page: OpenPage, path: str, slider) -> None:
-    page = open_page(path)
+def move_by_keys(page: Page, slider: Locator) -> str:
+    """Moves a slider by two steps with the keyboard alone, and returns the picture."""
     before = source_of(picture_of(page))
-    tab_to(page, slider(page))
+    tab_to(page, slider)
     page.keyboard.press("ArrowRight")
     first = changed(picture_of(page), before)
     page.keyboard.press("ArrowRight")
-    changed(picture_of(page), first)
+    return changed(picture_of(page), first)
 
 
-def test_each_page_opens_with_its_showpiece_until_somebody_chooses(open_page: OpenPage) -> None:
-    page = open_page()
-    expect(page).to_have_url(re.compile(r"run=patterns-variational"))
-    for name, run in (("Denoise", "digits-denoising"), ("Maps", "digits-deep"), ("Walk", "patterns-variational")):
-        page.get_by_role("link", name=name, exact=True).first.click()
-        expect(page).to_have_url(re.compile(rf"/{name.lower()}\?.*run={run}$"))
-    page.get_by_role("combobox", name="Run").click()
-    page.get_by_role("option", name=re.compile("Digits, linear")).click()
-    expect(page).to_have_url(re.compile(r"run=digits-linear"))
-    page.get_by_role("link", name="Denoise", exact=True).first.click()
-    expect(page).to_have_url(re.compile(r"/denoise\?.*run=digits-linear"))
-    page.get_by_role("link", name="Maps", exact=True).first.click()
-    expect(page).to_have_url(re.compile(r"/maps\?.*run=digits-linear"))
+def expect_link_restores(open_page: OpenPage, page: Page, picture: str) -> None:
+    """Another visitor who opens the page's address sees the same picture."""
+    at_rest(page)
+    becomes(picture_of(open_page(page.url, elsewhere=True)), picture)
+
+
+def test_denoise_works_by_keyboard_and_by_link_and_in_two_tabs(open_page: OpenPage) -> None:
+    page, other = open_page(f"denoise?run={RUN}"), open_page(f"denoise?run={RUN}")
+    begin = source_of(picture_of(other))
+    page.bring_to_front()
+    after = move_by_keys(page, level_of(page))
+    level_of(page).press("End")
+    after = changed(picture_of(page), after)
+    expect(page).to_have_url(re.compile(r"[?&]level=1\b"))
+
+    # The other tab stays as it was, and a move there does not reach this one.
+    assert source_of(picture_of(other)) == begin
+    other.bring_to_front()
+    level_of(other).press("Home")
+    changed(picture_of(other), begin)
+    page.bring_to_front()
+    assert source_of(picture_of(page)) == after
+    assert "level=1" in page.url
+
+    # The link of a changed view restores it elsewhere.
+    page.get_by_role("button", name="Others").click()
+    after = changed(picture_of(page), after)
+    expect(page).to_have_url(re.compile("images="))
+    expect_link_restores(open_page, page, after)
+
+
+def test_walk_works_by_keyboard_and_by_link_and_draws_random_codes(open_page: OpenPage) -> None:
+    page = open_page(f"walk?run={WALK_RUN}")
+    units = units_of(page)
+    begin = source_of(picture_of(page))
+    after = move_by_keys(page, units.first)
+    expect(page).to_have_url(re.compile(r"[?&]u\d+="))
+    page.get_by_role("button", name="Reset").click()
+    becomes(picture_of(page), begin)
+
+    # A random code can be drawn, picked and left.
+    page.get_by_role("radio", name="Random").or_(page.get_by_role("button", name="Random")).first.click()
+    page.get_by_label("random code 3 of seed 0").click()
+    drawn = changed(picture_of(page), begin)
+    expect(page).to_have_url(re.compile(r"draw=0"))
+    page.get_by_role("button", name="Another dozen").click()
+    changed(picture_of(page), drawn)
+    page.get_by_role("button", name="Reset").click()
+    becomes(picture_of(page), begin)
+
+    # The link of a changed view restores it elsewhere.
+    page.get_by_role("radio", name="Units").or_(page.get_by_role("button", name="Units")).first.click()
+    units.first.press("End")
+    after = changed(picture_of(page), begin)
+    expect(page).to_have_url(re.compile(r"[?&]u\d+="))
+    page.locator(".tiles button").nth(5).click()
+    after = changed(picture_of(page), after)
+    expect(page).to_have_url(re.compile("image=5"))
+    expect_link_restores(open_page, page, after)

@@ -1,7 +1,8 @@
-"""The component of the maps by itself, without a server: what the hand does, what is said, what is left behind."""
+"""The maps component by itself, without a server: selecting, pointing, zooming, its messages, and its end."""
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,17 @@ N = 240
 
 @dataclasses.dataclass
 class Maps:
-    """The page, what it was told and what it asked for."""
+    """The page with the component, and the addresses that it requested."""
 
     page: Page
-    asked: list[str]
+    requested: list[str]
 
     def mount(self, message: dict[str, Any]) -> None:
         self.page.evaluate("data => mount(data)", message)
         expect(self.page.locator(".maps[data-ready='1']")).to_be_attached()
 
     def sent(self) -> list[Any]:
-        """The messages since this was asked last."""
+        """The messages to the server since the last call, once two frames have been drawn."""
         self.page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
         return self.page.evaluate("sent.splice(0)")
 
@@ -51,35 +52,48 @@ class Maps:
         return self.page.get_by_role("button", name=name, exact=True)
 
 
+@pytest.fixture(scope="module")
+def shared(visitor: BrowserContext) -> Iterator[tuple[Page, dict[str, Any], list[str], list[str]]]:
+    """One page for all tests of this file: (page, its contents by address, requested addresses, errors)."""
+    page, contents, requested, errors = visitor.new_page(), {}, [], []
+
+    def respond(route: Route) -> None:
+        requested.append(route.request.url)
+        answer(route, contents["blobs"])
+
+    contents["blobs"] = Blobs()
+    page.route("**/*", respond)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(URL)
+    page.wait_for_function(READY)
+    yield page, contents, requested, errors
+    page.close()
+
+
 @pytest.fixture
 def blobs() -> Blobs:
     return Blobs()
 
 
 @pytest.fixture
-def maps(visitor: BrowserContext, blobs: Blobs) -> Iterator[Maps]:
-    """A page with the component, on which nothing may go wrong but what a test expects."""
-    page, wrong, asked = visitor.new_page(), [], []
-
-    def answered(route: Route) -> None:
-        asked.append(route.request.url)
-        answer(route, blobs)
-
-    page.route("**/*", answered)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(URL)
-    page.wait_for_function(READY)
-    yield Maps(page, asked)
-    page.close()
-    assert wrong == []
+def maps(shared: tuple[Page, dict[str, Any], list[str], list[str]], blobs: Blobs) -> Iterator[Maps]:
+    """A page on which nothing is mounted yet, and on which no error may happen."""
+    page, contents, requested, errors = shared
+    contents["blobs"] = blobs
+    errors.clear()
+    page.mouse.move(0, 0)
+    page.evaluate("scrollTo(0, 0)")
+    yield Maps(page, requested)
+    page.evaluate("if (document.querySelector('#at > div')) unmount(); sent.splice(0)")
+    assert errors == []
 
 
 ROUND = [(0.55, 0.3), (0.98, 0.3), (0.98, 0.7), (0.55, 0.7), (0.55, 0.3)]
-"""A loop round the first class on the map of the middle, which lies to the right."""
+"""A loop round the first class, which lies to the right on the middle map."""
 FIRST = list(range(0, N, CLASSES))
 
 
-def test_a_loop_selects_the_same_images_in_every_map_and_is_told_once(maps: Maps, blobs: Blobs) -> None:
+def test_a_loop_selects_the_same_images_in_every_map_and_is_sent_once(maps: Maps, blobs: Blobs) -> None:
     maps.mount(message(blobs, N))
     before = maps.drawn()
     maps.drag(1, *ROUND)
@@ -114,6 +128,7 @@ def test_a_hidden_class_is_neither_marked_nor_selected(maps: Maps, blobs: Blobs)
 def test_what_is_pointed_at_is_marked_in_all_maps_with_its_image_and_name(maps: Maps, blobs: Blobs) -> None:
     maps.mount(message(blobs, N))
     maps.page.mouse.move(*maps.at(1, 0.827, 0.5))
+    expect(maps.page.locator(".maps")).to_have_attribute("data-hovered", re.compile(r"^\d+$"))
     expect(maps.page.locator(".ring:not(.chosen):visible")).to_have_count(3)
     shown = int(maps.page.locator(".maps").get_attribute("data-hovered") or -1)
     assert shown % CLASSES == 0
@@ -122,7 +137,7 @@ def test_what_is_pointed_at_is_marked_in_all_maps_with_its_image_and_name(maps: 
     assert maps.sent() == []
 
 
-def test_a_place_between_the_points_has_a_picture_where_the_map_has_a_way_back(maps: Maps, blobs: Blobs) -> None:
+def test_a_place_between_the_points_has_a_picture_where_the_map_has_an_inverse(maps: Maps, blobs: Blobs) -> None:
     maps.mount(message(blobs, N))
     for x in (0.5, 0.9):  # the first asks for what is needed
         maps.page.mouse.move(*maps.at(0, x, 0.5))
@@ -207,16 +222,21 @@ def test_a_redraw_fetches_what_changed_and_keeps_what_the_visitor_did(maps: Maps
     maps.drag(1, *ROUND)
     maps.button("Zoom in").click()
     maps.sent()
-    maps.asked.clear()
+    maps.requested.clear()
+    inverse = message(blobs, N)["panels"][0]["back"]["rows"]  # fetched when the pointer first rests on that map
+
+    def fetched() -> int:
+        return sum(not url.endswith(inverse) for url in maps.requested)
+
     maps.mount(message(blobs, N, colours="numbers"))
-    assert len(maps.asked) == 1
+    assert fetched() == 1
     assert maps.sent() == []
     maps.mount(message(blobs, N, colours="numbers", shift=0.1, token="two"))
-    assert len(maps.asked) == 2
+    assert fetched() == 2
     assert maps.sent() == [["state", "selection", {"token": "two", "indices": FIRST, "count": len(FIRST)}]]
     expect(maps.button("Zoom out")).to_be_enabled()
     maps.mount(message(blobs, N, colours="numbers", shift=0.1, token="two"))
-    assert len(maps.asked) == 2
+    assert fetched() == 2
 
 
 def test_what_cannot_be_loaded_is_said_once_and_loaded_when_it_is_there(maps: Maps, blobs: Blobs) -> None:

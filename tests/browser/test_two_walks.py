@@ -1,4 +1,4 @@
-"""Two live components on one page share the runtime and nothing else."""
+"""Two Walk components on one page share the runtime that executes models, and nothing else."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import at_rest, changed, source_of
+from conftest import at_rest, changed, place, source_of
 from playwright.sync_api import Browser, expect
 from server import END_SECONDS, ROOT, await_health, free_port
 
@@ -33,29 +33,27 @@ def two_walks(tmp_path: Path) -> Iterator[str]:
         child.wait(timeout=END_SECONDS)
 
 
-def test_two_walks_on_a_page_load_one_runtime_and_move_by_themselves(browser: Browser, two_walks: str) -> None:
+def test_two_walks_on_a_page_share_one_runtime_and_move_independently(browser: Browser, two_walks: str) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 800})
-    asked: list[str] = []
-    wrong: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    requests: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(two_walks)
     at_rest(page)
     stages = page.locator(".stage[data-live=true]")
     expect(stages).to_have_count(2)
     one, other = (page.locator(f".st-key-{name} .now canvas") for name in ("one", "other"))
     before, beside = source_of(one), source_of(other)
-    box = page.locator(".st-key-one .track").first.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 5, box["y"] + box["height"] / 2)
+    page.mouse.move(*place(page.locator(".st-key-one .track").first, 0.05))
     page.mouse.down()
     changed(one, before)
     assert source_of(other) == beside
-    page.mouse.up()  # the two share a URL, so that what one is told the other hears of
+    page.mouse.up()  # the release changes the URL, which both read
     page.locator(".st-key-other .track").nth(2).press("End")
     changed(other, beside)
-    # One for the page, and one for the worker that draws all films.
-    assert sum("/live/runtime/" in url and url.endswith(".wasm.gz") for url in asked) <= 2
-    assert sum("/live/dist/walk-" in url for url in asked) == 1
-    assert wrong == []
+    # The page loads it once, and so does the worker that draws the films.
+    assert sum("/live/runtime/" in url and url.endswith(".wasm.gz") for url in requests) <= 2
+    assert sum("/live/dist/walk-" in url for url in requests) == 1
+    assert errors == []
     page.close()

@@ -1,7 +1,7 @@
-"""The house keeps its plan: arrows point one way, no front end and no pickle in the core, nothing found by accident."""
+"""The rules of the code's layout: imports are absolute and point one way, no front end and no pickle in the core."""
 
 import ast
-import importlib
+import functools
 import os
 import pkgutil
 import subprocess
@@ -42,15 +42,20 @@ APP_ROOMS["main"] = {"picture_first", "preload"}
 APP_ROOMS["asgi"] = {"cache", "preload", "routes"}
 """{room of `app`: the rooms it may import}; `main` runs the pages by their path."""
 
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 330, 50
+EXCUSE = "Longer than"
+"""A file or function over the limit says why in its docstring or in a comment above its code: "Longer than …: …"."""
+
 PART_HELPERS = {"contracts", "data", "looking", "registry", "networks", "optimiser", "sparse_coding"}
-"""What a part may import of its own room besides helpers of its own package (whose names begin with an underscore)."""
+"""Modules of `aecore.parts` that any part may import, besides helpers of its own package (`_name.py`)."""
 
 
 def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(path: Path) -> set[str]:
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
     """Full names of the modules that a file imports, also inside functions."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -61,11 +66,11 @@ def imports(path: Path) -> set[str]:
             assert node.module is not None
             whole = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {name for name in whole if name in NAMES} or {node.module}
-    return found
+    return frozenset(found)
 
 
 def run(code: str, folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    """A child in `folder` that finds this checkout only by `PYTHONPATH`, never by its working folder."""
+    """Runs Python code in `folder`; the child finds this checkout by `PYTHONPATH`, never by its working folder."""
     env = {**os.environ, "PYTHONPATH": str(ROOT.parent), "AECORE_HOME": str(home)}
     return subprocess.run(
         [sys.executable, "-P", "-c", code], cwd=folder, env=env, capture_output=True, text=True, timeout=120
@@ -77,12 +82,15 @@ def run(code: str, folder: Path, home: Path) -> subprocess.CompletedProcess[str]
 
 def test_no_module_of_the_core_loads_the_front_end_or_a_compiler(tmp_path):
     code = (
-        f"import importlib, sys\nfor name in {MODULES}: importlib.import_module(name)\n"
-        "print(sorted(n for n in sys.modules if n.split('.')[0] in ('streamlit', 'plotly', 'app', 'numba', 'umap')))"
+        f"import importlib, sys, aecore\nfor name in {MODULES}: importlib.import_module(name)\n"
+        "print(sorted(n for n in sys.modules if n.split('.')[0] in ('streamlit', 'plotly', 'app', 'numba', 'umap')))\n"
+        "print([name for name in aecore.__all__ if not callable(getattr(aecore, name))])"
     )
     done = run(code, tmp_path, tmp_path / "home")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[]"
+    loaded, hidden = done.stdout.splitlines()
+    assert loaded == "[]"
+    assert hidden == "[]", "a public function has the name of a room, whose import replaced it"
     assert not (tmp_path / "home").exists(), "importing writes nothing"
 
 
@@ -107,13 +115,19 @@ def test_a_room_imports_only_the_rooms_below_it(package, room):
         if room_of(path, root) == room:
             inside = {name.split(".")[1] for name in imports(path) if name.startswith(f"{package}.")}
             wrong = inside - allowed - {room}
-            assert not wrong, f"{path.relative_to(root.parent)}: {room} must not import {sorted(wrong)}"
+            assert not wrong, (
+                f"rule “a room imports only the rooms below it”: {path.relative_to(root.parent)} imports "
+                f"{', '.join(sorted(wrong))}; {room} may import {', '.join(sorted(allowed)) or 'no other room'}"
+            )
 
 
 def test_pages_never_import_pages():
     for path in (APP / "views").glob("*/*.py"):
         others = {name.split(".")[2] for name in imports(path) if name.startswith("app.views.")} - {path.parent.name}
-        assert not others, f"{path.relative_to(APP.parent)} imports the page {sorted(others)}"
+        assert not others, (
+            f"rule “pages never import pages”: {path.relative_to(APP.parent)} imports {', '.join(sorted(others))}; "
+            "what several pages share belongs in app.widgets or app.live"
+        )
 
 
 @pytest.mark.parametrize("package", REGISTRIES)
@@ -123,16 +137,13 @@ def test_parts_import_only_the_contracts_and_their_own_helpers(package):
     allowed = {f"aecore.parts.{name}" for name in PART_HELPERS} | own
     for path in folder.glob("[!_]*.py"):
         inside = {name for name in imports(path) if name.startswith("aecore.parts")}
-        assert inside <= allowed, f"{path.name} imports {sorted(inside - allowed)}"
+        assert inside <= allowed, (
+            f"rule “a part imports only the contracts and its own helpers”: {package}/{path.name} imports "
+            f"{', '.join(sorted(inside - allowed))}"
+        )
 
 
-def test_the_public_functions_are_not_hidden_by_a_room():
-    for name in MODULES:
-        importlib.import_module(name)
-    assert all(callable(getattr(aecore, name)) for name in aecore.__all__)
-
-
-def test_no_ring_of_imports_in_the_core():
+def test_no_cycle_of_imports_in_the_core():
     graph = {name_of(path): imports(path) & set(MODULES) for path in ROOT.rglob("*.py")}
 
     def visit(name: str, way: tuple[str, ...]) -> None:
@@ -145,6 +156,50 @@ def test_no_ring_of_imports_in_the_core():
     done: set[str] = set()
     for name in graph:
         visit(name, ())
+
+
+# --- length
+
+
+def excused(text: str) -> bool:
+    """True if a head (docstring and comments above the code) gives the reason for its length."""
+    return EXCUSE in text
+
+
+def too_long_functions(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    lines, found = text.splitlines(), []
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        length = (node.end_lineno or node.lineno) - node.lineno + 1
+        above = min([node.lineno, *(one.lineno for one in node.decorator_list)]) - 1
+        while above > 0 and lines[above - 1].lstrip().startswith("#"):
+            above -= 1
+        first = node.body[0]
+        head = first.end_lineno if ast.get_docstring(node) is not None else first.lineno
+        if length > MAX_FUNCTION_LINES and not excused("\n".join(lines[above:head])):
+            found.append(f"{path.relative_to(ROOT.parent)}: {node.name} has {length} lines")
+    return found
+
+
+def test_no_file_is_longer_than_its_limit_without_a_reason():
+    found = []
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        length = len(text.splitlines())
+        body = ast.parse(text).body
+        head = "\n".join(text.splitlines()[: body[0].end_lineno if body else 0])
+        if length > MAX_FILE_LINES and not excused(head):
+            found.append(f"{path.relative_to(ROOT.parent)} has {length} lines")
+    assert not found, f"rule “a file has at most {MAX_FILE_LINES} lines, or says why at its head”: {'; '.join(found)}"
+
+
+def test_no_function_is_longer_than_its_limit_without_a_reason():
+    found = [function for path in FILES for function in too_long_functions(path)]
+    assert not found, (
+        f"rule “a function has at most {MAX_FUNCTION_LINES} lines, or says why at its head”: {'; '.join(found)}"
+    )
 
 
 # --- registries
@@ -161,7 +216,7 @@ def test_every_part_of_the_program_is_in_a_registry():
     def below(cls: type) -> set[type]:
         return set().union(*({sub} | below(sub) for sub in cls.__subclasses__()))
 
-    # But for what no setting may name, only a program hand over: it lies in a file named with an underscore.
+    # Parts in files with a leading underscore are passed by a program and cannot be named in settings.
     ours = {
         cls
         for cls in below(Part)

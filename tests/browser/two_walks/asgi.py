@@ -1,4 +1,4 @@
-"""A page with two walks, for the test of components side by side."""
+"""The server of a page with two Walk components."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Two runs walked on one page."""
+"""A page with two Walk components, each of its own run."""
 
 import streamlit as st
 
