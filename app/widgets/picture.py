@@ -38,11 +38,11 @@ def picture(
 
 
 def picture_error(message: str) -> None:
-    """An error in words where the picture would be."""
+    """Draws an error in the picture's place."""
     st.html(f'<div class="picture-error" role="alert">{html.escape(message)}</div>')
 
 
 def send_now() -> None:
     """Lets the server's thread send what is drawn so far, so that a main picture need not wait for the rest."""
-    time.sleep(0.001)  # gives up the interpreter's lock, which this thread would else hold until the page is done
-    picture_first.after_the_others()
+    time.sleep(0.001)  # releases the interpreter lock, which this thread would otherwise hold until the page is done
+    picture_first.wait_for_others()

@@ -48,7 +48,7 @@ def _net(name: str, formula: str, what: str) -> str:
 
 
 def _code(session: Session, code: np.ndarray) -> str:
-    """The units with the strongest effect as bars from a common zero; a full bar is the training codes' largest value."""
+    """The units with the strongest effect as bars from a common zero; the longest is the training codes' limit."""
     shown = session.units_by_effect()[:UNITS]
     limit = session.code_limit
     rows = "".join(_bar(int(unit), float(code[unit]), limit) for unit in shown)

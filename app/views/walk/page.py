@@ -34,7 +34,7 @@ MODES = {
     "filters": "Filters",
 }
 LIVE = {"units": live_walk.units, "plane": live_walk.pad}
-"""Modes that the browser draws. The server draws the others, and these if the browser cannot; they follow on release."""
+"""Modes that the browser draws; the server draws the others, and these if the browser cannot."""
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from aecore.session.scale import Scale
 from aecore.session.session import Session
 from app.live import library, walk, walk_messages, walk_place
 from app.state import keys, runs, uploads, url
-from app.state.place import CORRUPT, MOST_KEPT, STEPS, Kept, go_to, keep, kept_places, place_here
+from app.state.place import CORRUPT, MAX_KEPT, STEPS, Kept, go_to, keep, kept_places, place_text
 from app.views.walk import filmstrip
 from app.views.walk.filmstrip import Film, Paging, films
 from app.widgets import tiles
@@ -164,7 +164,7 @@ def test_another_dozen_is_another_code_and_stays_in_the_link(open_page: OpenPage
     page = open_page("walk", run=run, mode="Random")
     seen = {main_picture(page)}
     for draw in ("0", "1"):
-        (another,) = [button for button in page.button if button.label == "Another dozen"]
+        (another,) = [button for button in page.button if button.label == "New dozen"]
         page = another.click().run()
         assert page.query_params["draw"] == draw
         seen.add(main_picture(page))
@@ -222,7 +222,7 @@ def test_what_is_set_of_a_chain_goes_into_the_link(open_page: OpenPage, run_ids:
     assert "in rows: seen, mean, draw" in strips(page)[0]
     page = page.toggle(key=url.widget(CORRUPT)).set_value(False).run()
     page = page.number_input(key=url.widget(STEPS)).set_value(6).run()
-    (another,) = [button for button in page.button if button.label == "Another chain"]
+    (another,) = [button for button in page.button if button.label == "New chain"]
     page = another.click().run()
     assert not page.exception
     assert {name: page.query_params[name] for name in ("corrupt", "steps", "seed")} == {
@@ -271,53 +271,53 @@ def gallery(session: Session) -> Gallery:
 
 
 def test_a_unit_moves_and_comes_back(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
-    place = walk_place.read(session, gallery)
+    place = walk_place.parse(url.parameters(), session, gallery)
     assert np.array_equal(place.now, place.start)
     scale = place.scale(2)
-    walk_place.move(place, 2, scale.high)
-    there = walk_place.read(session, gallery)
+    walk_moves.move(place, 2, scale.high)
+    there = walk_place.parse(url.parameters(), session, gallery)
     assert there.moved == {2: pytest.approx(scale.high)}
     assert not np.array_equal(there.pictures[0], there.pictures[1])
-    url.write_place()
+    url.write_pending()
     assert visit == {"u2": scale.text(scale.high)}
-    walk_place.move(there, 2, float(place.base[2]))
-    url.write_place()
+    walk_moves.move(there, 2, float(place.base[2]))
+    url.write_pending()
     assert visit == {}
 
 
 def test_a_move_is_not_lost_to_a_url_that_comes_late(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
-    place = walk_place.read(session, gallery)
-    walk_place.move(place, 1, place.scale(1).high)
-    url.write_place()
+    place = walk_place.parse(url.parameters(), session, gallery)
+    walk_moves.move(place, 1, place.scale(1).high)
+    url.write_pending()
     visit.clear()  # the next move was sent before the browser knew the new address
-    url.begin_place()
-    walk_place.move(place, 2, place.scale(2).low)
-    assert set(walk_place.read(session, gallery).moved) == {1, 2}
-    url.write_place()
+    url.forget_written()
+    walk_moves.move(place, 2, place.scale(2).low)
+    assert set(walk_place.parse(url.parameters(), session, gallery).moved) == {1, 2}
+    url.write_pending()
     assert set(visit) == {"u1", "u2"}
-    url.begin_place()
+    url.forget_written()
     visit.clear()  # now it knew it, so this is the visitor going back
-    assert walk_place.read(session, gallery).moved == {}
+    assert walk_place.parse(url.parameters(), session, gallery).moved == {}
 
 
 def test_another_image_is_another_place(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
     visit.update(u1="0.5", at="0.3", image="2")
-    token = walk_place.read(session, gallery).token
-    walk_place.choose_image(5)
-    url.write_place()
+    token = walk_place.parse(url.parameters(), session, gallery).token
+    walk_moves.choose_image(5)
+    url.write_pending()
     assert visit == {"image": "5"}
-    assert walk_place.read(session, gallery).token != token
+    assert walk_place.parse(url.parameters(), session, gallery).token != token
 
 
 def test_the_way_ends_at_the_other_image(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
     visit.update(to="4")
-    walk_place.go_between(1.0)
-    place = walk_place.read(session, gallery)
+    walk_moves.go_between(1.0)
+    place = walk_place.parse(url.parameters(), session, gallery)
     np.testing.assert_allclose(place.now, session.encode(gallery.images[4:5])[0], atol=1e-5)
-    walk_place.choose_other(6)
-    assert walk_place.along() == 1.0
-    walk_place.go_between(0.0)
-    assert np.array_equal(walk_place.read(session, gallery).now, place.start)
+    walk_moves.choose_other(6)
+    assert walk_place.along(url.parameters()) == 1.0
+    walk_moves.go_between(0.0)
+    assert np.array_equal(walk_place.parse(url.parameters(), session, gallery).now, place.start)
 
 
 # --- what the browser walks with, and what comes from it
@@ -329,10 +329,10 @@ def decoded(text: str) -> np.ndarray:
 
 def test_the_browser_is_told_the_place_exactly(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
     visit.update(u2="0.5", p1="0.25", at="0.3", to="4")
-    place = walk_place.read(session, gallery)
+    place = walk_place.parse(url.parameters(), session, gallery)
     told = walk.described(place)
     np.testing.assert_array_equal(decoded(told["start"]), place.start)
-    np.testing.assert_array_equal(decoded(told["other"]), walk_place.other_code(session, gallery))
+    np.testing.assert_array_equal(decoded(told["other"]), walk_place.other_code(visit, session, gallery))
     assert (told["moved"], told["added"], told["along"]) == ({"2": 0.5}, {"p1": 0.25}, 0.3)
 
 
@@ -340,7 +340,7 @@ def test_moves_add_up_in_the_order_that_the_browser_adds_them(
     visit: dict[str, str], session: Session, gallery: Gallery
 ) -> None:
     visit.update(u2="0.5", p1="0.25", a1="-0.5")
-    place = walk_place.read(session, gallery)
+    place = walk_place.parse(url.parameters(), session, gallery)
     further = walk_place.further_directions(session)
     expected = session.moved(place.start, {2: 0.5})
     for name, steps in (("p1", 0.25), ("a1", -0.5)):
@@ -348,16 +348,16 @@ def test_moves_add_up_in_the_order_that_the_browser_adds_them(
     np.testing.assert_allclose(place.now, expected, atol=1e-6)
 
 
-def test_going_somewhere_in_the_browser_is_the_same_place_here(
+def test_going_somewhere_in_the_browser_is_the_same_place_text(
     visit: dict[str, str], session: Session, gallery: Gallery
 ) -> None:
     visit.update(u1="0.5")
-    place = walk_place.read(session, gallery)
-    walk_place.go_live(place, {"2": 0.5, "77": 1.0, "x": 1.0}, {"p1": 0.251, "p99": 1.0, "u3": 1.0}, 0.0)
-    url.write_place()
+    place = walk_place.parse(url.parameters(), session, gallery)
+    walk_moves.go_live(place, {"2": 0.5, "77": 1.0, "x": 1.0}, {"p1": 0.251, "p99": 1.0, "u3": 1.0}, 0.0)
+    url.write_pending()
     assert visit == {"u2": place.scale(2).text(0.5), "p1": "0.251"}
-    walk_place.go_live(place, {}, {}, 0.456)
-    url.write_place()
+    walk_moves.go_live(place, {}, {}, 0.456)
+    url.write_pending()
     assert visit == {"at": "0.46"}
 
 
@@ -376,25 +376,25 @@ def test_going_somewhere_in_the_browser_is_the_same_place_here(
 def test_nothing_moves_by_a_message_that_makes_no_sense(
     visit: dict[str, str], session: Session, gallery: Gallery, sent: Any
 ) -> None:
-    place = walk_place.read(session, gallery)
+    place = walk_place.parse(url.parameters(), session, gallery)
     if isinstance(sent, dict) and sent.get("token") == "":
         sent = {**sent, "token": place.origin_token}
     st.session_state["walk_stage"] = {"place": sent}
-    walk_messages.hear(place)
-    url.write_place()
+    walk_messages.receive_place(place)
+    url.write_pending()
     assert visit == {}
 
 
 def test_a_message_is_answered_by_its_number(visit: dict[str, str], session: Session, gallery: Gallery) -> None:
-    place = walk_place.read(session, gallery)
+    place = walk_place.parse(url.parameters(), session, gallery)
     sent = {"count": 7, "token": place.origin_token, "moved": {"2": 0.5}, "added": {}, "along": 0}
     st.session_state["walk_stage"] = {"place": sent}
-    walk_messages.hear(place)
-    assert walk.described(walk_place.read(session, gallery))["heard"] == 7
-    url.write_place()
+    walk_messages.receive_place(place)
+    assert walk.described(walk_place.parse(url.parameters(), session, gallery))["heard"] == 7
+    url.write_pending()
     assert list(visit) == ["u2"]
     visit.update(image="5")
-    assert walk.described(walk_place.read(session, gallery))["heard"] == 0
+    assert walk.described(walk_place.parse(url.parameters(), session, gallery))["heard"] == 0
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_the_plane_of_a_link(
     visit: dict[str, str], session: Session, gallery: Gallery, asked: dict[str, str], expected: Any
 ) -> None:
     visit.update(asked)
-    x, y = walk.plane(walk_place.read(session, gallery))
+    x, y = walk.plane(walk_place.parse(url.parameters(), session, gallery))
     first, second = (f"u{unit}" for unit in session.units_by_effect()[:2])
     wanted_x, wanted_y = expected or (first, second)
     assert (x, y) == (wanted_x, wanted_y or first)
@@ -418,12 +418,12 @@ def test_the_plane_of_a_link(
 def test_a_plane_chosen_in_the_browser_goes_into_the_link(visit: dict[str, str]) -> None:
     for sent in ({"x": "<b>", "y": "u1"}, {"x": "u1", "y": "u1"}, {"x": 1, "y": 2}, None, "nonsense"):
         st.session_state["walk_live_controls"] = {"plane": sent}
-        walk_messages.choose_plane()
-    url.write_place()
+        walk_messages.receive_plane()
+    url.write_pending()
     assert visit == {}
     st.session_state["walk_live_controls"] = {"plane": {"x": "u3", "y": "p1"}}
-    walk_messages.choose_plane()
-    url.write_place()
+    walk_messages.receive_plane()
+    url.write_pending()
     assert visit == {"x": "3", "y": "p1"}
 
 
@@ -546,17 +546,17 @@ def test_a_tray_that_makes_no_sense_breaks_nothing(open_page: OpenPage, run_ids:
 
 def test_the_tray_takes_so_many_and_forgets(visit: dict[str, str]) -> None:
     visit.update(image="3", u2="0.5", level="1", seed="4")
-    assert place_here() == "image=3~u2=0.5"
+    assert place_text(url.parameters()) == "image=3~u2=0.5"
     many = [Kept(f"n|a*m~e={i}", f"image={i}") for i in range(20)]
     keep(many)
-    url.write_place()
-    assert [kept.place for kept in kept_places()] == [f"image={i}" for i in range(MOST_KEPT)]
-    assert kept_places()[2].name == "n a m e 2"
-    go_to(kept_places()[5])
-    url.write_place()
+    url.write_pending()
+    assert [kept.place for kept in kept_places(url.parameters())] == [f"image={i}" for i in range(MAX_KEPT)]
+    assert kept_places(url.parameters())[2].name == "n a m e 2"
+    go_to(kept_places(url.parameters())[5])
+    url.write_pending()
     assert (visit["image"], "u2" in visit, visit["level"]) == ("5", False, "1")
     keep([])
-    url.write_place()
+    url.write_pending()
     assert "kept" not in visit
 
 
@@ -576,8 +576,8 @@ def test_a_drawing_is_taken_pixel_by_pixel_or_not_at_all(
 ) -> None:
     visit.update(image="3", u2="0.5")
     st.session_state["walk_draw"] = {"drawn": sent}
-    walk_messages.take_drawing(session)
-    url.write_place()
+    walk_messages.receive_drawing(session)
+    url.write_pending()
     assert visit == ({} if taken else {"image": "3", "u2": "0.5"})
     assert len(uploads.uploads()) == taken
     for upload in uploads.uploads():
