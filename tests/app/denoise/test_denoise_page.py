@@ -1,4 +1,4 @@
-"""Denoise: what its live part is told and may answer, the same page without it, and what a link restores."""
+"""The Denoise page: the messages of its live part, the same page without it, and what a link restores."""
 
 import base64
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reading import OpenPage, drawn, told
+from reading import OpenPage, drawn, sent_to
 from streamlit.testing.v1 import AppTest
 
 import aecore
@@ -40,7 +40,7 @@ def source(page: AppTest) -> str:
 
 def scene(page: AppTest) -> dict[str, Any]:
     assert not page.exception, [error.value for error in page.exception]
-    return told(page, "live_denoise")
+    return sent_to(page, "live_denoise")
 
 
 def let_go(page: AppTest, **view: object) -> dict[str, Any]:
@@ -216,11 +216,11 @@ def test_nonsense_in_the_url_falls_back(
 
 def test_images_can_be_ticked_and_changed_for_others(run_ids: dict[str, str], open_page: OpenPage) -> None:
     page = open_page("denoise", run=run_ids["denoising"])
-    next(button for button in page.button if button.label == "Others").click().run()
+    next(button for button in page.button if button.label == "Different images").click().run()
     assert page.query_params[uploads.IMAGES] in ("8-9-10-11-12-13-14-15", ["8-9-10-11-12-13-14-15"])
     next(button for button in page.button if button.label == "First 24").click().run()
     assert scene(page)["images"]["dims"][0] == 24
-    next(button for button in page.button if button.label == "Others").click().run()
+    next(button for button in page.button if button.label == "Different images").click().run()
     data = scene(page)
     assert data["images"]["dims"][0] == 24
     assert len(data["labels"]) == 24
@@ -282,7 +282,7 @@ def test_every_kind_of_noise_at_every_end(run_ids: dict[str, str], open_page: Op
 
 def test_without_noise_the_words_speak_of_the_code(run_ids: dict[str, str], open_page: OpenPage) -> None:
     page = open_page("denoise", held=FAILED, run=run_ids["denoising"], level=0.0)
-    assert "what the code cannot hold" in drawn(page)
+    assert "what the code cannot represent" in drawn(page)
 
 
 def test_new_noise_changes_the_picture_and_its_seed_replays_it(run_ids: dict[str, str], open_page: OpenPage) -> None:

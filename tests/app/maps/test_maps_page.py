@@ -59,7 +59,7 @@ def test_first_view_shows_three_maps_with_figures(open_page: OpenPage, run_ids: 
         "Stress-1",
         "Trustworthiness",
         "Continuity",
-        "Neighbours agree",
+        "Same-class neighbours",
     ]
     assert all(figure["said"] and figure["definition"] for panel in data["panels"] for figure in panel["figures"])
     assert data["n"] == 1000
@@ -82,7 +82,7 @@ def test_opened_charts_show_every_map_by_the_number_of_neighbours(open_page: Ope
     figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
     curves = [figure for figure in figures if figure["layout"]["xaxis"].get("type") == "log"]
     titles = [figure["layout"]["title"]["text"] for figure in curves]
-    assert titles == ["Trustworthiness", "Continuity", "Neighbours agree"]
+    assert titles == ["Trustworthiness", "Continuity", "Same-class neighbours"]
     assert all([line["name"] for line in figure["data"]] == ["PCA", "MDS", "Autoencoder code"] for figure in curves)
     assert "500 of 1,000 images" in words(page)
 
@@ -111,7 +111,7 @@ def test_a_selection_is_shown_with_its_classes(open_page: OpenPage, run_ids: dic
     zeros = np.flatnonzero(cache.atlas(run_id, AtlasSpec()).labels == 0)[:7].tolist()
     page.session_state[MAP_SCATTER] = {"selection": {"token": token(run_id), "indices": zeros, "count": 7}}
     assert "7 selected" in words(healthy(page.run()))
-    assert "Classes: 0: 7." in words(page)
+    assert "class 0: 7 images." in words(page)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_click_between_the_points_shows_what_is_made_there(open_page: OpenPage
     page = open_page("maps", run=run_id)
     spot = {"token": token(run_id), "panel": "code", "x": 0.25, "y": -0.5}
     page.session_state["_map_spot"] = spot
-    assert "Made, not found" in words(healthy(page.run()))
+    assert "Generated: a place" in words(healthy(page.run()))
     page.button(key=f"{MAP_WIDGET}from_here").click().run()
     healthy(page)
     atlas = cache.atlas(run_id, AtlasSpec())
@@ -180,7 +180,7 @@ def test_a_click_that_is_none_is_ignored(open_page: OpenPage, run_ids: dict[str,
     page = open_page("maps", run=run_id)
     usual = {"token": token(run_id), "panel": "code", "x": 0.1, "y": 0.1}
     page.session_state["_map_spot"] = {**usual, **spot} if isinstance(spot, dict) and spot else spot
-    assert "Made, not found" not in words(healthy(page.run()))
+    assert "Generated: a place" not in words(healthy(page.run()))
 
 
 # --- which maps
@@ -209,7 +209,7 @@ def test_a_link_with_maps_that_cannot_be_shows_the_usual_ones(
 def test_what_takes_time_is_never_begun_by_a_link(open_page: OpenPage, run_ids: dict[str, str]) -> None:
     page = healthy(open_page("maps", run=run_ids["variational"], maps="tsne|code", n=300))
     assert titles(page) == ["PCA", "MDS", "Autoencoder code"]
-    assert "Still to be computed" in words(page)
+    assert "Not yet computed" in words(page)
     assert cache.map_jobs().find(run_ids["variational"], maps_of("tsne", "code", n=300)) is None
 
 

@@ -82,8 +82,8 @@ def test_a_copier_is_shown_copying_noise(run_ids: dict[str, str]) -> None:
     plain = make_strip(session, session.gallery(64)).caption
     session.status = session.status.model_copy(update={"metrics": {"noise_r2": 0.9}})
     session.config = session.config.model_copy(update={"objective": aecore.recipes()["linear"].config.objective})
-    assert make_strip(session, session.gallery(64)).caption == "Originals, pure noise, and the noise reconstructed"
-    assert plain != "Originals, pure noise, and the noise reconstructed"
+    assert make_strip(session, session.gallery(64)).caption == "Originals, pure noise, and its reconstruction"
+    assert plain != "Originals, pure noise, and its reconstruction"
 
 
 def test_the_page_needs_no_plotly(home: Path, open_page: OpenPage) -> None:

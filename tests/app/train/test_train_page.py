@@ -23,7 +23,7 @@ from aecore.training import queue
 from aecore.training.run import train
 from app.views.train.setup import OWN, dataset_kinds
 from app.views.train.watch import duration
-from app.widgets.curves import POINTS, thinned
+from app.widgets.curves import MAX_POINTS, thinned
 from app.widgets.settings_form import own_fields
 
 REPO = Path(__file__).parents[3]
@@ -162,7 +162,7 @@ def test_data_that_is_not_here_is_offered_for_download(
 def test_own_images_are_copied_and_it_is_said_before(empty_home: Path, open_page) -> None:
     page = open_page("train", dataset=OWN, recipe="undercomplete")
     assert "keeps a copy" in words(page)
-    assert "Bring some pictures" in words(page)
+    assert "Upload some pictures" in words(page)
     assert not [found for found in page.button if found.label == "Train"]
     page.file_uploader[0].set_value([(f"{i}.png", picture(i), "image/png") for i in range(2)]).run()
     assert "at least 3" in words(page)
@@ -181,7 +181,7 @@ def test_a_training_from_the_click_to_its_result(empty_home: Path, open_page) ->
     page.number_input(key="_train_denoising.digits.epochs").set_value(3).run()
     button(page, "Train").click().run()
     (job,) = queue.queue(RunStore(empty_home))
-    assert "begins in a moment" in page.get("progress")[0].proto.text
+    assert "Starts in a moment" in page.get("progress")[0].proto.text
     page.query_params["job"] = job.run_id  # a browser's address keeps it; here every run begins with the test's own
     with running(empty_home):
         while page.get("progress"):
@@ -202,9 +202,9 @@ def test_a_queue_is_seen_and_can_be_left(empty_home: Path, open_page) -> None:
     RunFolder(store.folder(first)).update(state="running", pid=1, pid_started=_started(1), shape=(1, 8, 8))
     assert "of 150" in open_page("train").get("progress")[0].proto.text  # no job named: the one that runs
     page = open_page("train", job=second)
-    assert "number 1 in the queue" in page.get("progress")[0].proto.text
+    assert "Number 1 in the queue" in page.get("progress")[0].proto.text
     assert "one at a time" in words(page)
-    next(found for found in page.button if found.label.startswith("Take out ")).click().run()
+    next(found for found in page.button if found.label.startswith("Remove ")).click().run()
     assert store.info(second).state == "stopped"
     assert "before it began" in words(page)
     page = open_page("train", job=first)
@@ -252,7 +252,7 @@ def test_stages_are_marked_and_an_ended_one_resumes(empty_home: Path, open_page)
     assert not page.exception
     (job,) = queue.queue(store)
     assert (job.state, job.status.stages) == ("queued", ("layer 1", "layer 2"))
-    assert "begins in a moment" in page.get("progress")[0].proto.text
+    assert "Starts in a moment" in page.get("progress")[0].proto.text
 
 
 def test_a_job_that_nobody_knows_is_said(empty_home: Path, open_page) -> None:
@@ -267,7 +267,7 @@ def test_a_job_that_nobody_knows_is_said(empty_home: Path, open_page) -> None:
 def test_long_histories_are_thinned_and_keep_both_ends() -> None:
     rows = [{"epoch": epoch} for epoch in range(10_001)]
     few = thinned(rows)
-    assert len(few) <= POINTS + 1
+    assert len(few) <= MAX_POINTS + 1
     assert (few[0], few[-1]) == (rows[0], rows[-1])
     assert thinned(rows[:5]) == rows[:5]
     assert thinned([]) == []

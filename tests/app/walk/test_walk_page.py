@@ -12,12 +12,13 @@ import streamlit as st
 from reading import drawn
 from streamlit.testing.v1 import AppTest
 
-import aecore
+from aecore.pictures import sheets
 from aecore.pictures.uploads import read_files
-from aecore.session.gallery import Gallery
+from aecore.session.gallery import Gallery, own_gallery
 from aecore.session.scale import Scale
 from aecore.session.session import Session
-from app.live import library, walk, walk_messages, walk_place
+from app import cache
+from app.live import library, walk, walk_messages, walk_moves, walk_place
 from app.state import keys, runs, uploads, url
 from app.state.place import CORRUPT, MAX_KEPT, STEPS, Kept, go_to, keep, kept_places, place_text
 from app.views.walk import filmstrip
@@ -26,6 +27,7 @@ from app.widgets import tiles
 
 OpenPage = Callable[..., AppTest]
 MODES = ["Units", "Interpolate", "Plane", "Random", "Chain", "Filters"]
+RECIPES = ["denoising", "variational"]
 
 
 def mounted_data(page: AppTest, component: str) -> list[dict[str, Any]]:
@@ -52,11 +54,8 @@ def about(page: AppTest) -> str:
 # --- the page
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("recipe", ["denoising", "variational"])
-def test_every_mode_of_every_kind_is_drawn(
-    open_page: OpenPage, run_ids: dict[str, str], recipe: str, mode: str
-) -> None:
+@pytest.mark.parametrize(("mode", "recipe"), list(zip(MODES, RECIPES * 3, strict=True)))
+def test_every_mode_is_drawn(open_page: OpenPage, run_ids: dict[str, str], recipe: str, mode: str) -> None:
     page = open_page("walk", run=run_ids[recipe], mode=mode)
     assert not page.exception
     assert main_picture(page)
@@ -67,16 +66,17 @@ def test_every_mode_of_every_kind_is_drawn(
         assert page.number_input(key="_walk_seed").value == 0
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_every_mode_is_drawn_where_the_browser_cannot(open_page: OpenPage, run_ids: dict[str, str], mode: str) -> None:
-    run = run_ids["variational"]
-    page = open_page("walk", run=run, mode=mode)
-    page.session_state["walk_stage"] = {"failed": {"reason": "this browser has no WebAssembly", "run": run}}
-    page = page.run()
+@pytest.mark.parametrize(("mode", "recipe"), list(zip(MODES, RECIPES[::-1] * 3, strict=True)))
+def test_every_mode_is_drawn_where_the_browser_cannot(
+    open_page: OpenPage, run_ids: dict[str, str], recipe: str, mode: str
+) -> None:
+    run = run_ids[recipe]
+    failed = {"walk_stage": {"failed": {"reason": "this browser has no WebAssembly", "run": run}}}
+    page = open_page("walk", held=failed, run=run, mode=mode)
     assert not page.exception
     assert not mounted_data(page, "live_walk_controls")
     assert "standard deviations" in about(page)
-    assert [said.value for said in page.caption if said.value.startswith("Not live: this browser has no WebAssembly.")]
+    assert [text.value for text in page.caption if text.value.startswith("Not live: this browser has no WebAssembly.")]
     films = {"Units": ["units"], "Interpolate": ["way"]}
     assert len(mounted_data(page, "filmstrip")) == len(films.get(mode, []))
 
@@ -90,78 +90,87 @@ def test_every_mode_is_drawn_where_the_browser_cannot(open_page: OpenPage, run_i
     ],
     ids=str,
 )  # fmt: skip
-def test_what_failed_in_the_browser_is_believed_for_its_run(
+def test_a_failure_in_the_browser_is_believed_for_its_run(
     monkeypatch: pytest.MonkeyPatch, failed: Any, reason: str | None
 ) -> None:
     monkeypatch.setattr(st, "session_state", {"walk_stage": {"failed": failed}})
     assert walk_messages.off("ours") == reason
 
 
-def test_a_link_restores_image_and_units(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    run = run_ids["variational"]
-    plain, third = main_picture(open_page("walk", run=run)), main_picture(open_page("walk", run=run, image=3))
-    moved = open_page("walk", run=run, image=3, u2=0.5)
-    assert len({plain, third, main_picture(moved)}) == 3
-    assert "image 3" in about(moved)
-    assert "unit 2 moved" in about(moved)
-    assert main_picture(open_page("walk", run=run, image=3, u2=0.5)) == main_picture(moved)
+def test_a_link_restores_image_units_and_directions(
+    open_page: OpenPage, run_ids: dict[str, str], session: Session
+) -> None:
+    page = open_page("walk", run=session.run_id, image=3, u2=0.5, p1=0.8)
+    assert not page.exception
+    for words in ("image 3", "unit 2 moved", "moved along principal direction 1"):
+        assert words in about(page)
+    place = walk_place.parse({"image": "3", "u2": "0.5", "p1": "0.8"}, session, session.gallery(64))
+    shown = stage(page)
+    assert shown["place"]["token"] == place.origin_token
+    assert (shown["place"]["moved"], shown["place"]["added"]) == ({"2": 0.5}, {"p1": 0.8})
+    assert shown["pictures"]["now"] == sheets.data_uri(sheets.png(sheets.filmstrip(place.pictures[1:])))
+    assert len(set(shown["pictures"].values())) == 3
 
 
 HOSTILE = [
     {"u2": "nan"}, {"u2": "inf"}, {"u2": "1e400"}, {"u2": ""}, {"u2": "<b>"}, {"u9999": "1"}, {"u99999": "1"},
-    {"image": "-1"}, {"image": "1e9"}, {"image": "nan"}, {"mode": "<script>"}, {"x": "nan", "mode": "Plane"},
-    {"to": "-5", "mode": "Interpolate"}, {"how": "'", "mode": "Interpolate"}, {"at": "nan", "mode": "Interpolate"},
-    {"sampler": "../../etc", "mode": "Random"}, {"mode": "Chain", "steps": "1e9", "seed": "-1", "corrupt": "<b>"},
+    {"image": "-1"}, {"image": "1e9"}, {"image": "nan"}, {"image": "٣"}, {"at": "nan"}, {"p1": "nan"}, {"p999": "1"},
+    {"p1": "<b>"}, {"n00000000": "1"}, {"kept": "<b>"}, {"kept": "*"}, {"kept": "|||"}, {"kept": "*u2=nan"},
+    {"kept": "*image=-1~u2=1e99"}, {"kept": "*kept=x~run=y"}, {"kept": "a*b*c=d"}, {"kept": "*u2=0.5" * 999},
+    {"kept": "n*n00000000=1"},
 ]  # fmt: skip
 
 
-def test_what_makes_no_sense_in_a_link_is_ignored(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    run = run_ids["variational"]
-    plain = main_picture(open_page("walk", run=run))
-    for hostile in HOSTILE:
-        page = open_page("walk", run=run, **hostile)
-        assert not page.exception, hostile
-        assert main_picture(page) == plain, hostile
-
-
-def test_a_link_restores_steps_along_directions(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    run = run_ids["variational"]
-    page = open_page("walk", run=run, p1=0.8, u2=0.3)
-    assert "moved along principal direction 1" in about(page)
-    plain = open_page("walk", run=run, u2=0.3)
-    assert len({main_picture(page), main_picture(plain), main_picture(open_page("walk", run=run))}) == 3
-    for hostile in ({"p1": "nan"}, {"p999": "1"}, {"a0": "1"}, {"p1": "<b>"}):
-        assert main_picture(open_page("walk", run=run, u2=0.3, **hostile)) == main_picture(plain)
-
-
-@pytest.mark.parametrize("hostile", [{"draw": "-3"}, {"draw": "1e6"}, {"draw": "0", "pick": "99"}], ids=str)
-def test_random_codes_stay_in_their_bounds(
-    open_page: OpenPage, run_ids: dict[str, str], hostile: dict[str, str]
+@pytest.mark.parametrize("hostile", HOSTILE, ids=str)
+def test_what_makes_no_sense_in_a_link_moves_nothing(
+    session: Session, gallery: Gallery, hostile: dict[str, str]
 ) -> None:
-    page = open_page("walk", run=run_ids["variational"], mode="Random", **hostile)
+    place = walk_place.parse(hostile, session, gallery)
+    assert place.image == 0
+    assert np.array_equal(place.now, place.start)
+    assert not walk_place.named_directions(hostile, session, gallery)
+
+
+@pytest.mark.parametrize("mode", ["Random", "Chain", "<script>"])
+def test_a_page_of_a_senseless_link_is_the_usual_one(open_page: OpenPage, session: Session, mode: str) -> None:
+    kept = "|".join(hostile["kept"] for hostile in HOSTILE if "kept" in hostile and len(hostile["kept"]) < 99)
+    hostile = {"u2": "nan", "u99999": "1", "image": "1e9", "at": "nan", "p1": "<b>", "x": "nan", "to": "-5", "how": "'"}
+    hostile |= {"sampler": "../../etc", "steps": "1e9", "seed": "-1", "corrupt": "<b>", "filters": "<b>", "kept": kept}
+    page = open_page("walk", run=session.run_id, mode=mode, **hostile)
+    assert not page.exception
+    place = walk_place.parse({}, session, session.gallery(64))
+    assert stage(page)["pictures"]["now"] == sheets.data_uri(sheets.png(sheets.filmstrip(place.pictures[1:])))
+    assert "The code of image 0" in about(page)
+
+
+def test_random_codes_stay_in_their_bounds(open_page: OpenPage, session: Session, gallery: Gallery) -> None:
+    for hostile, (seed, pick) in {"-3": (0, 0), "1e6": (walk_place.LAST_SEED, 0), "2.5": (2, 5)}.items():
+        parameters = {"draw": hostile, "pick": "5" if pick else "99"}
+        place = walk_place.parse(parameters, session, gallery)
+        assert walk_place.seed(parameters) == seed
+        assert np.array_equal(place.now, walk_place.random_codes({"draw": str(seed)}, session)[0][pick])
+    page = open_page("walk", run=session.run_id, mode="Random", draw=-3, pick=99)
     assert not page.exception
     assert "A random code" in about(page)
-    assert 0 <= page.number_input(key="_walk_seed").value <= walk_place.LAST_SEED
+    assert page.number_input(key="_walk_seed").value == 0
 
 
-def test_units_beyond_their_range_are_clipped(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    run = run_ids["variational"]
-    assert main_picture(open_page("walk", run=run, u2=99999)) == main_picture(open_page("walk", run=run, u2=999))
+def test_units_beyond_their_range_are_clipped(session: Session, gallery: Gallery) -> None:
+    place = walk_place.parse({"u2": "99999"}, session, gallery)
+    assert place.moved == {2: place.scale(2).high}
 
 
 def test_reset_leaves_the_place(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    run = run_ids["variational"]
-    page = open_page("walk", run=run, image=1, u2=0.5)
+    page = open_page("walk", run=run_ids["variational"], image=1, u2=0.5)
     (reset,) = [button for button in page.button if button.label == "Reset"]
     page = reset.click().run()
-    assert main_picture(page) == main_picture(open_page("walk", run=run, image=1))
+    assert stage(page)["pictures"]["now"] == stage(page)["pictures"]["start"]
     assert "u2" not in page.query_params
     assert page.query_params["image"] == "1"
 
 
-def test_another_dozen_is_another_code_and_stays_in_the_link(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    run = run_ids["variational"]
-    page = open_page("walk", run=run, mode="Random")
+def test_a_new_dozen_is_another_code_and_stays_in_the_link(open_page: OpenPage, session: Session) -> None:
+    page = open_page("walk", run=session.run_id, mode="Random")
     seen = {main_picture(page)}
     for draw in ("0", "1"):
         (another,) = [button for button in page.button if button.label == "New dozen"]
@@ -169,18 +178,17 @@ def test_another_dozen_is_another_code_and_stays_in_the_link(open_page: OpenPage
         assert page.query_params["draw"] == draw
         seen.add(main_picture(page))
     assert len(seen) == 3
-    assert main_picture(open_page("walk", run=run, draw=1)) == main_picture(page)
 
 
-@pytest.mark.parametrize("kind", ["normal", "empirical", "mixture"])
-def test_samplers_differ(open_page: OpenPage, run_ids: dict[str, str], kind: str) -> None:
-    run = run_ids["variational"]
-    page = open_page("walk", run=run, mode="Random", draw=0)
-    before = main_picture(page)
-    page = page.selectbox(key="_walk_sampler").select(kind).run()
-    assert not page.exception
-    assert main_picture(page) != before
-    assert page.query_params["sampler"] == kind
+def test_samplers_differ(open_page: OpenPage, session: Session) -> None:
+    page = open_page("walk", run=session.run_id, mode="Random", draw=0)
+    seen = {main_picture(page)}
+    for kind in ("normal", "empirical", "mixture"):
+        page = page.selectbox(key="_walk_sampler").select(kind).run()
+        assert not page.exception
+        assert page.query_params["sampler"] == kind
+        seen.add(main_picture(page))
+    assert len(seen) == 4
 
 
 def test_another_run_forgets_moved_units_but_a_link_brings_its_own(
@@ -211,15 +219,16 @@ def test_a_link_restores_a_chain(open_page: OpenPage, run_ids: dict[str, str]) -
     assert [page.number_input(key=url.widget(name)).value for name in (STEPS, keys.SEED)] == [8, 5]
     assert not page.toggle(key=url.widget(CORRUPT)).value
     assert len(strips(page)) == 2
-    assert "Steps 7 to 8 of the chain, in rows: mean, draw" in strips(page)[1]
-    assert strips(page) == strips(open_page("walk", run=run, mode="Chain", steps=8, seed=5, corrupt=0))
-    assert strips(page) != strips(open_page("walk", run=run, mode="Chain", steps=8, seed=6, corrupt=0))
-    assert strips(page) != strips(open_page("walk", run=run, mode="Chain", steps=8, seed=5, corrupt=0, image=3))
+    assert "Steps 7 to 8 of the chain, in rows: mean, sample" in strips(page)[1]
+    first = strips(page)
+    page = page.number_input(key=url.widget(keys.SEED)).set_value(6).run()
+    assert strips(page) != first
+    assert strips(page.number_input(key=url.widget(keys.SEED)).set_value(5).run()) == first
 
 
 def test_what_is_set_of_a_chain_goes_into_the_link(open_page: OpenPage, run_ids: dict[str, str]) -> None:
     page = open_page("walk", run=run_ids["denoising"], mode="Chain")
-    assert "in rows: seen, mean, draw" in strips(page)[0]
+    assert "in rows: input, mean, sample" in strips(page)[0]
     page = page.toggle(key=url.widget(CORRUPT)).set_value(False).run()
     page = page.number_input(key=url.widget(STEPS)).set_value(6).run()
     (another,) = [button for button in page.button if button.label == "New chain"]
@@ -229,13 +238,13 @@ def test_what_is_set_of_a_chain_goes_into_the_link(open_page: OpenPage, run_ids:
         "corrupt": "0", "steps": "6", "seed": "1",
     }  # fmt: skip
     assert len(strips(page)) == 1
-    assert "in rows: mean, draw" in strips(page)[0]
+    assert "in rows: mean, sample" in strips(page)[0]
     page = page.toggle(key=url.widget(CORRUPT)).set_value(True).run()
     assert "corrupt" not in page.query_params
 
 
 def test_a_chain_says_in_words_how_it_mixes_and_what_a_step_is(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    for recipe, encode in (("variational", "draws a code from its distribution"), ("denoising", "a single point")):
+    for recipe, encode in (("variational", "samples a code from its distribution"), ("denoising", "a single point")):
         said = drawn(open_page("walk", run=run_ids[recipe], mode="Chain"))
         assert encode in said
         assert "the start is forgotten" in said or "of the way to unrelated pictures" in said
@@ -243,9 +252,10 @@ def test_a_chain_says_in_words_how_it_mixes_and_what_a_step_is(open_page: OpenPa
 
 
 def test_a_chain_starts_where_the_walk_has_come_to(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    run = run_ids["variational"]
-    plain, moved = (strips(open_page("walk", run=run, mode="Chain", **more)) for more in ({}, {"u2": 3}))
-    assert plain != moved
+    page = open_page("walk", run=run_ids["variational"], mode="Chain", u2=3)
+    moved = strips(page)
+    next(button for button in page.button if button.label == "Reset").click().run()
+    assert strips(page) != moved
 
 
 # --- places
@@ -262,7 +272,7 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 @pytest.fixture
 def session(home: Path, run_ids: dict[str, str]) -> Session:
-    return aecore.open(run_ids["variational"])
+    return cache.session(run_ids["variational"])
 
 
 @pytest.fixture
@@ -533,17 +543,6 @@ def test_a_place_is_kept_found_again_and_named_as_a_direction(open_page: OpenPag
     assert main_picture(moved) == kept, "one step along it leads from its start to where it was kept"
 
 
-def test_a_tray_that_makes_no_sense_breaks_nothing(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    run = run_ids["variational"]
-    plain = main_picture(open_page("walk", run=run))
-    for hostile in (
-        "<b>", "*", "|||", "*u2=nan", "*image=-1~u2=1e99", "*kept=x~run=y", "a*b*c=d", "*u2=0.5" * 999, "n*n00000000=1"
-    ):  # fmt: skip
-        page = open_page("walk", run=run, kept=hostile)
-        assert not page.exception, hostile
-        assert main_picture(page) == plain, hostile
-
-
 def test_the_tray_takes_so_many_and_forgets(visit: dict[str, str]) -> None:
     visit.update(image="3", u2="0.5", level="1", seed="4")
     assert place_text(url.parameters()) == "image=3~u2=0.5"
@@ -583,3 +582,9 @@ def test_a_drawing_is_taken_pixel_by_pixel_or_not_at_all(
     for upload in uploads.uploads():
         intake = read_files([(upload.name, upload.content)], (8, 8), 1)
         assert intake.images.tobytes() == bytes(range(64))
+
+
+def test_a_drawing_is_named_as_one() -> None:
+    content = sheets.png(sheets.filmstrip(np.zeros((1, 1, 8, 8), np.uint8)))
+    own = own_gallery(read_files([(walk_place.DRAWING, content), ("a.png", content)], (8, 8), 1))
+    assert [walk_place.image_label(own, image) for image in range(2)] == ["your drawing", "image 1"]
