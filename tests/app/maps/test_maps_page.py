@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
-from reading import OpenPage
+from reading import OpenPage, sent_to
 from streamlit.testing.v1 import AppTest
 
 from aecore.foundation.errors import DataUnavailable
@@ -17,14 +18,14 @@ from app import cache
 from app.live import blobs, maps
 from app.state import runs
 from app.state.maps import MAP_SCATTER, MAP_WIDGET
+from app.views.maps import choice
 
 pytestmark = pytest.mark.usefixtures("home")
 
 
 def drawn(page: AppTest) -> dict[str, Any]:
-    """What the drawing of the maps was given."""
-    (element,) = [e for e in page.get("bidi_component") if e.proto.component_name == "live_maps"]
-    return json.loads(element.proto.json if element.proto.HasField("json") else element.proto.mixed.json)
+    """The data that the page gave to the maps."""
+    return sent_to(page, "live_maps")
 
 
 def fetched(address: str, kind: str) -> np.ndarray:
@@ -114,29 +115,38 @@ def test_a_selection_is_shown_with_its_classes(open_page: OpenPage, run_ids: dic
     assert "class 0: 7 images." in words(page)
 
 
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the browser sent last, in a visit without a page."""
+    held: dict[str, Any] = {}
+    monkeypatch.setattr(st, "session_state", {MAP_SCATTER: held})
+    return held
+
+
 @pytest.mark.parametrize(
     "selection",
     [None, 3, [], {"indices": [1]}, {"token": "another run", "indices": [1, 2]}, {"token": True, "indices": "12"}],
 )
-def test_a_selection_that_is_not_one_is_ignored(open_page: OpenPage, run_ids: dict[str, str], selection: Any) -> None:
-    page = open_page("maps", run=run_ids["variational"])
-    page.session_state[MAP_SCATTER] = {"selection": selection}
-    assert "Draw a loop" in words(healthy(page.run()))
+def test_a_selection_that_is_not_one_is_ignored(browser: dict[str, Any], selection: Any) -> None:
+    browser["selection"] = selection
+    assert maps.selected(1000, "ours") == ([], 0)
 
 
-def test_odd_indices_of_a_selection_are_left_out(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    page = open_page("maps", run=run_ids["variational"])
+def test_without_a_selection_the_page_says_how_to_select(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    held = {MAP_SCATTER: {"selection": {"token": "another run", "indices": [1, 2]}}}
+    assert "Draw a loop" in words(healthy(open_page("maps", held=held, run=run_ids["variational"])))
+
+
+def test_odd_indices_of_a_selection_are_left_out(browser: dict[str, Any]) -> None:
     odd = [-1, 1000, 10**12, 2.5, "3", None, True, 4, 4]
-    page.session_state[MAP_SCATTER] = {"selection": {"token": token(run_ids["variational"]), "indices": odd}}
-    assert "1 selected" in words(healthy(page.run()))
+    browser["selection"] = {"token": "ours", "indices": odd}
+    assert maps.selected(1000, "ours") == ([4], 1)
 
 
 @pytest.mark.parametrize("count", [None, True, -1, 0, 10**12, "9", 2.5])
-def test_an_odd_count_of_a_selection_is_what_there_is(open_page: OpenPage, run_ids: dict[str, str], count: Any) -> None:
-    page = open_page("maps", run=run_ids["variational"])
-    chosen = {"token": token(run_ids["variational"]), "indices": [3, 4], "count": count}
-    page.session_state[MAP_SCATTER] = {"selection": chosen}
-    assert "2 selected" in words(healthy(page.run()))
+def test_an_odd_count_of_a_selection_is_what_there_is(browser: dict[str, Any], count: Any) -> None:
+    browser["selection"] = {"token": "ours", "indices": [3, 4], "count": count}
+    assert maps.selected(1000, "ours") == ([3, 4], 2)
 
 
 def test_the_selected_images_go_to_another_page_as_they_are(open_page: OpenPage, run_ids: dict[str, str]) -> None:
@@ -175,12 +185,13 @@ def test_a_click_between_the_points_shows_what_is_made_there(open_page: OpenPage
     [3, {}, {"token": "another", "panel": "code", "x": 0, "y": 0}, {"panel": "mds"}, {"panel": "nonsense"}, {"x": "0"},
      {"x": float("nan")}, {"y": 1e9}, {"x": True}],
 )  # fmt: skip
-def test_a_click_that_is_none_is_ignored(open_page: OpenPage, run_ids: dict[str, str], spot: Any) -> None:
-    run_id = run_ids["variational"]
-    page = open_page("maps", run=run_id)
-    usual = {"token": token(run_id), "panel": "code", "x": 0.1, "y": 0.1}
-    page.session_state["_map_spot"] = {**usual, **spot} if isinstance(spot, dict) and spot else spot
-    assert "Generated: a place" not in words(healthy(page.run()))
+def test_a_click_that_is_none_is_ignored(monkeypatch: pytest.MonkeyPatch, run_ids: dict[str, str], spot: Any) -> None:
+    atlas = cache.atlas(run_ids["variational"], AtlasSpec())
+    usual = {"token": atlas.key, "panel": "code", "x": 0.1, "y": 0.1}
+    monkeypatch.setattr(st, "session_state", {"_map_spot": usual})
+    assert maps.spot(atlas) is not None
+    st.session_state["_map_spot"] = {**usual, **spot} if isinstance(spot, dict) and spot else spot
+    assert maps.spot(atlas) is None
 
 
 # --- which maps
@@ -199,11 +210,15 @@ def test_a_link_says_which_maps_of_how_many_images(open_page: OpenPage, run_ids:
 @pytest.mark.parametrize(
     "text", ["nonsense", "mds|mds", "code~99999", "code@../../etc", "pca(a=b)", "mds(distance=precomputed)"]
 )
-def test_a_link_with_maps_that_cannot_be_shows_the_usual_ones(
-    open_page: OpenPage, run_ids: dict[str, str], text: str
+def test_a_link_with_maps_that_cannot_be_asks_for_the_usual_ones(
+    monkeypatch: pytest.MonkeyPatch, run_ids: dict[str, str], text: str
 ) -> None:
-    page = healthy(open_page("maps", run=run_ids["variational"], maps=text))
-    assert titles(page) == ["PCA", "MDS", "Autoencoder code"]
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(st, "query_params", {"maps": text, "n": "-3", "choice": "1e9"})
+    session = cache.session(run_ids["variational"])
+    assert choice.asked(session) == AtlasSpec()
+    st.query_params.update(maps="pca|code", n="200", choice="3")
+    assert choice.asked(session) == AtlasSpec(maps_of("pca", "code", n=200).panels, 200, 3)
 
 
 def test_what_takes_time_is_never_begun_by_a_link(open_page: OpenPage, run_ids: dict[str, str]) -> None:

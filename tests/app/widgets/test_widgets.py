@@ -53,8 +53,10 @@ def test_choosing_a_run_changes_the_url_and_survives_changing_pages(
     assert page.query_params[runs.RUN] == run_ids["variational"]
 
 
-@pytest.mark.parametrize("name", ["start", "denoise"])
-@pytest.mark.parametrize("asked", ["no-such-run", "../../etc/passwd", "<script>", ""])
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [("start", "no-such-run"), ("denoise", "../../etc/passwd"), ("start", "<script>"), ("denoise", "")],
+)
 def test_an_unknown_run_is_answered_in_words_and_another_can_be_chosen(
     run_ids: dict[str, str], open_page: OpenPage, name: str, asked: str
 ) -> None:
