@@ -137,7 +137,7 @@ SHORT = {
     "continuity": ("Continuity", ".2f", metrics.trustworthiness_words),
     "knn_accuracy": ("Same-class neighbours", ".0%", lambda _: "nearest vote"),
     "explained_variance": ("Explained variance", ".0%", lambda _: "in this plane"),
-    "reconstruction_sse": ("Reconstruction error from the map", ".1f", lambda _: "squared error"),
+    "reconstruction_sse": ("Reconstruction error", ".1f", lambda _: "squared error"),
 }
 """{figure: (name, format, a word after it)}, in the order in which a panel shows them."""
 

@@ -133,6 +133,11 @@ def unit_direction(session: Session, unit: int) -> Direction:
     return directions.units(session)[int(np.flatnonzero(session.units_by_effect() == unit)[0])]
 
 
+def effect_words(effect: float) -> str:
+    """How much a direction changes the picture; `effect` is a share of the pixel range."""
+    return f"changes pixels by {effect:.1%} per standard deviation"
+
+
 def further_directions(session: Session) -> dict[str, Direction]:
     """All directions of a run other than units."""
     return {

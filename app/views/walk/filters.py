@@ -8,10 +8,9 @@ from aecore.model.filters import Filters, Inference
 from aecore.pictures import sheets
 from app import cache
 from app.live import walk_moves
-from app.live.walk_place import Place
+from app.live.walk_place import Place, effect_words
 from app.state import url
 from app.state.place import FILTERS, WALK_WIDGET
-from app.views.walk.modes import unit_effect
 from app.widgets.image_source import GALLERY
 from app.widgets.picture import picture
 from app.widgets.tiles import tiles
@@ -73,7 +72,7 @@ def _kind(place: Place) -> str:
 
 def _label(place: Place, found: Filters, unit: int) -> str:
     if found.rate is None:
-        return f"unit {unit}: {unit_effect(place.session, unit)}{', hardly used' if found.dead[unit] else ''}"
+        return f"unit {unit}: {effect_words(place.session.effects[unit])}{', hardly used' if found.dead[unit] else ''}"
     return f"unit {unit}: " + ("always silent" if found.dead[unit] else f"active for {found.rate[unit]:.1%} of images")
 
 

@@ -55,15 +55,10 @@ def _film(place: Place, unit: int) -> Film:
 
 
 def _unit_words(session: Session, unit: int) -> str:
-    words = unit_effect(session, unit)
+    words = walk_place.effect_words(session.effects[unit])
     if "kl" in session.unit_figures:
         words += f", KL {session.unit_figures['kl'][unit]:.2f} nats"
     return words + (", hardly used" if session.dead[unit] else "")
-
-
-def unit_effect(session: Session, unit: int) -> str:
-    """How much a unit changes the picture."""
-    return f"changes pixels by {session.effects[unit]:.1%} per standard deviation"
 
 
 def between(place: Place) -> None:
