@@ -91,6 +91,23 @@ def choose(
         map_choice.notice(session, wanted, drawn, draft, refusal)
 
 
+def _below(session: Session, atlas: Atlas, own: Own | None) -> None:
+    """Draws what belongs to the maps below them: selection, place, own images, note and charts."""
+    if (reason := live_maps.failure()) is not None:
+        st.caption(f":material/info: No pictures between the points: {reason}. Everything else works.")
+    chosen, count = live_maps.selected(len(atlas), atlas.key)
+    show_selection(session, atlas, chosen, count)
+    if (spot := live_maps.spot(atlas)) is not None:
+        show_spot(spot)
+    if own is not None:
+        show_own(atlas, own)
+    if atlas.decoded:
+        st.info(f"The dataset is not on this machine, so these are {atlas.note}", icon=":material/info:")
+    else:
+        st.caption(f"{atlas.note}. The maps are turned and mirrored to lie alike (Procrustes).")
+    charts(atlas)
+
+
 @st.fragment
 def view(session: Session) -> None:
     """Draws the maps and everything about them."""
@@ -130,19 +147,7 @@ def view(session: Session) -> None:
             walk.draw(session, walk="maps")
         export(session, atlas, colours, thumbnails, message)
     with below:
-        if (reason := live_maps.failure()) is not None:
-            st.caption(f":material/info: No pictures between the points: {reason}. Everything else works.")
-        chosen, count = live_maps.selected(len(atlas), atlas.key)
-        show_selection(session, atlas, chosen, count)
-        if (spot := live_maps.spot(atlas)) is not None:
-            show_spot(spot)
-        if own is not None:
-            show_own(atlas, own)
-        if atlas.decoded:
-            st.info(f"The dataset is not on this machine, so these are {atlas.note}", icon=":material/info:")
-        else:
-            st.caption(f"{atlas.note}. The maps are turned and mirrored to lie alike (Procrustes).")
-        charts(atlas)
+        _below(session, atlas, own)
     choose(session, wanted, drawn, choice, above)
 
 
