@@ -16,7 +16,6 @@ from aecore.parts.corruptions import GaussianNoise, Masking, Patches, Rows, Salt
 from aecore.pictures import sheets
 from app.live import denoise as live
 from app.state import keys, runs, uploads, url
-from app.widgets.drawn_curve import error_curve
 
 FAILED = {"_live_failed": "the page's own program could not be loaded"}
 """Held by a visit whose browser could not load the live part."""
@@ -322,22 +321,3 @@ def test_it_continues_a_sequence(home: Path, open_page: OpenPage) -> None:
     x = session.gallery(64).images[:8]
     done = session.denoise(x, "rows", 0.75)
     assert source(page) == sheets.data_uri(sheets.png(sheets.sheet([x, done.shown, session.continue_rows(x, 2)])))
-
-
-# --- the curve
-
-
-@pytest.mark.parametrize("largest", [1e-6, 0.03, 0.9, 1.0, 14.6, 99.0, 151.3, 12345.6])
-def test_ticks_are_round_and_few(largest: float) -> None:
-    levels = np.linspace(0, 1, 3)
-    drawing = error_curve({"level": levels, "before": levels * largest, "after": levels * 0}, None, 0.5)
-    ticks = [float(text) for text in re.findall(r'class="y".*?<span>([^<]+)</span>', drawing)]
-    assert 3 <= len(ticks) <= 7
-    assert ticks[0] == 0
-    assert largest <= ticks[-1] * (1 + 1e-5) <= 2 * largest + 1e-9
-    assert f"{ticks[1]:e}"[0] in "125"
-
-
-def test_a_curve_of_nothing_is_drawn_all_the_same() -> None:
-    flat = np.zeros(1)
-    assert "noise level" in error_curve({"level": flat, "before": flat, "after": flat}, 0.4, 0.0)

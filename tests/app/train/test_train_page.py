@@ -1,9 +1,7 @@
-"""Train: settings drawn from the parts, refusals in words, one training from the click to its result."""
+"""The Train page: settings of the parts, refusals in words, and a training from the click to its result."""
 
 import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +24,6 @@ from app.views.train.watch import duration
 from app.widgets.curves import MAX_POINTS, thinned
 from app.widgets.settings_form import own_fields
 
-REPO = Path(__file__).parents[3]
-
 
 def picture(kind: int) -> bytes:
     """A small drawing: `kind` says where its white square stands."""
@@ -36,20 +32,6 @@ def picture(kind: int) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
     return out.getvalue()
-
-
-@contextmanager
-def running(home: Path) -> Iterator[None]:
-    """A server's runner on this home."""
-    runner = queue.Runner(RunStore(home), {"PYTHONPATH": str(REPO)})
-    runner.start()
-    try:
-        yield
-    finally:
-        runner.close()
-        for child in runner._children:
-            child.kill()
-            child.wait()
 
 
 def test_it_offers_every_kind_and_no_path_of_the_server(empty_home: Path, open_page) -> None:
@@ -183,10 +165,21 @@ def test_a_training_from_the_click_to_its_result(empty_home: Path, open_page) ->
     (job,) = queue.queue(RunStore(empty_home))
     assert "Starts in a moment" in page.get("progress")[0].proto.text
     page.query_params["job"] = job.run_id  # a browser's address keeps it; here every run begins with the test's own
-    with running(empty_home):
-        while page.get("progress"):
+    store, looks = RunStore(empty_home), []
+
+    def look() -> bool:
+        """Asked before every step: looks at the page once, after the first epoch."""
+        if not looks and store.info(job.run_id).status.epoch:
             page.run()
             assert not page.exception
+            looks.append(page.get("progress")[0].proto.text)
+        return False
+
+    assert job.config is not None
+    train(job.config, store, should_stop=look, run_id=job.run_id)
+    assert looks[0].startswith("Epoch 1 of 3")
+    page.run()
+    assert not page.exception
     assert "Squared error per test image" in page.success[0].value
     assert len(page.get("plotly_chart")) == 2
     assert {"Denoise", "Walk", "Maps", "Train another"} <= {found.label for found in page.button}
