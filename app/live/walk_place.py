@@ -83,7 +83,7 @@ class Place:
 
 
 def parse(parameters: Parameters, session: Session, gallery: Gallery) -> Place:
-    """The place to which these parameters lead; values that are invalid for this run are ignored or clipped.
+    """Find the place to which these parameters lead; values that are invalid for this run are ignored or clipped.
 
     Raises `AecoreError` if the session cannot encode.
     """
@@ -97,7 +97,7 @@ def parse(parameters: Parameters, session: Session, gallery: Gallery) -> Place:
 
 
 def base_of(parameters: Parameters, session: Session, gallery: Gallery, origin: np.ndarray) -> np.ndarray:
-    """The origin, or the code between it and the other image's."""
+    """Return the origin, or the code between it and the other image's."""
     position = along(parameters)
     if position <= 0:
         return origin
@@ -105,7 +105,7 @@ def base_of(parameters: Parameters, session: Session, gallery: Gallery, origin: 
 
 
 def _moved(place: Place) -> Place:
-    """The place with its parameters' moves added to its base, all clipped to their ranges."""
+    """Add the parameters' moves to the base, all clipped to their ranges."""
     parameters, session = place.parameters, place.session
     moved = {unit: place.scale(unit).clipped(at) for unit, at in moved_units(parameters, session.code_dim).items()}
     now = session.moved(place.base, moved)
@@ -123,23 +123,23 @@ def _moved(place: Place) -> Place:
 
 
 def scale_of(direction: Direction) -> Scale:
-    """A direction's slider, in round steps."""
+    """Return a direction's slider, in round steps."""
     return Scale.over(direction.least, direction.most)
 
 
 def unit_direction(session: Session, unit: int) -> Direction:
-    """Raises `BadInput` for a unit that does not exist."""
+    """Return the direction of a unit. Raises `BadInput` for a unit that does not exist."""
     session.checked_unit(unit)
     return directions.units(session)[int(np.flatnonzero(session.units_by_effect() == unit)[0])]
 
 
 def effect_words(effect: float) -> str:
-    """How much a direction changes the picture; `effect` is a share of the pixel range."""
+    """Say how much a direction changes the picture; `effect` is a share of the pixel range."""
     return f"changes pixels by {effect:.1%} per standard deviation"
 
 
 def further_directions(session: Session) -> dict[str, Direction]:
-    """All directions of a run other than units."""
+    """Return all directions of a run other than units."""
     return {
         **{f"p{i}": direction for i, direction in enumerate(directions.principal(session), 1)},
         **{f"a{i}": direction for i, direction in enumerate(directions.attributes(session), 1)},
@@ -147,20 +147,22 @@ def further_directions(session: Session) -> dict[str, Direction]:
 
 
 def named_directions(parameters: Parameters, session: Session, gallery: Gallery) -> dict[str, Direction]:
-    """Directions that the visitor named: from the start of a kept place to that place."""
+    """Return the directions that the visitor named: from the start of a kept place to that place."""
     found = {kept.direction: _named(session, gallery, kept) for kept in kept_places(parameters) if kept.name}
     return {name: direction for name, direction in found.items() if direction is not None}
 
 
 def _named(session: Session, gallery: Gallery, kept: Kept) -> Direction | None:
-    """None where the place is its own start. Named directions build on none, so a kept place has no tray."""
+    """Return the direction to a kept place; None if it is its own start. The place is parsed without the tray, so named
+    directions never depend on each other.
+    """
     there = parse(kept.parameters, session, gallery)
     codes = f"{zlib.crc32(there.start.tobytes() + there.now.tobytes()):08x}"
     return cache.own_direction(str(session.folder), session.run_id, kept.name, there.start, there.now, codes)
 
 
 def direction_of(parameters: Parameters, session: Session, gallery: Gallery, name: str) -> Direction | None:
-    """The direction, not a unit, with the parameter `name`."""
+    """Return the direction with the parameter `name`; None if there is none, or if it is a unit."""
     return further_directions(session).get(name) or named_directions(parameters, session, gallery).get(name)
 
 
@@ -168,59 +170,59 @@ def direction_of(parameters: Parameters, session: Session, gallery: Gallery, nam
 
 
 def start_image(parameters: Parameters, gallery: Gallery) -> int:
-    """The image whose code is the start."""
+    """Return the image whose code is the start."""
     return whole(parameters, keys.IMAGE, len(gallery.images))
 
 
 def other_image(parameters: Parameters, gallery: Gallery) -> int:
-    """The image to interpolate to; by default the last one, which is of another class where there are classes."""
+    """Return the image to interpolate to; by default the last one, which is of another class where there are classes."""
     return whole(parameters, OTHER, len(gallery.images), len(gallery.images) - 1)
 
 
 def other_code(parameters: Parameters, session: Session, gallery: Gallery) -> np.ndarray:
-    """The code of the image to interpolate to."""
+    """Return the code of the image to interpolate to."""
     other = other_image(parameters, gallery)
     return session.encode(gallery.images[other : other + 1])[0]
 
 
 def along(parameters: Parameters) -> float:
-    """The position between the origin (0) and the other image (1)."""
+    """Return the position between the origin (0) and the other image (1)."""
     return min(max(number(parameters, ALONG) or 0.0, 0.0), 1.0)
 
 
 def how(parameters: Parameters) -> How:
-    """The path of an interpolation."""
+    """Return the path of an interpolation."""
     return "spherical" if parameters.get(HOW) == "spherical" else "linear"
 
 
 def samplers() -> dict[str, type[Sampler]]:
-    """{kind: class} of the samplers of random codes."""
+    """Return {kind: class} of the samplers of random codes."""
     return members("samplers", Sampler)
 
 
 def sampler(parameters: Parameters) -> str:
-    """The kind of the chosen sampler."""
+    """Return the kind of the chosen sampler."""
     asked = parameters.get(SAMPLER)
     return asked if asked in samplers() else DEFAULT_SAMPLER
 
 
 def seed(parameters: Parameters) -> int:
-    """The seed of the random codes, clipped to its range; 0 while none was drawn."""
+    """Return the seed of the random codes, clipped to its range; 0 while none was drawn."""
     return min(max(int(number(parameters, DRAW) or 0), 0), LAST_SEED)
 
 
 def next_seed(parameters: Parameters) -> int:
-    """The seed of other random codes; the first one while none was drawn."""
+    """Return the seed of the next random codes; the first one while none was drawn."""
     return 0 if number(parameters, DRAW) is None else (seed(parameters) + 1) % (LAST_SEED + 1)
 
 
 def random_codes(parameters: Parameters, session: Session) -> tuple[np.ndarray, np.ndarray]:
-    """The random codes of the chosen seed and sampler, and their pictures."""
+    """Draw the random codes of the chosen seed and sampler; return them and their pictures."""
     return cache.random_codes(str(session.folder), session.run_id, sampler(parameters), RANDOM_CODES, seed(parameters))
 
 
 def image_label(gallery: Gallery, image: int) -> str:
-    """“image 12: shirt” where there are classes, else “image 12”; “your drawing” if the visitor drew it."""
+    """Name an image: “image 12: shirt” if there are classes, else “image 12”; “your drawing” if the visitor drew it."""
     if gallery.names and gallery.names[image] == DRAWING:
         return "your drawing"
     if gallery.labels is None:
