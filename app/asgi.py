@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 @contextlib.asynccontextmanager
 async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
-    """Preloads modules and runs the training queue while the server runs."""
+    """Preload modules and run the training queue while the server runs."""
     torch.set_num_threads(1)
     preload.begin()
     runner = Runner(cache.store())

@@ -164,7 +164,7 @@ def thumbnail(folder: str, run_id: str, epoch: int, run_state: str) -> np.ndarra
 
 
 def warm() -> None:
-    """Loads the galleries of the ready-made runs, for which the first visitor would otherwise wait."""
+    """Load the galleries of the ready-made runs, for which the first visitor would otherwise wait."""
     for info in runs():
         if info.builtin and info.explorable:
             gallery(str(info.folder), info.run_id, 64)

@@ -15,7 +15,7 @@ _pending = 0
 
 
 def enter() -> None:
-    """Counts the page that this thread draws as pending; `leave` must follow."""
+    """Count the page that this thread draws as pending; `leave` must follow."""
     global _pending
     if not getattr(_thread, "pending", False):
         with _changed:
@@ -24,7 +24,7 @@ def enter() -> None:
 
 
 def leave() -> None:
-    """Stops counting this thread's page: its picture is drawn, or there is none."""
+    """Stop counting this thread's page: its picture is drawn, or there is none."""
     global _pending
     if getattr(_thread, "pending", False):
         _thread.pending = False
@@ -34,7 +34,7 @@ def leave() -> None:
 
 
 def wait_for_others(timeout: float = MAX_WAIT) -> bool:
-    """Leaves, then waits until no page is pending; False if that took longer than `timeout` seconds.
+    """Leave, then wait until no page is pending; False if that took longer than `timeout` seconds.
 
     Returns at once if this thread's page is not counted, as when only a fragment is redrawn.
     """

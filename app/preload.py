@@ -32,7 +32,7 @@ _rest.set()  # without a server (tests of pages) nothing is preloaded
 
 
 def begin() -> None:
-    """Imports `FIRST` now; imports `REST` and loads the galleries of the ready-made runs in a thread."""
+    """Import `FIRST` now; import `REST` and load the galleries of the ready-made runs in a thread."""
     for name in FIRST:
         importlib.import_module(name)
     _freeze()
@@ -41,7 +41,7 @@ def begin() -> None:
 
 
 def wait() -> None:
-    """Waits until everything is imported. Only the Start page's showpiece needs no more than `FIRST`."""
+    """Wait until everything is imported. Only the Start page's showpiece needs no more than `FIRST`."""
     _rest.wait()
 
 

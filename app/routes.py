@@ -140,7 +140,7 @@ def _session(request: Request) -> Session:
 
 
 def _library(request: Request) -> Response:
-    """Serves the library under its hash, so that browsers cache it; redirects other names and old hashes to it."""
+    """Serve the library under its hash, so that browsers cache it; redirect other names and old hashes to it."""
     body, name = library.content(_session(request))
     asked = request.path_params.get("name")
     if asked != name:

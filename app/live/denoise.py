@@ -95,7 +95,7 @@ def failure() -> str | None:
 
 
 def denoise(scene: Scene) -> None:
-    """Draws the component."""
+    """Draw the component."""
     key = keys.LIVE_DENOISE
     token = scene.sessions[0].run_id
     sheet = picture(scene.results)

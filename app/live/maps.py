@@ -60,7 +60,7 @@ class Spot:
 
 
 def maps(message: Message) -> None:
-    """Draws the maps of `message`."""
+    """Draw the maps of `message`."""
     _MAPS(
         key=maps_state.MAP_SCATTER,
         data={"module": live.module_address("maps"), "base": live.base(), **message},

@@ -38,7 +38,7 @@ _LIBRARY = live.component("walk_library", html="<div hidden></div>", css="")
 
 
 def stage(place: Place, walk: str = WALK) -> None:
-    """Draws the picture of the code, the start's, and their difference; receives where the visitor went.
+    """Draw the picture of the code, the start's, and their difference; receive where the visitor went.
 
     Parts with the same `walk` share it in the browser; a page with two walks names them, and their keys begin so.
     """
@@ -65,18 +65,18 @@ def stage(place: Place, walk: str = WALK) -> None:
 
 
 def units(_: Place, walk: str = WALK) -> None:
-    """Draws sliders of units, principal directions and attributes."""
+    """Draw sliders of units, principal directions and attributes."""
     _controls("units", walk)
 
 
 def pad(place: Place) -> None:
-    """Draws the plane of two directions."""
+    """Draw the plane of two directions."""
     x, y = plane(place)
     _controls("pad", plane={"x": x, "y": y})
 
 
 def path(place: Place) -> None:
-    """Draws the path to another image."""
+    """Draw the path to another image."""
     other = walk_place.other_image(place.parameters, place.gallery)
     ends = {name: walk_place.image_label(place.gallery, i) for name, i in (("from", place.image), ("to", other))}
     if number(place.parameters, DRAW) is not None:
@@ -112,7 +112,7 @@ def _controls(part: str, walk: str = WALK, **more: Any) -> None:
 
 
 def draw(session: Session, walk: str = WALK) -> None:
-    """Draws paper in a popover. A drawing joins the visitor's own images on all pages; on Walk it becomes the start."""
+    """Draw paper in a popover. A drawing joins the visitor's own images on all pages; on Walk it becomes the start."""
     key = DRAW_KEY if walk == WALK else f"{walk}_draw"
     if session.shape[0] not in (1, 3) or session.config.dataset.value_range != (0.0, 1.0):
         return
@@ -135,7 +135,7 @@ def draw(session: Session, walk: str = WALK) -> None:
 
 
 def library(parameters: Parameters, session: Session, gallery: Gallery, walk: str = WALK) -> None:
-    """Sends the address of the run's library and the directions that the visitor named."""
+    """Send the address of the run's library and the directions that the visitor named."""
     named = walk_place.named_directions(parameters, session, gallery)
     _LIBRARY(
         key=f"{walk}_library",

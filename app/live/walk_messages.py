@@ -41,7 +41,7 @@ def off(run_id: str) -> str | None:
 
 
 def receive_place(place: Place, key: str = STAGE_KEY) -> None:
-    """Goes where the visitor went, if the message is valid and belongs to this walk."""
+    """Go where the visitor went, if the message is valid and belongs to this walk."""
     match live.sent(key, "place"):
         case {"count": int(count), "token": str(token), "moved": dict(moved), "added": dict(added), "along": along}:
             if token != place.origin_token:
@@ -62,7 +62,7 @@ def _numbers(values: Mapping[Any, Any]) -> dict[str, float]:
 
 
 def receive_plane(key: str = CONTROLS_KEY) -> None:
-    """Shows the plane of two other directions, if the message is valid."""
+    """Show the plane of two other directions, if the message is valid."""
     match live.sent(key, "plane"):
         case {"x": str(x), "y": str(y)} if x != y and DIRECTION.fullmatch(x) and DIRECTION.fullmatch(y):
             url.set_pending(PLANE_X, x.removeprefix("u"))
@@ -72,7 +72,7 @@ def receive_plane(key: str = CONTROLS_KEY) -> None:
 
 
 def receive_drawing(session: Session, key: str = DRAW_KEY) -> None:
-    """Puts a drawing of the run's image size before the visitor's own images; on Walk it becomes the start."""
+    """Put a drawing of the run's image size before the visitor's own images; on Walk it becomes the start."""
     sent = live.sent(key, "drawn")
     size = math.prod(session.shape)
     if not isinstance(sent, str) or len(sent) > 4 * (size // 3 + 1):

@@ -17,26 +17,26 @@ FINER = 2
 
 
 def choose_image(image: int) -> None:
-    """Starts from another image."""
+    """Start from another image."""
     leave_place()
     set_pending(keys.IMAGE, str(image) if image else None)
 
 
 def draw_random(seed: int, pick: int = 0) -> None:
-    """Goes to one of the random codes of a seed."""
+    """Go to one of the random codes of a seed."""
     leave_place()
     set_pending(DRAW, str(seed))
     set_pending(PICK, str(pick) if pick else None)
 
 
 def go_between(position: float) -> None:
-    """Goes to a position between the start and the other image."""
+    """Go to a position between the start and the other image."""
     leave_place()
     set_pending(ALONG, f"{position:.2f}" if position > 0 else None)
 
 
 def go_live(place: Place, moved: Mapping[str, float], added: Mapping[str, float], position: float) -> None:
-    """Goes where the browser went by itself: values of units and steps along directions by name, and the position
+    """Go where the browser went by itself: values of units and steps along directions by name, and the position
     between the start and the other image.
 
     Everything else is reset; names of units and directions that do not exist are ignored.
@@ -64,21 +64,21 @@ def _text(value: float, scale: Scale) -> str:
 
 
 def choose_other(other: int) -> None:
-    """Interpolates to another image, at the same position; moved units are reset."""
+    """Interpolate to another image, at the same position; moved units are reset."""
     position = walk_place.along(url.parameters())
     set_pending(OTHER, str(other))
     go_between(position)
 
 
 def choose_how(how: str) -> None:
-    """Interpolates along another path, at the same position; moved units are reset."""
+    """Interpolate along another path, at the same position; moved units are reset."""
     position = walk_place.along(url.parameters())
     set_pending(HOW, how if how == "spherical" else None)
     go_between(position)
 
 
 def choose_sampler(kind: str) -> None:
-    """Changes the sampler; if a random code was drawn, draws the same one of the same seed from the new sampler."""
+    """Change the sampler; if a random code was drawn, draw the same one of the same seed from the new sampler."""
     parameters = url.parameters()
     set_pending(SAMPLER, kind if kind != DEFAULT_SAMPLER else None)
     if url.number(parameters, DRAW) is not None:
@@ -86,7 +86,7 @@ def choose_sampler(kind: str) -> None:
 
 
 def move(place: Place, unit: int, value: float) -> None:
-    """Moves a unit to `value`; at its value of the base it counts as not moved."""
+    """Move a unit to `value`; at its value of the base it counts as not moved."""
     scale = place.scale(unit)
     reset = scale.same(value, float(place.base[unit]))
     move_unit(unit, None if reset else scale.text(scale.clipped(value)))

@@ -175,7 +175,7 @@ def start_image(parameters: Parameters, gallery: Gallery) -> int:
 
 
 def other_image(parameters: Parameters, gallery: Gallery) -> int:
-    """Return the image to interpolate to; by default the last one, which is of another class where there are classes."""
+    """Return the image to interpolate to; by default the last one, of another class if there are classes."""
     return whole(parameters, OTHER, len(gallery.images), len(gallery.images) - 1)
 
 

@@ -34,7 +34,7 @@ def asked_maps() -> tuple[tuple[str, ...], int | None, int]:
 
 
 def ask_maps(texts: Sequence[str], count: int | None, seed: int) -> None:
-    """Writes the maps to show into the URL; defaults (no texts, None, 0) are left out."""
+    """Write the maps to show into the URL; defaults (no texts, None, 0) are left out."""
     url.set_parameter(MAPS, "|".join(texts) or None)
     url.set_parameter(MAP_IMAGES, None if count is None else str(count))
     url.set_parameter(MAP_SEED, str(seed) if seed else None)
@@ -46,7 +46,7 @@ def shown_maps() -> Any:
 
 
 def remember_maps(run_id: str, maps: Any) -> None:
-    """Remembers what `shown_maps` returns."""
+    """Remember what `shown_maps` returns."""
     st.session_state[_MAPS_SHOWN] = (run_id, maps)
 
 
@@ -56,7 +56,7 @@ def map_spot() -> Any:
 
 
 def keep_map_spot(spot: Any) -> None:
-    """Remembers what `map_spot` returns."""
+    """Remember what `map_spot` returns."""
     st.session_state[_MAP_SPOT] = spot
 
 
@@ -66,5 +66,5 @@ def round_of_maps() -> int:
 
 
 def undo_map_choice() -> None:
-    """Resets the widgets that choose maps to the URL."""
+    """Reset the widgets that choose maps to the URL."""
     st.session_state[_MAP_ROUND] = round_of_maps() + 1

@@ -51,12 +51,12 @@ WALK_WIDGET = "_walk_"
 
 
 def unit_parameter(unit: int) -> str:
-    """The parameter that moves a unit."""
+    """Return the parameter that moves a unit."""
     return f"u{unit}"
 
 
 def moved_units(parameters: Parameters, code_dim: int) -> dict[int, float]:
-    """{unit: value} of parameters such as `u3=0.51`, for the units that exist."""
+    """Return {unit: value} of parameters such as `u3=0.51`, for the units that exist."""
     found: dict[int, float] = {}
     for name in parameters:
         match, at = _UNIT.fullmatch(name), url.number(parameters, name)
@@ -66,7 +66,7 @@ def moved_units(parameters: Parameters, code_dim: int) -> dict[int, float]:
 
 
 def added_directions(parameters: Parameters) -> dict[str, float]:
-    """{direction: steps} of parameters such as `p1=0.4`."""
+    """Return {direction: steps} of parameters such as `p1=0.4`."""
     found = {name: url.number(parameters, name) for name in parameters if _DIRECTION.fullmatch(name)}
     return {name: steps for name, steps in found.items() if steps is not None}
 
@@ -94,14 +94,14 @@ class Kept:
 
 
 def kept_places(parameters: Parameters) -> list[Kept]:
-    """The tray."""
+    """Read the tray."""
     texts = parameters.get(KEPT, "").split("|")[:MAX_KEPT]
     found = (text[:MAX_PLACE].partition("*") for text in texts if text)
     return [Kept(name[:MAX_NAME], place) for name, _, place in found]
 
 
 def place_text(parameters: Parameters) -> str:
-    """The place that the parameters lead to, as `Kept.place`."""
+    """Write the place to which the parameters lead as text, as in `Kept.place`."""
     here = {name: text for name, text in parameters.items() if name in _OF_A_PLACE or _is_move(name)}
     return "~".join(f"{name}={text}" for name, text in here.items())
 
@@ -110,12 +110,12 @@ def place_text(parameters: Parameters) -> str:
 
 
 def move_unit(unit: int, text: str | None) -> None:
-    """Moves one unit, or resets it (None)."""
+    """Move one unit, or reset it (None)."""
     url.set_pending(unit_parameter(unit), text)
 
 
 def move_to(values: Mapping[str, str]) -> None:
-    """Moves units (`u3`) and directions (`p1`) to these values, and resets all others."""
+    """Move units (`u3`) and directions (`p1`) to these values, and reset all others."""
     for name in url.parameters():
         if _is_move(name) and name not in values:
             url.set_pending(name, None)
@@ -124,29 +124,29 @@ def move_to(values: Mapping[str, str]) -> None:
 
 
 def _place(parameters: Parameters) -> dict[str, str]:
-    """Everything that takes the code away from the start image's own."""
+    """Return everything that takes the code away from the start image's own."""
     return {name: text for name, text in parameters.items() if _is_move(name) or name in (DRAW, PICK, ALONG)}
 
 
 def leave_place() -> None:
-    """Resets moved units, random code and interpolation: the code is the start image's own again."""
+    """Reset moved units, random code and interpolation: the code is the start image's own again."""
     for name in _place(url.parameters()):
         url.set_pending(name, None)
 
 
 def keep(places: Sequence[Kept]) -> None:
-    """Makes these the tray."""
+    """Make these the tray."""
     text = "|".join(f"{_plain(place.name)}*{place.place}" for place in places[:MAX_KEPT])
     url.set_pending(KEPT, text or None)
 
 
 def _plain(name: str) -> str:
-    """The name without the letters that separate places and parameters."""
+    """Return the name without the letters that separate places and parameters."""
     return "".join(" " if letter in "*|~=" else letter for letter in name).strip()[:MAX_NAME]
 
 
 def go_to(place: Kept) -> None:
-    """Goes to a kept place: sets the parameters that led there, and removes all others of a place."""
+    """Go to a kept place: set the parameters that led there, and remove all others of a place."""
     for name in url.parameters():
         if name in _OF_A_PLACE or _is_move(name):
             url.set_pending(name, None)
@@ -168,7 +168,7 @@ def names_changed(names: Sequence[tuple[str, str]]) -> bool:
 
 
 def forget_place_of_another(start: str) -> None:
-    """Leaves the place if the `start` (run and source) changed and the place did not; a link that brings its own place
+    """Leave the place if the `start` (run and source) changed and the place did not; a link that brings its own place
     keeps that.
     """
     last = st.session_state.get(_LAST_PLACE)
@@ -177,16 +177,16 @@ def forget_place_of_another(start: str) -> None:
 
 
 def remember_place(start: str) -> None:
-    """Remembers the place now, for `forget_place_of_another`."""
+    """Remember the place now, for `forget_place_of_another`."""
     st.session_state[_LAST_PLACE] = (start, _place(url.parameters()))
 
 
 def units_page(run_id: str) -> int:
-    """The page of a run's units that this visit shows."""
+    """Return the page of a run's units that this visit shows."""
     seen, page = st.session_state.get(_UNITS_PAGE, ("", 0))
     return page if seen == run_id else 0
 
 
 def turn_units(run_id: str, page: int) -> None:
-    """Turns to a page of a run's units."""
+    """Turn to a page of a run's units."""
     st.session_state[_UNITS_PAGE] = (run_id, page)

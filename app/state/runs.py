@@ -22,14 +22,14 @@ def asked_run() -> str | None:
 
 
 def choose_run(run_id: str) -> None:
-    """Remembers the run that somebody chose, for all pages, and writes it into the URL."""
+    """Remember the run that somebody chose, for all pages, and write it into the URL."""
     st.session_state[_LAST_RUN] = run_id
     st.session_state.pop(_OFFERED_RUN, None)
     url.set_parameter(RUN, run_id)
 
 
 def offer_run(page: str, run_id: str) -> None:
-    """Writes into the URL what `page` shows as long as nobody chose a run; other pages show their own."""
+    """Write into the URL what `page` shows as long as nobody chose a run; other pages show their own."""
     st.session_state[_OFFERED_RUN] = (page, run_id)
     url.set_parameter(RUN, run_id)
 
@@ -50,7 +50,7 @@ def compared_runs() -> list[str]:
 
 
 def compare_runs(run_ids: list[str]) -> None:
-    """Writes the run ids to compare into the URL."""
+    """Write the run ids to compare into the URL."""
     url.set_parameter(COMPARED, ",".join(run_ids) or None)
 
 
@@ -60,5 +60,5 @@ def deleted_run() -> tuple[str, str] | None:
 
 
 def remember_deleted(run: tuple[str, str] | None) -> None:
-    """Remembers what `deleted_run` returns."""
+    """Remember what `deleted_run` returns."""
     st.session_state[_DELETED] = run

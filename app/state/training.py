@@ -21,5 +21,5 @@ def watched_job() -> str | None:
 
 
 def watch_job(run_id: str | None) -> None:
-    """Writes the training to watch into the URL, so that a reload, another tab or another day finds it."""
+    """Write the training to watch into the URL, so that a reload, another tab or another day finds it."""
     url.set_parameter(JOB, run_id)

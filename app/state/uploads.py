@@ -27,35 +27,35 @@ class Upload:
 
 
 def uploads() -> list[Upload]:
-    """The visitor's files."""
+    """Return the visitor's files."""
     return list(st.session_state.get(_UPLOADS, []))
 
 
 def keep_uploads(files: list[Upload]) -> None:
-    """Replaces the visitor's files."""
+    """Replace the visitor's files."""
     st.session_state[_UPLOADS] = files
     st.session_state[_UPLOADS_VERSION] = secrets.token_hex(8)
 
 
 def show_own_images() -> None:
-    """Shows the visitor's images, not inverted, instead of the dataset's."""
+    """Show the visitor's images, not inverted, instead of the dataset's."""
     for key, shown in ((SOURCE, "yours"), (INVERT, False)):
         if key in st.session_state:  # else these are the defaults
             st.session_state[key] = shown
 
 
 def uploads_version() -> str:
-    """Changes whenever the files change, so that it can stand for them in a cache key."""
+    """Return a token that changes with the files, so that it can stand for them in a cache key."""
     return str(st.session_state.get(_UPLOADS_VERSION, ""))
 
 
 def own_images_token() -> str:
-    """Stands for the visitor's images as they are shown now (inverted or not), within this visit."""
+    """Return a token for the visitor's images as they are shown now (inverted or not), within this visit."""
     return f"own {uploads_version()} {st.session_state.get(INVERT)}"
 
 
 def chosen_images(own: bool, total: int, default: list[int]) -> list[int]:
-    """The chosen positions below `total`, from the URL or, for own images, this visit; `default` if none was chosen."""
+    """Return the chosen positions below `total`, from the URL or, for own images, this visit; `default` if none was chosen."""
     asked = st.session_state.get(_OWN_IMAGES) if own else st.query_params.get(IMAGES)
     positions = [int(text) for text in (asked or "").split("-") if text.isdecimal() and len(text) < 6]
     kept = [position for position in dict.fromkeys(positions) if position < total]
@@ -63,7 +63,7 @@ def chosen_images(own: bool, total: int, default: list[int]) -> list[int]:
 
 
 def choose_images(own: bool, positions: list[int]) -> None:
-    """Chooses positions: in the URL for the dataset, in this visit for own images."""
+    """Choose positions: in the URL for the dataset, in this visit for own images."""
     text = "-".join(str(position) for position in positions)
     if own:
         st.session_state[_OWN_IMAGES] = text

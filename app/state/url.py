@@ -13,7 +13,7 @@ _MAX_NUMBER = 1e6
 
 
 def value(key: str, default: Any) -> Any:
-    """A widget's value before the widget is drawn, so that the picture can stand above its controls."""
+    """Return a widget's value before the widget is drawn, so that the picture can stand above its controls."""
     return st.session_state.get(key, default)
 
 
@@ -21,13 +21,13 @@ def value(key: str, default: Any) -> Any:
 
 
 def parameters() -> dict[str, str]:
-    """All parameters of the URL, with those that are pending in place of what it says still."""
+    """Read all parameters of the URL, with those that are pending in place of what it says still."""
     pending = {name: text for name, (text, _) in _pending().items()}
     return {name: text for name, text in {**st.query_params, **pending}.items() if text is not None}
 
 
 def number(parameters: Parameters, name: str, low: float = -_MAX_NUMBER, high: float = _MAX_NUMBER) -> float | None:
-    """A number from `low` to `high`; None where the parameter is missing or is not one."""
+    """Read a number from `low` to `high`; None where the parameter is missing or is not one."""
     try:
         found = float(parameters.get(name, ""))
     except ValueError:
@@ -36,7 +36,7 @@ def number(parameters: Parameters, name: str, low: float = -_MAX_NUMBER, high: f
 
 
 def whole(parameters: Parameters, name: str, count: int, default: int = 0) -> int:
-    """A whole number from 0 to `count` - 1, in digits only; `default` where the parameter is missing or is not one."""
+    """Read a whole number from 0 to `count` - 1, in digits only; `default` where the parameter is missing or is not one."""
     text = parameters.get(name, "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 and int(text) < count else default
 
@@ -45,7 +45,7 @@ def whole(parameters: Parameters, name: str, count: int, default: int = 0) -> in
 
 
 def set_parameter(name: str, text: str | None) -> None:
-    """Writes one parameter of the URL at once, or removes it (None)."""
+    """Write one parameter of the URL at once, or remove it (None)."""
     if text is None:
         if name in st.query_params:
             del st.query_params[name]
@@ -54,7 +54,7 @@ def set_parameter(name: str, text: str | None) -> None:
 
 
 def set_pending(name: str, text: str | None) -> None:
-    """Sets one parameter, or removes it (None); `write_pending` brings it into the URL after the picture is drawn."""
+    """Set one parameter, or remove it (None); `write_pending` brings it into the URL after the picture is drawn."""
     _pending()[name] = (text, False)
 
 
@@ -67,7 +67,7 @@ def _pending() -> dict[str, tuple[str | None, bool]]:
 
 
 def forget_written(whole_page: bool = False) -> None:
-    """As a run begins: forgets the pending parameters that the URL shows by now; for the `whole_page` all written ones,
+    """When a run begins, forget the pending parameters that the URL shows by now; for the `whole_page` all written ones,
     since the URL that comes with it is newer.
     """
     pending = _pending()
@@ -77,7 +77,7 @@ def forget_written(whole_page: bool = False) -> None:
 
 
 def write_pending() -> None:
-    """Once the picture is drawn: brings the URL up to date, in one message where nothing is removed."""
+    """Once the picture is drawn, bring the URL up to date, in one message where nothing is removed."""
     pending = _pending()
     new: dict[str, str] = {}
     for name, (text, _) in list(pending.items()):
@@ -91,7 +91,7 @@ def write_pending() -> None:
 
 
 def forget_view_of_another_run(page: str, run_id: str, names: tuple[str, ...]) -> None:
-    """Removes parameters when `page` shows another run than before in this visit; those of a first link stay."""
+    """Remove parameters when `page` shows another run than before in this visit; those of a first link stay."""
     before = st.session_state.get(f"{_SHOWN_RUN}_{page}")
     st.session_state[f"{_SHOWN_RUN}_{page}"] = run_id
     if before is not None and before != run_id:
@@ -103,7 +103,7 @@ def forget_view_of_another_run(page: str, run_id: str, names: tuple[str, ...]) -
 
 
 def widget(name: str) -> str:
-    """The key of the widget that shows the URL parameter `name`.
+    """Return the key of the widget that shows the URL parameter `name`.
 
     By hand instead of `bind`, so that another run can bring its own values, and links hold short names, not labels.
     """
@@ -111,7 +111,7 @@ def widget(name: str) -> str:
 
 
 def hold(key: str, wanted: Any) -> None:
-    """Gives a widget its value before it is drawn, only if it has another one, so that a held key never jumps."""
+    """Give a widget its value before it is drawn, only if it has another one, so that a held key never jumps."""
     if key not in st.session_state or st.session_state[key] != wanted:
         st.session_state[key] = wanted
 

@@ -25,7 +25,7 @@ COLOURS_DARK = ("#56B4E9", "#E69F00", "#2BC49A", "#E8A6CB")
 
 
 def train_curves(history: Sequence[dict[str, Any]], epochs: int) -> None:
-    """Draws two charts of the rows of history.jsonl, one row for each epoch; their keys keep them between redraws."""
+    """Draw two charts of the rows of history.jsonl, one row for each epoch; their keys keep them between redraws."""
     rows, marks = thinned(history), stages(history)
     left, right = st.columns(2, gap="small")
     with left:
@@ -43,7 +43,7 @@ def train_curves(history: Sequence[dict[str, Any]], epochs: int) -> None:
 
 
 def _say_stages(marks: Sequence[Stage]) -> None:
-    """Says the error of each stage if there are several."""
+    """Say the error of each stage if there are several."""
     if len(marks) > 1:
         reached = " · ".join(f"{mark.name} **{mark.sse:.2f}**" for mark in marks)
         st.caption(f"Best squared error per held-out image in each stage, for the layers trained so far: {reached}.")
@@ -64,7 +64,7 @@ def line(rows: Sequence[dict[str, Any]], label: str, name: str) -> Line:
 def chart(
     key: str, title: str, epochs: int, lines: Sequence[Line], marks: Sequence[Stage] = (), log: bool = False
 ) -> None:
-    """Draws `lines` over the epochs, and marks where stages begin if there are several."""
+    """Draw `lines` over the epochs, and mark where stages begin if there are several."""
     colours = COLOURS_DARK if st.context.theme.type == "dark" else COLOURS
     figure = go.Figure()
     for (label, x, y), colour in zip(lines, colours * len(lines), strict=False):

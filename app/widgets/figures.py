@@ -20,7 +20,7 @@ def figure_list(info: RunInfo) -> str:
 
 
 def definitions() -> None:
-    """Draws all definitions in an expander, for screens without a pointer."""
+    """Draw all definitions in an expander, for screens without a pointer."""
     with st.expander("What the figures mean", icon=":material/help:"):
         lines = (
             f"<dt>{html.escape(figure.label)}</dt><dd>{html.escape(figure.definition)}</dd>"

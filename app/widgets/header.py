@@ -6,6 +6,6 @@ import streamlit as st
 
 
 def header(title: str, shows: str, try_this: str) -> None:
-    """Draws the title and the line below it."""
+    """Draw the title and the line below it."""
     st.title(title, anchor=False)
     st.html(f'<p class="lead">{html.escape(shows)} <b>Try:</b> {html.escape(try_this)}</p>')

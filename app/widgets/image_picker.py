@@ -16,7 +16,7 @@ COUNTS = (8, 24, 64)
 
 
 def pick_images(gallery: Gallery) -> list[int]:
-    """Draws the widgets; returns the positions in `gallery` of the images to show, at most `MAX_IMAGES`."""
+    """Draw the widgets; return the positions in `gallery` of the images to show, at most `MAX_IMAGES`."""
     total = len(gallery.images)
     chosen = uploads.chosen_images(gallery.own, total, list(range(min(DEFAULT_COUNT, total))))[:MAX_IMAGES]
     key = "_pick_own" if gallery.own else "_pick"

@@ -16,7 +16,7 @@ Source = Literal["dataset", "yours"]
 
 
 def image_source(session: Session) -> Gallery:
-    """Draws the popover for own images and, once there are some, the choice of the source; returns its images.
+    """Draw the popover for own images and, once there are some, the choice of the source; return its images.
 
     A run's images are `GALLERY` test images, or decoded codes if its dataset is not on this machine.
     """

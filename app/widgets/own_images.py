@@ -18,7 +18,7 @@ MAX_REFUSALS = 8
 
 
 def own_images(session: Session) -> Intake | None:
-    """Draws a popover to upload, invert and remove images; returns them fitted to this run's size, or None."""
+    """Draw a popover to upload, invert and remove images; return them fitted to this run's size, or None."""
     channels, height, width = session.shape
     with st.popover("Own images", icon=":material/add_photo_alternate:", width="stretch"):
         if channels not in (1, 3):
@@ -62,7 +62,7 @@ def _invert_default(session: Session) -> bool:
 
 
 def uploader() -> None:
-    """Draws the upload; new files are added to those of the visit."""
+    """Draw the upload; new files are added to those of the visit."""
     # A new key after each upload empties the widget, so that files are held once and more can be added on any page.
     key = f"{uploads.UPLOADER}{uploads.uploads_version()}"
 
@@ -83,7 +83,7 @@ def uploader() -> None:
 
 
 def show_intake(intake: Intake, size: str) -> None:
-    """Says how many images were taken, and which were refused and why."""
+    """Say how many images were taken, and which were refused and why."""
     n = len(intake.images)
     st.markdown(f"**{n} image{'' if n == 1 else 's'}**, fitted to {size}." if n else "**No image could be used.**")
     lines = [f"{name}: {reason}" for name, reason in intake.refused[:MAX_REFUSALS]]

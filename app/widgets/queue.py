@@ -13,7 +13,7 @@ from app.widgets.run_picker import run_name
 
 
 def train_queue(shown: str | None = None) -> None:
-    """Draws the queue; the training that the page shows already (`shown`) has no buttons."""
+    """Draw the queue; the training that the page shows already (`shown`) has no buttons."""
     trainings = queue.queue(cache.store())
     if not trainings or [info.run_id for info in trainings] == [shown]:
         return
@@ -33,7 +33,7 @@ def place_in_queue(run_id: str) -> str:
 
 
 def stop_button(info: RunInfo) -> None:
-    """Draws a button that stops or removes a training, after a second click, because it may be someone else's."""
+    """Draw a button that stops or removes a training, after a second click, because it may be someone else's."""
     waiting = info.state == "queued"
     label = "Remove" if waiting else "Stop"
     with st.popover(label, icon=":material/close:" if waiting else ":material/stop:", key=f"_train_stop_{info.run_id}"):
@@ -48,7 +48,7 @@ def stop_button(info: RunInfo) -> None:
 
 
 def resume_button(info: RunInfo) -> None:
-    """Draws a button that continues a training of several stages that ended early."""
+    """Draw a button that continues a training of several stages that ended early."""
     st.button(
         "Resume", icon=":material/resume:", key=f"_train_resume_{info.run_id}", on_click=_resume, args=(info.run_id,),
         help="Restarts the stage in which the training ended; completed stages are kept.",

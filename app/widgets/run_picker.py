@@ -45,7 +45,7 @@ def run_labels(infos: Sequence[RunInfo]) -> dict[str, str]:
 
 
 def header_with_run(title: str, shows: str, try_this: str, showpiece: str) -> Session:
-    """Draws the `header` with the choice of a run at its right (below it on a phone); returns the run's session.
+    """Draw the `header` with the choice of a run at its right (below it on a phone); return the run's session.
 
     `showpiece` is the ready-made run that the page shows until somebody chooses one. Call it outside fragments. If the
     run in the URL does not exist or cannot be opened, the page says so and ends there; the choice stays usable.

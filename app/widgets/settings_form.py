@@ -27,7 +27,7 @@ def settings_form(
     without: Collection[Any] = (),
     keep: bool = True,
 ) -> dict[str, Any]:
-    """Draws the fields of `settings` (or `only` some) and returns their values, as in JSON.
+    """Draw the fields of `settings` (or `only` some) and return their values, as in JSON.
 
     The widgets begin with `values`; choices in `without` are not offered. With `keep` the values stay when the page
     changes. The result may still be invalid: `parse` checks ranges that depend on other settings, and lists of numbers

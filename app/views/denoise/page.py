@@ -58,7 +58,7 @@ def level_of(parameters: Parameters, session: Session, kind: str) -> float:
 
 
 def scene_of(parameters: Parameters, chosen: Chosen) -> Scene:
-    """Corrupts and reconstructs the images. Raises `AecoreError` if they cannot be corrupted or drawn."""
+    """Corrupt and reconstruct the images. Raises `AecoreError` if they cannot be corrupted or drawn."""
     session, second = chosen.session, chosen.second
     view = view_of(parameters, session)
     images = chosen.gallery.images[list(chosen.positions)]
@@ -103,7 +103,7 @@ def names_of(gallery: Gallery, positions: Sequence[int]) -> list[str]:
 
 
 def _shown(chosen: Chosen, show: Callable[[Scene], None]) -> None:
-    """Draws the scene, or says why there is none."""
+    """Draw the scene, or say why there is none."""
     if not chosen.positions:
         picture_error("No image is chosen. Pick some with “Choose”, or press “Different images”.")
         return
@@ -130,7 +130,7 @@ def live_view(chosen: Chosen) -> None:
 
 
 def _receive_move(session: Session) -> None:
-    """Sets the parameters that the visitor changed in the browser."""
+    """Set the parameters that the visitor changed in the browser."""
     parameters, kinds = url.parameters(), noise_kinds(session)
     before = view_of(parameters, session)
     view = live.moved(session.run_id, kinds) or before
@@ -223,7 +223,7 @@ def choose(session: Session, *places: DeltaGenerator) -> Chosen:
 
 
 def hint(session: Session) -> None:
-    """Says if the run was trained without noise."""
+    """Say if the run was trained without noise."""
     if not (session.config.corruption.level or session.continues):
         st.caption(":material/info: This run was trained without noise; it never learned to remove it.")
 

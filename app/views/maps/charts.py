@@ -18,7 +18,7 @@ WITH_SCREE = ("pca", "code")
 
 
 def charts(atlas: Atlas) -> None:
-    """Draws the charts in an expander, once somebody opens it."""
+    """Draw the charts in an expander, once somebody opens it."""
     folded = st.expander(
         "Distances and variances in charts", icon=":material/query_stats:", on_change="rerun", key="map_charts"
     )
@@ -62,7 +62,7 @@ def _shepard(panel: Panel) -> None:
 
 
 def _curves(atlas: Atlas) -> None:
-    """Draws a chart for each figure, with a line for each map."""
+    """Draw a chart for each figure, with a line for each map."""
     found = [panel.curves for panel in atlas.panels]
     if not found[0].ks:
         return

@@ -65,7 +65,7 @@ def words(spec: AtlasSpec) -> str:
 
 
 def choose(session: Session, wanted: AtlasSpec) -> tuple[AtlasSpec | None, str]:
-    """Draws the widgets; returns the chosen maps, or None and why they cannot be drawn."""
+    """Draw the widgets; return the chosen maps, or None and why they cannot be drawn."""
     key = f"{maps.MAP_WIDGET}{maps.round_of_maps()}{session.run_id}"
     try:
         panels = [
@@ -197,14 +197,14 @@ def _line(text: str, run: tuple[Session, AtlasSpec] | None, undo: bool = False) 
 
 
 def ask(spec: AtlasSpec) -> bool:
-    """Writes the wanted maps into the URL; True if that changed it."""
+    """Write the wanted maps into the URL; True if that changed it."""
     default, before = AtlasSpec(), maps.asked_maps()
     maps.ask_maps(() if spec.panels == default.panels else [panel.text for panel in spec.panels], spec.n, spec.seed)
     return maps.asked_maps() != before
 
 
 def _run(session: Session, spec: AtlasSpec) -> None:
-    """Starts the computation of maps in the background, unless they can be drawn at once."""
+    """Start the computation of maps in the background, unless they can be drawn at once."""
     ask(spec)
     if not at_once(session, spec):
         try:

@@ -17,7 +17,7 @@ from app.widgets.run_picker import run_labels
 
 
 def export(session: Session, atlas: Atlas, colours: str, thumbnails: bool, message: Message) -> None:
-    """Draws the download buttons.
+    """Draw the download buttons.
 
     A file is made when its button is pressed, in a thread without the visitor's session state, so all of that is read
     here.

@@ -56,7 +56,7 @@ def place_own(session: Session, atlas: Atlas) -> Own | None:
 
 
 def show_own(atlas: Atlas, own: Own) -> None:
-    """Draws the visitor's images beside their nearest neighbours on each map."""
+    """Draw the visitor's images beside their nearest neighbours on each map."""
     st.markdown(
         "**Your images** are framed and numbered on the maps. Each row shows one of them, then its nearest neighbours."
     )
@@ -82,7 +82,7 @@ def show_own(atlas: Atlas, own: Own) -> None:
 def choose(
     session: Session, wanted: AtlasSpec, drawn: AtlasSpec, choice: DeltaGenerator, above: DeltaGenerator
 ) -> None:
-    """Draws the choice of maps. A new one that needs no wait is drawn at once, else a line `above` says what to do."""
+    """Draw the choice of maps. A new one that needs no wait is drawn at once, else a line `above` says what to do."""
     with choice:
         draft, refusal = map_choice.choose(session, wanted)
     if draft is not None and draft != wanted and map_choice.at_once(session, draft) and map_choice.ask(draft):
@@ -92,7 +92,7 @@ def choose(
 
 
 def _below(session: Session, atlas: Atlas, own: Own | None) -> None:
-    """Draws what belongs to the maps below them: selection, place, own images, note and charts."""
+    """Draw what belongs to the maps below them: selection, place, own images, note and charts."""
     if (reason := live_maps.failure()) is not None:
         st.caption(f":material/info: No pictures between the points: {reason}. Everything else works.")
     chosen, count = live_maps.selected(len(atlas), atlas.key)
@@ -110,7 +110,7 @@ def _below(session: Session, atlas: Atlas, own: Own | None) -> None:
 
 @st.fragment
 def view(session: Session) -> None:
-    """Draws the maps and everything about them."""
+    """Draw the maps and everything about them."""
     controls = st.container(horizontal=True, vertical_alignment="center", key="map_controls")
     above = st.container()
     main = st.container(key="map_picture")

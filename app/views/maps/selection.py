@@ -24,7 +24,7 @@ HINT = (
 
 
 def show_selection(session: Session, atlas: Atlas, chosen: list[int], count: int) -> None:
-    """Draws the `chosen` of `count` selected images, or a hint how to select some."""
+    """Draw the `chosen` of `count` selected images, or a hint how to select some."""
     if not chosen:
         st.caption(HINT)
         return
@@ -81,7 +81,7 @@ def _send(session: Session, atlas: Atlas, chosen: list[int], page: str, label: s
 
 
 def show_spot(spot: Spot) -> None:
-    """Draws the picture at a place between the points, and a button to walk from its code."""
+    """Draw the picture at a place between the points, and a button to walk from its code."""
     inverse = spot.panel.back
     assert inverse is not None  # see `maps.spot`
     row = inverse.row(spot.x, spot.y)

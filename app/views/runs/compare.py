@@ -28,7 +28,7 @@ NO_NOISE = "none"
 
 @st.fragment
 def compare(infos: list[RunInfo]) -> None:
-    """Draws the pictures at the left, the choice at the right; `infos` are the runs that can be opened."""
+    """Draw the pictures at the left, the choice at the right; `infos` are the runs that can be opened."""
     left, right = st.columns([7, 3], gap="large")
     shown = left.container()
     with right:
@@ -94,7 +94,7 @@ def _noise() -> str:
 
 
 def _first_image() -> int:
-    """A button for different images; returns the position of the first one."""
+    """A button for different images; return the position of the first one."""
     key = f"{runs.RUNS_WIDGET}first"
 
     def different() -> None:
@@ -124,7 +124,7 @@ def _compared(chosen: list[str], kind: str, first: int) -> None:
 
 
 def _curves(sessions: list[Session]) -> None:
-    """Draws each run's error on held-out images over the epochs."""
+    """Draw each run's error on held-out images over the epochs."""
     histories = [thinned(session.history()) for session in sessions]
     lines = [line(rows, letter, "validation_sse") for letter, rows in zip(LETTERS, histories, strict=False)]
     epochs = max((x[-1] for _, x, _ in lines if x), default=0)
@@ -135,7 +135,7 @@ def _curves(sessions: list[Session]) -> None:
 
 
 def _table(sessions: list[Session], results: list[Denoised], n: int) -> None:
-    """Draws a table with a column for each run: its error on these images, then its stored figures."""
+    """Draw a table with a column for each run: its error on these images, then its stored figures."""
     labels = run_labels([session.info for session in sessions])
     errors = [result.figures()["sse"][1] for result in results]
     note = f"Squared error Σ (x − r)², mean of {n} images of run A: comparable between all kinds, lower is better."

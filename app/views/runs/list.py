@@ -26,7 +26,7 @@ STATES = {
 
 
 def runs_list(infos: list[RunInfo]) -> None:
-    """Draws own runs, newest first, then the ready-made ones."""
+    """Draw own runs, newest first, then the ready-made ones."""
     own = [info for info in infos if not info.builtin]
     ready = [info for info in infos if info.builtin]
     all_key = f"{runs.RUNS_WIDGET}all"

@@ -19,7 +19,7 @@ MAX_ZIP_MB = 40
 
 @st.dialog("Run", width="medium")
 def manage(run_id: str) -> None:
-    """Draws everything that can be done with one run; it closes when the list has to change."""
+    """Draw everything that can be done with one run; it closes when the list has to change."""
     try:
         info = cache.store().info(run_id)
     except AecoreError as error:
@@ -41,7 +41,7 @@ def manage(run_id: str) -> None:
 
 
 def import_run() -> None:
-    """Draws the upload of a run's ZIP; says in one line why one cannot be imported."""
+    """Draw the upload of a run's ZIP; say in one line why one cannot be imported."""
     with st.popover("Import a run", icon=":material/upload:"):
         # A new key after each import empties the uploader.
         count_key = f"{runs.RUNS_WIDGET}imports"
@@ -59,12 +59,12 @@ def import_run() -> None:
 
 
 def _plain(text: str) -> str:
-    """Escapes a text that people wrote, so that it is not read as Markdown."""
+    """Escape a text that people wrote, so that it is not read as Markdown."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~$:<>" else c for c in text)
 
 
 def _exports(info: RunInfo) -> None:
-    """Draws the download buttons; a file is made when its button is pressed."""
+    """Draw the download buttons; a file is made when its button is pressed."""
     run_id = info.run_id
     made: tuple[tuple[str, str, Callable[[], bytes]], ...] = (
         ("Reconstructions, PNG", "reconstructions.png", lambda: render.reconstructions_png(cache.session(run_id))),
@@ -91,7 +91,7 @@ def _exports(info: RunInfo) -> None:
 
 
 def _change(info: RunInfo) -> None:
-    """Draws what renames and deletes an own run."""
+    """Draw what renames and deletes an own run."""
     key = f"_runs_name_{info.run_id}"
     if info.state != "damaged":
         with st.form("rename", border=False), st.container(horizontal=True, vertical_alignment="bottom"):

@@ -14,7 +14,7 @@ DESKTOP_SIDE, PHONE_SIDE = 176, 84
 
 
 def hero(session: Session, image: np.ndarray) -> None:
-    """Draws `image` (1, C, H, W) on its way through the autoencoder, with the numbers of its code."""
+    """Draw `image` (1, C, H, W) on its way through the autoencoder, with the numbers of its code."""
     code = session.encode(image)
     found = session.decode(code)
     c, h, w = session.shape

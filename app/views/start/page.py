@@ -21,7 +21,7 @@ SHOWPIECE = "patterns-variational"
 
 @st.fragment
 def look(session: Session) -> None:
-    """Draws one image on its way through the autoencoder."""
+    """Draw one image on its way through the autoencoder."""
     gallery = cache.gallery(str(session.folder), session.run_id, GALLERY)
     total = len(gallery.images)
     position = url.whole(url.parameters(), keys.EXAMPLE, total)
@@ -43,7 +43,7 @@ def look(session: Session) -> None:
 
 
 def cards(title: str, infos: list[RunInfo]) -> None:
-    """Draws the runs as cards, three in a row; nothing without runs."""
+    """Draw the runs as cards, three in a row; nothing without runs."""
     if not infos:
         return
     st.subheader(title, anchor=False)

@@ -39,7 +39,7 @@ class Strip:
 
 
 def run_card(info: RunInfo) -> None:
-    """Draws the card."""
+    """Draw the card."""
     recipe = RECIPES.get(info.config.recipe) if info.config else None
     with st.container(border=True, height="stretch", key=f"card_{info.run_id}"):
         st.html(_strip(info) + _words(info, recipe.teaches if recipe else ""))

@@ -40,7 +40,7 @@ COPY_NOTE = (
 
 @st.fragment
 def setup() -> None:
-    """Draws the settings at the right, and at the left the images on which they would train."""
+    """Draw the settings at the right, and at the left the images on which they would train."""
     left, right = st.columns([7, 3], gap="large")
     shown = left.container()
     with right:
@@ -154,7 +154,7 @@ def _download_state(dataset: Dataset, was_running: bool) -> None:
 
 
 def _settings(recipe: Recipe, kind: str, data: Data) -> RunConfig:
-    """Draws the widgets; returns their settings. Raises `BadSettings` if these cannot work together."""
+    """Draw the widgets; return their settings. Raises `BadSettings` if these cannot work together."""
     values = recipe.config.model_dump(mode="json")
     key = f"{TRAIN_WIDGET}{recipe.name}"
     images = len(data.indices("train"))

@@ -24,7 +24,7 @@ GREY = 128
 
 
 def watch(run_id: str) -> None:
-    """Draws one training. It polls while the training is live; the whole page is drawn again when it ended."""
+    """Draw one training. It polls while the training is live; the whole page is drawn again when it ended."""
     try:
         live = cache.store().info(run_id).state in LIVE
     except AecoreError as error:
@@ -113,7 +113,7 @@ def duration(seconds: float) -> str:
 
 
 def _status(info: RunInfo) -> None:
-    """Draws the settings, the state and the buttons that follow from it."""
+    """Draw the settings, the state and the buttons that follow from it."""
     _facts(info)
     if info.state in LIVE:
         with st.container(horizontal=True):

@@ -21,7 +21,7 @@ MILLISECONDS = 60
 
 
 def export(place: Place, where: str) -> None:
-    """Draws the download buttons; `where` describes the code's origin.
+    """Draw the download buttons; `where` describes the code's origin.
 
     A file is made when its button is pressed, in a thread without the visitor's session state, so `place` holds all it
     needs.

@@ -58,7 +58,7 @@ def films(
     rounds: str,
     paging: Paging | None = None,
 ) -> None:
-    """Draws `rows`; calls `on_move` with a row and the value at which its slider was released, before the next run.
+    """Draw `rows`; call `on_move` with a row and the value at which its slider was released, before the next run.
 
     `rounds` identifies the rows (a page of units of a code): when it changes, the sliders forget their values.
     """

@@ -70,7 +70,7 @@ def _start_name(session: Session, gallery: Gallery) -> str:
 
 @st.fragment
 def _view(session: Session, gallery: Gallery) -> None:
-    """Draws what follows the code. The choice of the start image is outside, so that sliders need not redraw it."""
+    """Draw what follows the code. The choice of the start image is outside, so that sliders need not redraw it."""
     url.forget_written()
     try:
         place = walk_place.parse(url.parameters(), session, gallery)
@@ -126,7 +126,7 @@ def _where(place: Place) -> str:
 
 
 def _about(place: Place) -> None:
-    """Says where the code is, and how far from the data unless the browser measures that itself."""
+    """Say where the code is, and how far from the data unless the browser measures that itself."""
     meter = "" if walk_messages.off(place.session.run_id) is None else _meter(place)
     st.html(f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>{meter}')
 
