@@ -9,7 +9,7 @@ _FAILURE = "_live_failed"
 
 
 def sent(key: str, name: str) -> Any:
-    """Return the last value that the component `key` sent as `name`. It comes from the client, so it may be anything."""
+    """Return the last value that the component `key` sent as `name`; it comes from the client and may be anything."""
     values: Any = st.session_state.get(key)
     return values.get(name) if isinstance(values, Mapping) else None
 

@@ -55,7 +55,7 @@ def own_images_token() -> str:
 
 
 def chosen_images(own: bool, total: int, default: list[int]) -> list[int]:
-    """Return the chosen positions below `total`, from the URL or, for own images, this visit; `default` if none was chosen."""
+    """Return the chosen positions below `total`, from the URL or, for own images, this visit; else the `default`."""
     asked = st.session_state.get(_OWN_IMAGES) if own else st.query_params.get(IMAGES)
     positions = [int(text) for text in (asked or "").split("-") if text.isdecimal() and len(text) < 6]
     kept = [position for position in dict.fromkeys(positions) if position < total]

@@ -36,7 +36,7 @@ def number(parameters: Parameters, name: str, low: float = -_MAX_NUMBER, high: f
 
 
 def whole(parameters: Parameters, name: str, count: int, default: int = 0) -> int:
-    """Read a whole number from 0 to `count` - 1, in digits only; `default` where the parameter is missing or is not one."""
+    """Read a whole number from 0 to `count` - 1, in digits only; `default` if the parameter is missing or is not one."""
     text = parameters.get(name, "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 and int(text) < count else default
 
@@ -67,7 +67,7 @@ def _pending() -> dict[str, tuple[str | None, bool]]:
 
 
 def forget_written(whole_page: bool = False) -> None:
-    """When a run begins, forget the pending parameters that the URL shows by now; for the `whole_page` all written ones,
+    """When a run begins, forget the pending parameters that the URL shows by now; with `whole_page` all written ones,
     since the URL that comes with it is newer.
     """
     pending = _pending()

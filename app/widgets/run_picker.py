@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from aecore.foundation.errors import AecoreError, RunUnavailable
+from aecore.model.config import RunConfig
 from aecore.model.recipes import RECIPES
 from aecore.session.session import Session
 from aecore.store.folder import LIVE, RunInfo
@@ -23,7 +24,12 @@ def run_name(info: RunInfo) -> str:
         return info.name
     recipe = RECIPES.get(info.config.recipe)
     title = recipe.title if recipe else info.config.recipe.replace("_", " ")
-    return f"{title} · {info.config.dataset.title or info.config.dataset.kind}"
+    return f"{title} · {dataset_title(info.config)}"
+
+
+def dataset_title(config: RunConfig) -> str:
+    """Name the images of a run."""
+    return "Own images" if config.dataset.local_path else config.dataset.title or config.dataset.kind
 
 
 def explorable_runs() -> list[RunInfo]:

@@ -12,7 +12,7 @@ from app import cache
 from app.state import runs, training, url
 from app.views.runs.manage import manage
 from app.widgets.queue import resume_button
-from app.widgets.run_picker import run_name
+from app.widgets.run_picker import dataset_title, run_name
 
 SHOWN_RUNS = 20
 STATES = {
@@ -73,7 +73,7 @@ def _words(info: RunInfo) -> str:
     )
     words = [STATES[info.state]]
     if info.config is not None:
-        words.append(info.config.dataset.title)
+        words.append(dataset_title(info.config))
     if info.status.imported:
         words.append("imported")
     words += short(info, "test_sse", "code_dim", "probe_accuracy", "noise_r2")

@@ -16,7 +16,7 @@ from app.state import runs, training
 from app.widgets.curves import train_curves
 from app.widgets.picture import picture, picture_error
 from app.widgets.queue import place_in_queue, resume_button, stop_button, train_queue
-from app.widgets.run_picker import run_name
+from app.widgets.run_picker import dataset_title, run_name
 
 POLL_SECONDS = 0.5
 GREY = 128
@@ -160,7 +160,7 @@ def _facts(info: RunInfo) -> None:
     recipe = RECIPES.get(config.recipe)
     facts = {
         "Kind": recipe.title if recipe else config.recipe,
-        "Images": config.dataset.title,
+        "Images": dataset_title(config),
         "Noise": f"{config.corruption.title}, {config.corruption.level:g}" if config.corruption.level else "",
         "Code": f"{config.code_dim} units",
         "Network": config.backbone.title,

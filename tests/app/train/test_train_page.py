@@ -156,6 +156,7 @@ def test_own_images_are_copied_and_it_is_said_before(empty_home: Path, open_page
         assert kept["images"].shape == (9, 1, 32, 32)
     assert job.config is not None
     assert job.config.dataset.kind == "npz"
+    assert job.name == f"{RECIPES['undercomplete'].title} · 9 files"
 
 
 def test_a_training_from_the_click_to_its_result(empty_home: Path, open_page) -> None:
