@@ -36,7 +36,7 @@ def number(parameters: Parameters, name: str, low: float = -_MAX_NUMBER, high: f
 
 
 def whole(parameters: Parameters, name: str, count: int, default: int = 0) -> int:
-    """Read a whole number from 0 to `count` - 1, in digits only; `default` if the parameter is missing or is not one."""
+    """Read a whole number from 0 to `count` - 1, in digits only; `default` if it is missing or something else."""
     text = parameters.get(name, "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 and int(text) < count else default
 
