@@ -1,4 +1,4 @@
-"""The server: preload, frozen heap, the job runner. `aecore app` and `streamlit run app/asgi.py` start it."""
+"""The server, with preloading, routes and the training queue. `aecore app` and `streamlit run app/asgi.py` start it."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-# Before torch is loaded: a request is one small decode, and a second thread per request only makes the others wait.
+# Set before torch is imported: a request is one small decode, and a second thread would only make the others wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import streamlit as st
@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 
 @contextlib.asynccontextmanager
 async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
+    """Preload modules and run the training queue while the server runs."""
     torch.set_num_threads(1)
     preload.begin()
     runner = Runner(cache.store())

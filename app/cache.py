@@ -1,4 +1,4 @@
-"""The only file with caches of the front end: keyed by run id and plain values, every one bounded."""
+"""The caches that pages share: keyed by run id and plain values, each one bounded."""
 
 import json
 from collections.abc import Callable
@@ -32,13 +32,14 @@ from aecore.training.run import outlook as make_outlook
 T = TypeVar("T")
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)  # there is no page to spin on when the server begins
+@st.cache_resource(max_entries=1, show_spinner=False)  # at the server's start there is no page for a spinner
 def store() -> RunStore:
+    """The runs of this process's home."""
     return RunStore()
 
 
 def runs() -> list[RunInfo]:
-    """Every run as it is on disk now; cheap, since the store remembers what it has checked."""
+    """All runs as they are on disk now; cheap, because the store checks only what changed."""
     return store().runs()
 
 
@@ -48,7 +49,7 @@ def _session(folder: str, changed: float, run_id: str) -> Session:
 
 
 def session(run_id: str) -> Session:
-    """The one session of a run in this process, shared by every visitor. Raises `RunUnavailable`."""
+    """The session of a run, which all visitors of this process share. Raises `RunUnavailable`."""
     folder = store().folder(run_id)
     return _session(str(folder), (folder / "status.json").stat().st_mtime, run_id)
 
@@ -63,7 +64,7 @@ def gallery(folder: str, run_id: str, n: int) -> Gallery:
 
 @st.cache_resource(max_entries=4, show_spinner=False, scope="session")
 def own_images(version: str, size: tuple[int, int], channels: Literal[1, 3], _files: list[tuple[str, bytes]]) -> Intake:
-    """A visitor's files, fitted to a run's size; `version` stands for the files."""
+    """A visitor's files as images of a run's size; `version` stands for the files in the key."""
     intake = read_files(_files, size, channels)
     intake.images.setflags(write=False)
     return intake
@@ -71,13 +72,13 @@ def own_images(version: str, size: tuple[int, int], channels: Literal[1, 3], _fi
 
 @st.cache_resource(max_entries=2, show_spinner=False, scope="session")
 def own_data(version: str, side: int, channels: Literal[1, 3], _files: list[tuple[str, bytes]]) -> Data:
-    """A visitor's files as a dataset to train on. Raises `BadInput` where they are too few."""
+    """A visitor's files as a dataset to train on. Raises `BadInput` if they are too few."""
     return as_data(own_images(version, (side, side), channels, _files).images)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def random_codes(folder: str, run_id: str, sampler: str, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random codes and their pictures, for Walk; fitting a mixture is not for every redraw."""
+    """Random codes and their pictures, for Walk; fitting a mixture takes too long for every redraw."""
     codes, images = session(run_id).sample(n, sampler, seed)
     for array in (codes, images):
         array.setflags(write=False)
@@ -86,19 +87,19 @@ def random_codes(folder: str, run_id: str, sampler: str, n: int, seed: int) -> t
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def own_direction(folder: str, run_id: str, name: str, _a: np.ndarray, _b: np.ndarray, codes: str) -> Direction | None:
-    """The direction from one code to another, measured; `codes` stands for the two."""
+    """The direction from one code to another, with its measured effect; `codes` stands for the two in the key."""
     return towards(session(run_id), name, _a, _b)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def filters(folder: str, run_id: str) -> Filters:
-    """What a run's units draw and look for; two decoded pictures a unit."""
+    """The decoder's and encoder's filters of a run; they need two decoded pictures for each unit."""
     return session(run_id).filters()
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def inference(folder: str, run_id: str) -> Inference | None:
-    """The encoder's codes of a run's gallery against the optimised ones; None where the run optimises none."""
+    """The encoder's codes of a run's gallery compared with optimised ones; None if the run optimises no codes."""
     return session(run_id).inference(gallery(folder, run_id, 64).images)
 
 
@@ -106,20 +107,20 @@ def inference(folder: str, run_id: str) -> Inference | None:
 def error_curve(
     folder: str, run_id: str, source: str, chosen: tuple[int, ...], kind: str, seed: int, _images: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """`Session.error_curve` of the images at `chosen` positions of `source`; kept for a visit."""
+    """`Session.error_curve` of the images at the `chosen` positions of `source`, for one visit."""
     return dict(session(run_id).error_curve(_images, kind, seed=seed))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def outlook(config_json: str, folder: str = "") -> Outlook:
-    """What a training would work on; `folder` is the run's, where there is one. Raises what loading its data raises."""
+    """The preview of a training; `folder` is the run's, if it exists. Raises what loading its data raises."""
     config = parse(json.loads(config_json))
     return make_outlook(config, load_data(config.dataset.resolved(Path(folder))))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def downloads(kind: str) -> list[Download]:
-    """The last download of each dataset, for everybody: a list of one, or empty."""
+    """The last download of a dataset, for all visitors: a list of one, or empty."""
     return []
 
 
@@ -129,7 +130,7 @@ def _atlas(folder: str, run_id: str, here: bool, name: str, _spec: AtlasSpec) ->
 
 
 def atlas(run_id: str, spec: AtlasSpec) -> Atlas:
-    """Maps of a run, made once for all visitors; asked again when its dataset has come to this machine."""
+    """Maps of a run, computed once for all visitors, and again once its dataset is on this machine."""
     found = session(run_id)
     try:
         here = len(found.data) > 0
@@ -140,7 +141,7 @@ def atlas(run_id: str, spec: AtlasSpec) -> Atlas:
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def map_jobs() -> MapJobs:
-    """The maps that are being computed, for everybody."""
+    """The queue of maps to compute, for all visitors."""
     return MapJobs(store())
 
 
@@ -152,7 +153,7 @@ def strip(folder: str, run_id: str, _make: Callable[[Session, Gallery], T]) -> T
 
 @st.cache_resource(max_entries=200, show_spinner=False)
 def thumbnail(folder: str, run_id: str, epoch: int, run_state: str) -> np.ndarray | None:
-    """Four pictures of a run's making, or None; `epoch` and `run_state` tell its versions apart."""
+    """Four reconstructions of a run, or None; `epoch` and `run_state` distinguish versions in the key."""
     try:
         if (Path(folder) / "preview.safetensors").is_file():
             return sheets.filmstrip(RunFolder(Path(folder)).arrays("preview.safetensors")["reconstruction"][:4])
@@ -163,7 +164,7 @@ def thumbnail(folder: str, run_id: str, epoch: int, run_state: str) -> np.ndarra
 
 
 def warm() -> None:
-    """Loads what the first visitor would otherwise wait for. A bad run is shown as such on its page, not here."""
+    """Load the galleries of the ready-made runs, for which the first visitor would otherwise wait."""
     for info in runs():
         if info.builtin and info.explorable:
             gallery(str(info.folder), info.run_id, 64)

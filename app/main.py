@@ -9,7 +9,7 @@ from app import picture_first, preload
 HERE = Path(__file__).parent
 STYLES = ("style.css", "widgets/drawn_curve.css")
 
-st.set_page_config(page_title="Autoencoders by touch", page_icon=str(HERE / "icon.png"), layout="wide")
+st.set_page_config(page_title="Explore autoencoders hands-on", page_icon=str(HERE / "icon.png"), layout="wide")
 start = st.Page("views/start/page.py", title="Start", icon=":material/home:", default=True)
 page = st.navigation(
     [

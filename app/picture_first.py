@@ -1,44 +1,45 @@
-"""When a class opens a page at once: everybody's picture first, the rest of everybody's page after that.
+"""When many visitors open a page at once: draw the main picture of each page before the rest of any.
 
-A server's threads share one interpreter, so that without this all pages, and with them all pictures, come at the end.
+The server's threads share one interpreter. If they all drew whole pages at once, all would finish late, and every
+visitor's picture with them.
 """
 
 import threading
 
-PATIENCE = 2.0
-"""Seconds that the rest of a page waits for others' pictures at most."""
-_mine = threading.local()
-_change = threading.Condition()
-_before = 0
-"""Script runs that have not come to their picture yet."""
+MAX_WAIT = 2.0
+"""Seconds for which the rest of a page waits for others' pictures."""
+_thread = threading.local()
+_changed = threading.Condition()
+_pending = 0
+"""Pages whose main picture is not drawn yet."""
 
 
 def enter() -> None:
-    """The page that this thread draws has a main picture, which is still to come; `leave` must follow."""
-    global _before
-    if not getattr(_mine, "before", False):
-        with _change:
-            _before += 1
-        _mine.before = True
+    """Count the page that this thread draws as pending; `leave` must follow."""
+    global _pending
+    if not getattr(_thread, "pending", False):
+        with _changed:
+            _pending += 1
+        _thread.pending = True
 
 
 def leave() -> None:
-    """The picture is there, or will not come."""
-    global _before
-    if getattr(_mine, "before", False):
-        _mine.before = False
-        with _change:
-            _before -= 1
-            _change.notify_all()
+    """Stop counting this thread's page: its picture is drawn, or there is none."""
+    global _pending
+    if getattr(_thread, "pending", False):
+        _thread.pending = False
+        with _changed:
+            _pending -= 1
+            _changed.notify_all()
 
 
-def after_the_others(patience: float = PATIENCE) -> bool:
-    """This thread's picture is there: leaves, and waits until nobody's is still to come; False if that took too long.
+def wait_for_others(timeout: float = MAX_WAIT) -> bool:
+    """Leave, then wait until no page is pending; False if that took longer than `timeout` seconds.
 
-    At once where this thread has not entered, as when a fragment alone is drawn anew.
+    Returns at once if this thread's page is not counted, as when only a fragment is redrawn.
     """
-    if not getattr(_mine, "before", False):
+    if not getattr(_thread, "pending", False):
         return True
     leave()
-    with _change:
-        return _change.wait_for(lambda: _before == 0, patience)
+    with _changed:
+        return _changed.wait_for(lambda: _pending == 0, timeout)

@@ -1,6 +1,6 @@
-"""What pages need, loaded before a page needs it: the first picture's part before the server answers, the rest behind.
+"""Import modules before a page needs them: those of the first picture before the server starts, the rest in a thread.
 
-Script threads race on first imports ("partially initialized module"), so none may import: they `wait` for the rest.
+Script threads that import a module at once may see it "partially initialized", so they `wait` for the rest instead.
 """
 
 import gc
@@ -28,11 +28,11 @@ REST = (
     "sklearn.mixture",
 )
 _rest = threading.Event()
-_rest.set()  # without a server (tests of pages) nobody loads anything ahead
+_rest.set()  # without a server (tests of pages) nothing is preloaded
 
 
 def begin() -> None:
-    """Loads the first part at once and the rest, with the galleries of all runs, in a thread."""
+    """Import `FIRST` now; import `REST` and load the galleries of the ready-made runs in a thread."""
     for name in FIRST:
         importlib.import_module(name)
     _freeze()
@@ -41,7 +41,7 @@ def begin() -> None:
 
 
 def wait() -> None:
-    """Returns when everything is loaded. Only what the Start page's showpiece needs can do without."""
+    """Wait until everything is imported. Only the Start page's showpiece needs no more than `FIRST`."""
     _rest.wait()
 
 
@@ -56,6 +56,6 @@ def _load_rest() -> None:
 
 
 def _freeze() -> None:
-    # The automatic collector would otherwise go through all that was imported, again and again: 180 ms each time.
+    # The automatic collector would otherwise scan all imported objects again and again, for 180 ms each time.
     gc.collect()
     gc.freeze()

@@ -1,15 +1,15 @@
-"""What a page's live model fetches from this server: the built component, its runtime, models and noise. All read-only.
+"""Read-only addresses for the live components: their built files, the runtime, models, noise and images.
 
     /live/dist/NAME, /live/runtime/NAME       files of `app/live/dist`, whose names change with their content
-    /live/library/RUN[/HASH].json             what Walk's live parts need of a run: directions, a sample of its codes
-    /live/model/RUN/PART.json                 where a run's graph is: decoder, decoder-EPOCH, encoder, denoiser or
-                                              denoiser-KIND
+    /live/library/RUN[/HASH].json             a run's directions and a sample of its codes, for Walk
+    /live/model/RUN/PART.json                 the address of a run's graph: decoder, decoder-EPOCH, encoder, denoiser
+                                              or denoiser-KIND
     /live/model/HASH.onnx                     the graph
-    /live/field/RUN/KIND/N/SEED               the noise of N images, float32 (N, F, H, W), lowest byte first
-    /live/blob/NAME                           what a page has put aside for its live part (`app.live.blobs`)
-    /live/images/RUN/DATA/BLOCK.png           64 neighbouring images of a run's dataset; DATA names its content
+    /live/field/RUN/KIND/N/SEED               the noise of N images, little-endian float32 (N, F, H, W)
+    /live/blob/NAME                           data that a page stored for its live part (`app.live.blobs`)
+    /live/images/RUN/DATA/BLOCK.png           64 consecutive images of a run's dataset; DATA is the hash of its content
 
-Graphs are made and read in threads of their own, few at a time, so that no other visitor waits.
+A few threads of their own export and read graphs, so that no other visitor waits.
 """
 
 import asyncio
@@ -41,8 +41,8 @@ TEXTS = {
 """Files that are sent compressed."""
 TYPES = {**TEXTS, ".wasm": "application/wasm", ".gz": "application/gzip"}
 BYTES = "application/octet-stream"
-KEPT = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+CACHED = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+NOT_CACHED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _threads = ThreadPoolExecutor(4, "aecore-live")
 
 Answer = Callable[[Request], Response]
@@ -67,7 +67,7 @@ def routes(base: str = "") -> list[BaseRoute]:
 
 
 def _threaded(answer: Answer) -> Endpoint:
-    """An endpoint that answers in a thread; errors become one line of text."""
+    """An endpoint that answers in a thread; errors become a line of text."""
 
     async def endpoint(request: Request) -> Response:
         return await asyncio.get_running_loop().run_in_executor(_threads, _safely, answer, request)
@@ -79,15 +79,15 @@ def _safely(answer: Answer, request: Request) -> Response:
     try:
         return answer(request)
     except (RunUnavailable, BadInput) as error:
-        return _said(404, str(error))
+        return _refusal(404, str(error))
     except AecoreError as error:
-        return _said(422, str(error))
+        return _refusal(422, str(error))
     except OSError as error:
-        return _said(500, f"the file could not be made ({error.strerror or error}); look for room in the cache folder")
+        return _refusal(500, f"the file cannot be written ({error.strerror or error}); make room in the cache folder")
 
 
-def _said(status: int, words: str) -> Response:
-    return PlainTextResponse(" ".join(words.split()) + "\n", status, NOT_KEPT)
+def _refusal(status: int, words: str) -> Response:
+    return PlainTextResponse(" ".join(words.split()) + "\n", status, NOT_CACHED)
 
 
 def _gzipped(request: Request) -> bool:
@@ -109,12 +109,12 @@ def _file(request: Request, folder: Path) -> Response:
     name = request.path_params["name"]
     path = folder / name
     if not NAME.fullmatch(name) or path.suffix not in TYPES or not path.is_file():
-        return _said(404, "there is no such file; reload the page, which may be older than the program")
+        return _refusal(404, "there is no such file; reload the page, which may be older than the program")
     if path.suffix not in TEXTS or not _gzipped(request):
-        return FileResponse(path, headers=KEPT, media_type=TYPES[path.suffix])
+        return FileResponse(path, headers=CACHED, media_type=TYPES[path.suffix])
     stat = path.stat()
     body = _compressed(str(path), stat.st_mtime_ns, stat.st_size)
-    return Response(body, headers={**KEPT, **_ENCODED}, media_type=TYPES[path.suffix])
+    return Response(body, headers={**CACHED, **_ENCODED}, media_type=TYPES[path.suffix])
 
 
 _ENCODED = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
@@ -122,7 +122,7 @@ _ENCODED = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
 
 @functools.lru_cache(maxsize=32)
 def _compressed(path: str, changed: int, size: int) -> bytes:
-    """A built file, compressed once and not, as the server would, at each request."""
+    """A built file, compressed once; the server would compress it for each request."""
     return gzip.compress(Path(path).read_bytes(), mtime=0)
 
 
@@ -140,13 +140,13 @@ def _session(request: Request) -> Session:
 
 
 def _library(request: Request) -> Response:
-    """By its content, so that a browser can keep it; every other address leads there, also that of an older program."""
+    """Serve the library under its hash, so that browsers cache it; redirect other names and old hashes to it."""
     body, name = library.content(_session(request))
     asked = request.path_params.get("name")
     if asked != name:
         folder = f"{request.path_params['run_id']}/" if asked is None else ""
-        return Response(status_code=307, headers={**NOT_KEPT, "Location": f"{folder}{name}.json"})
-    headers = {**KEPT, "Vary": "Accept-Encoding"}
+        return Response(status_code=307, headers={**NOT_CACHED, "Location": f"{folder}{name}.json"})
+    headers = {**CACHED, "Vary": "Accept-Encoding"}
     if _gzipped(request):
         return Response(body, headers={**headers, **_ENCODED}, media_type=TYPES[".json"])
     return Response(gzip.decompress(body), headers=headers, media_type=TYPES[".json"])
@@ -164,16 +164,16 @@ def _where(request: Request) -> Response:
         corruption = session.corruption(kind or None)
         about |= {"kind": corruption.kind, "level": corruption.level, "random": corruption.random,
                   "field": f"/live/field/{session.run_id}/{corruption.kind}"}  # fmt: skip
-    return JSONResponse(about, headers=NOT_KEPT)
+    return JSONResponse(about, headers=NOT_CACHED)
 
 
 def _graph(request: Request) -> Response:
     graph = onnx_cache.find(request.path_params["name"])
     if graph is None:
-        return _said(404, "this model is no longer kept; reload the page to have it made again")
+        return _refusal(404, "this model is no longer in the cache; reload the page to export it again")
     if not _gzipped(request):
-        return FileResponse(graph.path, headers={**KEPT, "Vary": "Accept-Encoding"}, media_type=BYTES)
-    return FileResponse(onnx_cache.compressed(graph), headers={**KEPT, **_ENCODED}, media_type=BYTES)
+        return FileResponse(graph.path, headers={**CACHED, "Vary": "Accept-Encoding"}, media_type=BYTES)
+    return FileResponse(onnx_cache.compressed(graph), headers={**CACHED, **_ENCODED}, media_type=BYTES)
 
 
 def _field(request: Request) -> Response:
@@ -181,23 +181,23 @@ def _field(request: Request) -> Response:
     if not all(NUMBER.fullmatch(number) for number in (n, seed)):
         raise BadInput("the number of images and the seed are whole numbers")
     drawn = onnx_cache.field(_session(request), request.path_params["kind"], int(n), int(seed))
-    return Response(drawn.astype("<f4").tobytes(), headers=KEPT, media_type=BYTES)
+    return Response(drawn.astype("<f4").tobytes(), headers=CACHED, media_type=BYTES)
 
 
-# --- what pages put aside
+# --- data that pages stored
 
 
 def _blob(request: Request) -> Response:
     found = blobs.get(request.path_params["name"])
     if found is None:
-        return _said(404, "this is no longer kept; reload the page to have it made again")
+        return _refusal(404, "this is no longer in the cache; reload the page to get it again")
     if found.packed and _gzipped(request):
-        return Response(found.content, headers={**KEPT, **_ENCODED}, media_type=found.media_type)
-    return Response(found.plain, headers={**KEPT, "Vary": "Accept-Encoding"}, media_type=found.media_type)
+        return Response(found.content, headers={**CACHED, **_ENCODED}, media_type=found.media_type)
+    return Response(found.plain, headers={**CACHED, "Vary": "Accept-Encoding"}, media_type=found.media_type)
 
 
 def _images(request: Request) -> Response:
     block, data = request.path_params["block"], request.path_params["data"]
     if not NUMBER.fullmatch(block):
         raise BadInput("a block of images is named by a whole number")
-    return Response(tiles.block(_session(request), data, int(block)), headers=KEPT, media_type="image/png")
+    return Response(tiles.block(_session(request), data, int(block)), headers=CACHED, media_type="image/png")

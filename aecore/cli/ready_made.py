@@ -51,7 +51,7 @@ READY_MADE = [
     ReadyMade("mnist-variational", "MNIST, variational", "variational", {
         "dataset": "mnist", "backbone": {"kind": "mlp", "widths": [512, 256]}, "code_dim": 16, "epochs": 25,
     }),
-    ReadyMade("digits-deep", "Digits, deep with two units", "deep", {}),
+    ReadyMade("digits-deep", "Digits, deep", "deep", {}),
     ReadyMade("digits-variational", "Digits, variational", "variational", {}),
     ReadyMade("digits-denoising", "Digits, denoising (masking)", "denoising", {}),
     ReadyMade("digits-denoising-salt-and-pepper", "Digits, denoising (salt and pepper)", "denoising", {

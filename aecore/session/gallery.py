@@ -28,6 +28,8 @@ class Gallery:
     decoded: bool
     note: str
     own: bool = False
+    names: tuple[str, ...] = ()
+    """File names of own images."""
 
     @functools.cached_property
     def sprite(self) -> str:
@@ -62,5 +64,6 @@ def own_gallery(intake: Intake, invert: bool = False) -> Gallery:
     images = intake.images.astype(np.float32) / np.float32(255)
     n = len(images)
     return Gallery(
-        1 - images if invert else images, np.arange(n), None, (), n, False, f"{n} images of your own", own=True
-    )
+        1 - images if invert else images, np.arange(n), None, (), n, False, f"{n} images of your own", own=True,
+        names=intake.names,
+    )  # fmt: skip

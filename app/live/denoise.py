@@ -1,6 +1,6 @@
-"""Denoise under the pointer: the grid of images, its noise, brush and figures, played in the visitor's browser.
+"""The Denoise page's live part: the grid of images, its noise, brush and figures, computed in the visitor's browser.
 
-The component gets the server's picture, which stands until the model is here, and afterwards wherever none can run.
+The component gets the server's picture too, which it shows until the model is loaded, or if it cannot run.
 """
 
 import base64
@@ -20,11 +20,13 @@ from aecore.session.denoising import Denoised
 from aecore.session.session import Session
 from app import live
 from app.state import keys
-from app.state.live import last_received, receive
+from app.state.live import last_received, receive, sent
 
 COLUMNS = 12
 """Images side by side in a line of the sheet."""
 SEEDS = 10_000
+MAX_REASON = 200
+"""Letters of a reason."""
 FIGURES = {
     "sse": ("Squared error per image", "Σ (x − r)² over all pixels, mean over the images; 0 is identical", 2),
     "psnr": ("PSNR, dB", "Peak signal-to-noise ratio of the mean error; higher is better", 1),
@@ -32,11 +34,11 @@ FIGURES = {
 }
 """{figure: (name, meaning, digits after the point)}."""
 WORDS = {
-    "none": "Without noise, the error that is left is what the code cannot hold.",
-    "harm": "Here the model does more harm than good: its answer is further from the original than the noisy image.",
-    "good": "The model takes away {share} of the squared error that the noise had put in.",
+    "none": "Without noise, the remaining error is what the code cannot represent.",
+    "harm": "The model makes it worse: its reconstruction is further from the original than the noisy image.",
+    "good": "The model removed {share} of the noise error.",
 }
-"""The figures in plain words: nothing was corrupted, the error has grown, it has shrunk."""
+"""The figures in words, for images without noise, and where the model raised or lowered the squared error."""
 _DENOISE = live.component(
     "denoise",
     html=(live.HERE / "denoise.html").read_text(encoding="utf-8"),
@@ -49,7 +51,7 @@ _DENOISE = live.component(
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """What the visitor turns."""
+    """What the visitor chooses."""
 
     kind: str
     level: float
@@ -58,8 +60,9 @@ class View:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
-    """One run's images, corrupted and reconstructed, or two runs' side by side; `own_level` where no level was chosen,
-    so that every kind of noise begins at the run's own or its usual one.
+    """Images corrupted and reconstructed by one run, or by two side by side.
+
+    `own_level` is True if the visitor chose no level: then each kind of noise begins at the run's own or its usual one.
     """
 
     sessions: tuple[Session, ...]
@@ -70,12 +73,12 @@ class Scene:
     results: tuple[Denoised, ...]
     labels: tuple[str, ...]
     curve: Callable[[], str]
-    """Error against level, as HTML; made when it is asked for, since a picture need not wait for it."""
+    """Makes the HTML of error against level; a callable, because the picture need not wait for it."""
 
 
 def moved(token: str, kinds: Mapping[str, object]) -> View | None:
-    """Where the visitor's hand has let go since the last run; None when it has not."""
-    found = heard(st.session_state.get(keys.LIVE_DENOISE, {}).get("view"), token, kinds)
+    """The view that the visitor chose in the browser since the last run; None if there was no such move."""
+    found = received(sent(keys.LIVE_DENOISE, "view"), token, kinds)
     if found is None or found[1] <= last_received(keys.LIVE_DENOISE, token):
         return None
     receive(keys.LIVE_DENOISE, token, found[1])
@@ -84,19 +87,19 @@ def moved(token: str, kinds: Mapping[str, object]) -> View | None:
 
 def failure() -> str | None:
     """Why the browser could not load the component; None while nothing failed."""
-    match st.session_state.get(keys.LIVE_DENOISE, {}).get("failed"):  # from the client: anything may stand there
+    match sent(keys.LIVE_DENOISE, "failed"):
         case {"reason": str(reason)}:
-            return reason[:200]
+            return reason[:MAX_REASON]
         case _:
             return None
 
 
 def denoise(scene: Scene) -> None:
-    """Mounts the component."""
+    """Draw the component."""
     key = keys.LIVE_DENOISE
     token = scene.sessions[0].run_id
     sheet = picture(scene.results)
-    # The picture's size, known before the module that measures it is here: custom properties reach into the component.
+    # The picture's size before the module that measures it is loaded: custom properties reach into the component.
     high, wide = sheet.shape[:2]
     st.html(f"<style>.st-key-{key} {{ --natural: {wide}px; --shape: {wide} / {high} }}</style>")
     _DENOISE(
@@ -107,7 +110,7 @@ def denoise(scene: Scene) -> None:
             "token": token,
             "heard": last_received(key, token),
             "pictures": {"sheet": sheets.data_uri(sheets.png(sheet))},
-            **told(scene),
+            **message(scene),
         },
         on_view_change=lambda: None,
         on_failed_change=lambda: None,
@@ -122,13 +125,14 @@ def picture(results: tuple[Denoised, ...]) -> np.ndarray:
 
 
 def words(scene: Scene) -> str:
+    """The picture's alternative text."""
     n = len(scene.results[0].original)
     images = f"{n} image{'' if n == 1 else 's'}"
     return f"{images}: original, corrupted at level {scene.view.level:.2f}, reconstruction"
 
 
-def told(scene: Scene) -> dict[str, Any]:
-    """All that the front end (`denoise/message.ts`) knows of the scene."""
+def message(scene: Scene) -> dict[str, Any]:
+    """The scene as the browser reads it (`denoise/message.ts`)."""
     first, view = scene.results[0], scene.view
     session = scene.sessions[0]
     has_ssim = first.ssim is not None
@@ -177,20 +181,20 @@ def _kind(session: Session, name: str, part: type[Corruption]) -> dict[str, Any]
 
 
 def given_rows(session: Session, kind: str, rows: int | str) -> str:
-    """What is said where the decoder goes on from given rows; else empty."""
+    """A note if the decoder continues the image from `rows` given rows; else empty."""
     if kind != Rows.kind_name() or not session.continues:
         return ""
-    return f"The first {rows} of {session.shape[1]} rows are given; the decoder goes on from there."
+    return f"The first {rows} of {session.shape[1]} rows are given; the decoder continues from there."
 
 
 def _scores(result: Denoised, which: int) -> dict[str, list[float]]:
-    """Per image: of the corrupted images (0) or the reconstructions (1)."""
+    """The figures of each corrupted image (`which` = 0) or reconstruction (1)."""
     found = {"sse": (result.sse_before, result.sse_after)[which].tolist()}
     return found if result.ssim is None else {**found, "ssim": result.ssim[which].tolist()}
 
 
 def packed(images: Pictures) -> dict[str, Any]:
-    """Images as whole numbers from 0 to `depth`, base64: bytes where they came from bytes, else 16 bits."""
+    """Images as integers from 0 to `depth` in base64: 8 bits each if that is exact, else 16."""
     for depth, dtype in ((255, "u1"), (65_535, "<u2")):
         whole = np.rint(images.clip(0, 1) * depth).astype(dtype)
         if depth > 255 or np.abs(whole / np.float32(depth) - images).max() < 1e-6:
@@ -198,9 +202,9 @@ def packed(images: Pictures) -> dict[str, Any]:
     return {"values": base64.b64encode(whole.tobytes()).decode("ascii"), "depth": depth, "dims": list(images.shape)}
 
 
-def heard(sent: object, token: str, kinds: Mapping[str, object]) -> tuple[View, int] | None:
-    """The view that the browser sent, and the count of its move; None for anything else that may stand there."""
-    match sent:
+def received(value: object, token: str, kinds: Mapping[str, object]) -> tuple[View, int] | None:
+    """The view that the browser sent, and the count of its move; None for anything else."""
+    match value:
         case {
             "kind": str(kind),
             "level": int() | float() as level,
@@ -212,12 +216,12 @@ def heard(sent: object, token: str, kinds: Mapping[str, object]) -> tuple[View, 
         case _:
             return None
     if own != token or kind not in kinds or not 0 <= level <= 1 or not 0 <= seed < SEEDS:
-        return None  # of another run, or nonsense: NaN compares false
+        return None  # of another run, or out of range; NaN compares false
     return View(kind, float(level), seed), count
 
 
 def reading(removed: float | None) -> str:
-    """The figures in plain words."""
+    """The share of the noise error that was removed, in words."""
     if removed is None:
         return WORDS["none"]
     return WORDS["harm"] if removed <= 0 else WORDS["good"].format(share=f"{removed:.0%}")

@@ -1,17 +1,15 @@
-"""The maps under the pointer: what the browser needs to draw them by itself, and what it tells of the visitor's hand.
+"""The Maps page's live part: what the browser needs to draw the maps by itself, and the messages it sends.
 
-All that is heavy (places, colours, pictures) has an address by its content, so a redraw sends next to nothing.
+Large data (places, colours, pictures) have addresses by their content, so a redraw sends next to nothing.
 """
 
 import base64
 import dataclasses
 import html
 import json
-from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 import numpy as np
-import streamlit as st
 
 from aecore.foundation import geometry, metrics
 from aecore.maps.atlas import Atlas
@@ -25,21 +23,22 @@ from app import cache, live
 from app.live import blobs, models
 from app.live import tiles as image_blocks
 from app.state import maps as maps_state
+from app.state.live import sent
 
-FIRST = 1_000
-"""Of an atlas of more than `MAX_IN_MEMORY` images, so many pictures come at once, the others when they are shown."""
-MOST_SELECTED = 5_000
+FIRST_PICTURES = 1_000
+"""In an atlas of more than `MAX_IN_MEMORY` images, so many pictures come first, the others when shown."""
+MAX_SELECTED = 5_000
 """Points that one message may name."""
-MOST_WORDS = 200
+MAX_REASON = 200
 """Letters of a reason."""
-FARTHEST = 4.0
+MAX_DISTANCE = 4.0
 """From the middle of a map, in halves of its side."""
 _MAPS = live.component(
     "maps",
     html='<div class="maps host"></div>',
     css="",
 )
-NOWHERE = "{} has no way back: between its points there are no pictures."
+NO_INVERSE = "{} has no inverse: there are no pictures between its points."
 Message = dict[str, Any]
 
 
@@ -53,7 +52,7 @@ class Own:
 
 @dataclasses.dataclass(frozen=True)
 class Spot:
-    """A place between the points that the visitor clicked on."""
+    """A place between the points, which the visitor clicked."""
 
     panel: Panel
     x: float
@@ -61,23 +60,23 @@ class Spot:
 
 
 def maps(message: Message) -> None:
-    """Draws the maps of `message`."""
+    """Draw the maps of `message`."""
     _MAPS(
         key=maps_state.MAP_SCATTER,
         data={"module": live.module_address("maps"), "base": live.base(), **message},
         on_selection_change=lambda: None,
-        on_place_change=_hear_place,
+        on_place_change=_receive_place,
         on_failed_change=lambda: None,
     )
 
 
-# --- what is sent
+# --- sent to the browser
 
 
 def message(
     session: Session, atlas: Atlas, colours: tuple[Colouring, ...], *, thumbnails: bool, own: Own | None
 ) -> Message:
-    """What the maps are drawn from; `colours` hold one colouring for all panels or one for each."""
+    """All data of the maps; `colours` hold one colouring for all panels or one for each."""
     common = colours[0]
     origins = list(dict.fromkeys(atlas.origins))
     each = colours if len(colours) == len(atlas.panels) > 1 else (None,) * len(atlas.panels)
@@ -118,39 +117,40 @@ def _panel(atlas: Atlas, panel: Panel, classes: bool, colours: Colouring | None,
         "figures": _figures(panel),
         "colour": None if colours is None else _put(colours.index, "u1"),
         "own": [] if own is None else np.round(own.places.astype(float), 3).tolist(),
-        "back": None if panel.inverse is None else _back(panel.inverse, atlas.shape),
-        "nowhere": "" if panel.inverse is not None else NOWHERE.format(panel.title),
+        "back": None if panel.inverse is None else _inverse(panel.inverse, atlas.shape),
+        "nowhere": "" if panel.inverse is not None else NO_INVERSE.format(panel.title),
     }
 
 
-def _back(back: Inverse, shape: tuple[int, int, int]) -> Message:
-    rows = {"through": back.through, "rows": _put(np.stack([back.origin, back.x, back.y]), "<f4"), "shape": list(shape)}
-    if back.through == "pixels":
-        return rows
-    epoch = None if back.epoch is None else str(back.epoch)
-    return {**rows, "decoder": models.address(cache.session(back.run_id), "decoder", epoch)}
+def _inverse(inverse: Inverse, shape: tuple[int, int, int]) -> Message:
+    rows = np.stack([inverse.origin, inverse.x, inverse.y])
+    found = {"through": inverse.through, "rows": _put(rows, "<f4"), "shape": list(shape)}
+    if inverse.through == "pixels":
+        return found
+    epoch = None if inverse.epoch is None else str(inverse.epoch)
+    return {**found, "decoder": models.address(cache.session(inverse.run_id), "decoder", epoch)}
 
 
 SHORT = {
     "stress_1": ("Stress-1", ".2f", metrics.kruskal_words),
     "trustworthiness": ("Trustworthiness", ".2f", metrics.trustworthiness_words),
     "continuity": ("Continuity", ".2f", metrics.trustworthiness_words),
-    "knn_accuracy": ("Neighbours agree", ".0%", lambda _: "nearest vote"),
-    "explained_variance": ("Explained variance", ".0%", lambda _: "seen here"),
-    "reconstruction_sse": ("Way back", ".1f", lambda _: "squared error"),
+    "knn_accuracy": ("Same-class neighbours", ".0%", lambda _: "nearest vote"),
+    "explained_variance": ("Explained variance", ".0%", lambda _: "in this plane"),
+    "reconstruction_sse": ("Reconstruction error", ".1f", lambda _: "squared error"),
 }
-"""{figure: (name, format, a word beside it)}, in the order in which a panel shows them."""
+"""{figure: (name, format, a word after it)}, in the order in which a panel shows them."""
 
 
 def _figures(panel: Panel) -> list[Message]:
-    quality, said = panel.quality, panel.readings
+    quality, readings = panel.quality, panel.readings
     return [
         {
-            "name": title, "value": format(quality[name], form), "word": word(quality[name]), "said": said[name],
+            "name": title, "value": format(quality[name], form), "word": word(quality[name]), "said": readings[name],
             "definition": panel.definitions.get(name, ""),
         }
         for name, (title, form, word) in SHORT.items()
-        if name in quality and name in said
+        if name in quality and name in readings
     ]  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def _images(session: Session, atlas: Atlas) -> Message:
     size = {"tile": list(sheets.tile_size(*atlas.shape[1:]))}
     if len(atlas) <= MAX_IN_MEMORY:
         return {**size, "sprite": blobs.put(atlas.sprite, "image/png")}
-    first = np.array(geometry.evenly(len(atlas), FIRST))
+    first = np.array(geometry.evenly(len(atlas), FIRST_PICTURES))
     return {
         **size,
         "block": image_blocks.BLOCK,
@@ -175,14 +175,14 @@ def _put(array: np.ndarray, kind: str) -> str:
     return blobs.put(np.ascontiguousarray(array, np.dtype(kind)).tobytes())
 
 
-# --- what is heard; it comes from the client, so anything may stand there
+# --- received from the browser; it may be anything
 
 
 def selected(n: int, token: str) -> tuple[list[int], int]:
-    """The images selected by the visitor, sorted, at most `MOST_SELECTED` of them; and how many there are in all."""
-    match _heard("selection"):
+    """The images that the visitor selected, sorted, at most `MAX_SELECTED`; and how many were selected in all."""
+    match sent(maps_state.MAP_SCATTER, "selection"):
         case {"token": str(own), "indices": list(indices), **more} if own == token:
-            found = sorted({i for i in indices[:MOST_SELECTED] if _whole(i, 0, n - 1)})
+            found = sorted({i for i in indices[:MAX_SELECTED] if _whole(i, 0, n - 1)})
             count = more.get("count")
             return found, int(count) if _whole(count, len(found), n) else len(found)
         case _:
@@ -190,10 +190,10 @@ def selected(n: int, token: str) -> tuple[list[int], int]:
 
 
 def spot(atlas: Atlas) -> Spot | None:
-    """The place between the points on which the visitor clicked last, if it is on these maps."""
+    """The place between the points that the visitor clicked last, if it is on these maps."""
     match maps_state.map_spot():
         case {"token": str(token), "panel": str(name), "x": x, "y": y} if (
-            token == atlas.key and _share(x) and _share(y)
+            token == atlas.key and _is_coordinate(x) and _is_coordinate(y)
         ):
             panel = next(
                 (panel for panel in atlas.panels if panel.spec.text == name and panel.inverse is not None), None
@@ -204,46 +204,40 @@ def spot(atlas: Atlas) -> Spot | None:
 
 
 def failure() -> str | None:
-    """Why nothing lives between the points in this visitor's browser, in words; None while nothing failed."""
-    match _heard("failed"):
+    """Why this visitor's browser shows no pictures between the points; None unless something failed."""
+    match sent(maps_state.MAP_SCATTER, "failed"):
         case {"reason": str(reason)}:
-            return reason[:MOST_WORDS]
+            return reason[:MAX_REASON]
         case _:
             return None
 
 
-def _hear_place() -> None:
-    maps_state.keep_map_spot(_heard("place"))
-
-
-def _heard(name: str) -> Any:
-    held: Any = st.session_state.get(maps_state.MAP_SCATTER)
-    return held.get(name) if isinstance(held, Mapping) else None
+def _receive_place() -> None:
+    maps_state.keep_map_spot(sent(maps_state.MAP_SCATTER, "place"))
 
 
 def _whole(value: Any, low: int, high: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
-def _share(value: Any) -> bool:
-    """Whether it is a place that a map can show, seen from however far."""
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= FARTHEST
-    )  # NaN compares false
+def _is_coordinate(value: Any) -> bool:
+    """True for a number that a map can show, zoomed out as far as it goes."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= MAX_DISTANCE  # NaN compares false
 
 
-# --- what is taken home
+# --- downloads
 
 
-def standalone(sent: Message, heading: str) -> str:
-    """The linked maps as one file that opens in any browser without a server: data and program are in it.
+def standalone(message: Message, heading: str) -> str:
+    """The linked maps as one HTML file with data and program, which opens in any browser without a server.
 
-    Pictures between the points need no model for PCA; those of a decoder stay here.
+    It has pictures between the points of PCA, which need no model; decoders are left out.
     """
-    whole = json.loads(json.dumps(sent), object_hook=_inlined)
+    whole = json.loads(json.dumps(message), object_hook=_inlined)
     for panel in whole["panels"]:
         if panel["back"] is not None and panel["back"]["through"] == "codes":
-            panel.update(back=None, nowhere="The decoder is not in this file; open the maps in the program for it.")
+            panel.update(back=None, nowhere="The decoder is not in this file; open the maps in the program to use it.")
     if "blocks" in whole["images"]:
         whole["images"]["blocks"] = ""
     program = (live.HERE / "dist" / live.MANIFEST["alone"]).read_text(encoding="utf-8")

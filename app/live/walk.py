@@ -1,7 +1,7 @@
-"""The Walk page's live parts: the picture with its meter, the sliders, and what they know of a run.
+"""The Walk page's live parts: the picture with its meter, the sliders, the drawing paper, and a run's library.
 
-Three components of one built module share one walk in the browser. The *library* (directions, a sample of codes) stays
-outside of the fragment that a move redraws, so it is sent once for a run; *stage* and *controls* follow each move.
+They are components of one built module and share one walk in the browser. The *library* (directions, a sample of codes)
+stays outside the fragment that a move redraws, so it is sent once for a run; *stage* and *controls* follow each move.
 """
 
 from pathlib import Path
@@ -16,16 +16,15 @@ from app import live
 from app.live import library as live_library
 from app.live import models, walk_messages, walk_place
 from app.live.library import floats, line
-from app.live.walk_messages import CONTROLS_KEY, DRAW_KEY, STAGE_KEY
+from app.live.walk_messages import CONTROLS_KEY, DRAW_KEY, STAGE_KEY, WALK
 from app.live.walk_place import Place
-from app.state import url
-from app.state.place import DRAW, PLANE_X, PLANE_Y, heard_of_walk
+from app.state.live import last_received
+from app.state.place import DRAW, PLANE_X, PLANE_Y, unit_parameter
+from app.state.url import Parameters, number
 
 HERE = Path(__file__).parent
-WALK = "walk"
 PAPER_WIDTH = 320
 """Pixels on the page for the paper to draw on and the tools below it."""
-"""Names the walk that the parts share in the browser."""
 FULL = 0.5
 """The difference, as a share of the pixel range, that gets the full colour."""
 _STAGE = live.component(
@@ -39,9 +38,9 @@ _LIBRARY = live.component("walk_library", html="<div hidden></div>", css="")
 
 
 def stage(place: Place, walk: str = WALK) -> None:
-    """The picture of the code, the start's, and their difference; hears where the visitor went to.
+    """Draw the picture of the code, the start's, and their difference; receive where the visitor went.
 
-    Parts with the same `walk` share it in the browser; a page with two of them gives them names, which are their keys.
+    Parts with the same `walk` share it in the browser; a page with two walks names them, and their keys begin so.
     """
     key = STAGE_KEY if walk == WALK else f"{walk}_stage"
     shown = sheets.against(place.pictures[:1], place.pictures[1:], FULL)
@@ -60,46 +59,47 @@ def stage(place: Place, walk: str = WALK) -> None:
             },
             "place": described(place),
         },
-        on_place_change=lambda: walk_messages.hear(place, key),
+        on_place_change=lambda: walk_messages.receive_place(place, key),
         on_failed_change=lambda: None,
     )
 
 
 def units(_: Place, walk: str = WALK) -> None:
-    """Sliders of units, principal directions and attributes."""
+    """Draw sliders of units, principal directions and attributes."""
     _controls("units", walk)
 
 
 def pad(place: Place) -> None:
-    """The plane of two directions."""
+    """Draw the plane of two directions."""
     x, y = plane(place)
     _controls("pad", plane={"x": x, "y": y})
 
 
-def way(place: Place) -> None:
-    """The way to another image."""
-    other = walk_place.other_image(place.gallery)
+def path(place: Place) -> None:
+    """Draw the path to another image."""
+    other = walk_place.other_image(place.parameters, place.gallery)
     ends = {name: walk_place.image_label(place.gallery, i) for name, i in (("from", place.image), ("to", other))}
-    if url.number(DRAW) is not None:
+    if number(place.parameters, DRAW) is not None:
         ends["from"] = "the random code"
     _controls("way", ends=ends)
 
 
 def plane(place: Place) -> tuple[str, str]:
-    """Names of the plane's two directions: those of the URL, else the most effective units."""
-    order = [f"u{unit}" for unit in place.session.units_by_effect()]
-    session, gallery = place.session, place.gallery
-    known = {*order, *walk_place.further_directions(session), *walk_place.named_directions(session, gallery)}
-    x = _asked(PLANE_X, known) or order[0]
-    y = _asked(PLANE_Y, known - {x}) or next((name for name in [*order, "p1", "p2"] if name != x), x)
+    """Names of the plane's two directions: the parameters', else the most effective units."""
+    parameters, session = place.parameters, place.session
+    order = [unit_parameter(int(unit)) for unit in session.units_by_effect()]
+    named = walk_place.named_directions(parameters, session, place.gallery)
+    known = {*order, *walk_place.further_directions(session), *named}
+    x = _asked(parameters, PLANE_X, known) or order[0]
+    y = _asked(parameters, PLANE_Y, known - {x}) or next((name for name in [*order, "p1", "p2"] if name != x), x)
     return x, y
 
 
-def _asked(parameter: str, known: set[str]) -> str | None:
-    """The direction that the URL names; a unit by its bare number."""
-    asked = url.parameter(parameter) or ""
-    name = f"u{asked}" if asked.isdecimal() else asked
-    return name if name in known else None
+def _asked(parameters: Parameters, name: str, known: set[str]) -> str | None:
+    """A known direction from the parameters, where a unit is its bare number."""
+    asked = parameters.get(name, "")
+    direction = f"u{asked}" if asked.isdecimal() else asked
+    return direction if direction in known else None
 
 
 def _controls(part: str, walk: str = WALK, **more: Any) -> None:
@@ -107,19 +107,16 @@ def _controls(part: str, walk: str = WALK, **more: Any) -> None:
     _CONTROLS(
         key=key,
         data={"module": live.module_address("walk"), "part": part, "walk": walk, **more},
-        on_plane_change=lambda: walk_messages.choose_plane(key),
+        on_plane_change=lambda: walk_messages.receive_plane(key),
     )
 
 
 def draw(session: Session, walk: str = WALK) -> None:
-    """Paper to draw on; what is drawn joins the visitor's own images, so that other pages have it too.
-
-    In the page's own `walk` it becomes the start.
-    """
+    """Draw paper in a popover. A drawing joins the visitor's own images on all pages; on Walk it becomes the start."""
     key = DRAW_KEY if walk == WALK else f"{walk}_draw"
     if session.shape[0] not in (1, 3) or session.config.dataset.value_range != (0.0, 1.0):
         return
-    # The paper does not tell a popover how wide it is: one with a short button would cut it off.
+    # A popover does not learn the paper's width: one with a short button would cut it off.
     with st.popover("Draw", icon=":material/brush:", width="stretch"), st.container(width=PAPER_WIDTH):
         _DRAW(
             key=key,
@@ -130,16 +127,16 @@ def draw(session: Session, walk: str = WALK) -> None:
                 "paper": {
                     "shape": list(session.shape),
                     "ground": 0.0 if session.mostly_dark else 1.0,
-                    "use": "Start from it" if walk == WALK else "Put it on the maps",
+                    "use": "Use my drawing" if walk == WALK else "Put my drawing on the maps",
                 },
             },
-            on_drawn_change=lambda: walk_messages.take_drawing(session, key),
+            on_drawn_change=lambda: walk_messages.receive_drawing(session, key),
         )
 
 
-def library(session: Session, gallery: Gallery, walk: str = WALK) -> None:
-    """Where the browser finds what it needs of a run to walk by itself, and the directions that the visitor named."""
-    named = walk_place.named_directions(session, gallery)
+def library(parameters: Parameters, session: Session, gallery: Gallery, walk: str = WALK) -> None:
+    """Send the address of the run's library and the directions that the visitor named."""
+    named = walk_place.named_directions(parameters, session, gallery)
     _LIBRARY(
         key=f"{walk}_library",
         data={
@@ -156,22 +153,23 @@ def library(session: Session, gallery: Gallery, walk: str = WALK) -> None:
 
 
 def described(place: Place) -> dict[str, object]:
-    other = None
+    """The place as the browser reads it (`walk/state.ts`)."""
+    parameters, other = place.parameters, None
     if place.gallery.images.size:
-        other = floats(walk_place.other_code(place.session, place.gallery))
+        other = floats(walk_place.other_code(parameters, place.session, place.gallery))
     return {
         "run": place.session.run_id,
         "base": live.base(),
         "decoder": models.address(place.session, "decoder"),
         "encoder": models.address(place.session, "encoder"),
         "token": place.origin_token,
-        "heard": heard_of_walk(place.origin_token),
+        "heard": last_received(WALK, place.origin_token),
         "start": floats(place.start),
         "origin": floats(place.origin),
         "other": other,
-        "spherical": walk_place.how() == "spherical",
+        "spherical": walk_place.how(parameters) == "spherical",
         "off": walk_messages.off(place.session.run_id) is not None,
-        "along": walk_place.along(),
+        "along": walk_place.along(parameters),
         "moved": {str(unit): value for unit, value in place.moved.items()},
         "added": place.added,
     }

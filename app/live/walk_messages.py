@@ -1,4 +1,4 @@
-"""What the Walk page's live parts tell the server. It comes from the client, so anything may stand there."""
+"""Messages of the Walk page's live parts. They come from the client, so they may hold anything."""
 
 import base64
 import math
@@ -7,46 +7,47 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
 from aecore.pictures import sheets
 from aecore.session.session import Session
-from app.live import walk_place
-from app.live.walk_place import Place
-from app.state import uploads, url
-from app.state.place import PLANE_X, PLANE_Y, hear_walk
+from app.live import walk_moves
+from app.live.walk_place import DRAWING, Place
+from app.state import live, uploads, url
+from app.state.place import PLANE_X, PLANE_Y
 from app.state.uploads import Upload
 
 STAGE_KEY = "walk_stage"
 CONTROLS_KEY = "walk_live_controls"
 DRAW_KEY = "walk_draw"
+WALK = "walk"
+"""The walk that the page's parts share in the browser, and the key of its last message."""
 DIRECTION = re.compile(r"[upa]\d{1,4}|n[0-9a-f]{8}")
-MOST_MOVES = 2_000
+MAX_MOVES = 2_000
 """Directions that one message may move; a code has fewer."""
-MOST_WORDS = 200
+MAX_REASON = 200
 """Letters of a reason."""
 
 
 def off(run_id: str) -> str | None:
-    """Why the run is not live in this visitor's browser, in words; None while nothing failed."""
-    failed = st.session_state.get(STAGE_KEY, {}).get("failed")
+    """Why the run is not live in this visitor's browser; None unless something failed."""
+    failed = live.sent(STAGE_KEY, "failed")
     match failed:
         case {"reason": str(reason), "run": str(run)} if run == run_id:
-            return reason[:MOST_WORDS]
+            return reason[:MAX_REASON]
         case {"reason": str(reason)} if "run" not in failed:
-            return reason[:MOST_WORDS]
+            return reason[:MAX_REASON]
         case _:
             return None
 
 
-def hear(place: Place, key: str = STAGE_KEY) -> None:
-    """Goes where the visitor went, if the message is of this walk and makes sense; else nothing moves."""
-    match st.session_state[key].get("place"):
+def receive_place(place: Place, key: str = STAGE_KEY) -> None:
+    """Go where the visitor went, if the message is valid and belongs to this walk."""
+    match live.sent(key, "place"):
         case {"count": int(count), "token": str(token), "moved": dict(moved), "added": dict(added), "along": along}:
             if token != place.origin_token:
                 return
-            hear_walk(token, count)
-            walk_place.go_live(place, _numbers(moved), _numbers(added), _number(along) or 0.0)
+            live.receive(WALK, token, count)
+            walk_moves.go_live(place, _numbers(moved), _numbers(added), _number(along) or 0.0)
         case _:
             pass
 
@@ -56,23 +57,23 @@ def _number(value: object) -> float | None:
 
 
 def _numbers(values: Mapping[Any, Any]) -> dict[str, float]:
-    found = {str(name): _number(value) for name, value in list(values.items())[:MOST_MOVES]}
+    found = {str(name): _number(value) for name, value in list(values.items())[:MAX_MOVES]}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def choose_plane(key: str = CONTROLS_KEY) -> None:
-    """The plane of two other directions."""
-    match st.session_state[key].get("plane"):
+def receive_plane(key: str = CONTROLS_KEY) -> None:
+    """Show the plane of two other directions, if the message is valid."""
+    match live.sent(key, "plane"):
         case {"x": str(x), "y": str(y)} if x != y and DIRECTION.fullmatch(x) and DIRECTION.fullmatch(y):
-            url.set_place_parameter(PLANE_X, x.removeprefix("u"))
-            url.set_place_parameter(PLANE_Y, y.removeprefix("u"))
+            url.set_pending(PLANE_X, x.removeprefix("u"))
+            url.set_pending(PLANE_Y, y.removeprefix("u"))
         case _:
             pass
 
 
-def take_drawing(session: Session, key: str = DRAW_KEY) -> None:
-    """A drawing is the first of the visitor's own images, and on Walk the start. One of another size is none."""
-    sent = st.session_state[key].get("drawn")
+def receive_drawing(session: Session, key: str = DRAW_KEY) -> None:
+    """Put a drawing of the run's image size before the visitor's own images; on Walk it becomes the start."""
+    sent = live.sent(key, "drawn")
     size = math.prod(session.shape)
     if not isinstance(sent, str) or len(sent) > 4 * (size // 3 + 1):
         return
@@ -82,8 +83,8 @@ def take_drawing(session: Session, key: str = DRAW_KEY) -> None:
         return
     if len(content) == size:
         image = np.frombuffer(content, np.uint8).reshape(session.shape)
-        drawing = Upload("drawing.png", sheets.png(sheets.filmstrip(image[None], background=sheets.WHITE)))
+        drawing = Upload(DRAWING, sheets.png(sheets.filmstrip(image[None], background=sheets.WHITE)))
         uploads.keep_uploads([drawing, *uploads.uploads()])
         uploads.show_own_images()
         if key == DRAW_KEY:
-            walk_place.choose_image(0)
+            walk_moves.choose_image(0)

@@ -1,9 +1,8 @@
-"""Where a walk stands: the start image's code, the code it was taken to, and the units moved since; all in the URL."""
+"""Parse the place of a walk from URL parameters: the start image's code, the code it moved to, and the moved units."""
 
 import dataclasses
 import functools
 import zlib
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -17,7 +16,7 @@ from aecore.session.gallery import Gallery
 from aecore.session.scale import Scale
 from aecore.session.session import Session
 from app import cache
-from app.state import keys, url
+from app.state import keys
 from app.state.place import (
     ALONG,
     DRAW,
@@ -28,30 +27,31 @@ from app.state.place import (
     Kept,
     added_directions,
     kept_places,
-    leave_place,
-    move_to,
-    move_unit,
     moved_units,
 )
+from app.state.url import Parameters, number, whole
 
-DRAWN = 12
-"""Random codes on one shelf."""
+RANDOM_CODES = 12
+"""Random codes of one seed."""
 LAST_SEED = 999_999
-FINER = 2
-"""More decimals than a slider's step has, for what lies between its steps; the browser rounds the same."""
-MOST_ROUNDS = 4
-"""How many lengths of its slider a direction can be added, at most; several together move a code far."""
+MAX_SPANS = 4
+"""A direction is added at most so many lengths of its slider; several together move a code far."""
 DEFAULT_SAMPLER = "gaussian"
 How = Literal["linear", "spherical"]
 HOWS: tuple[How, ...] = ("linear", "spherical")
+DRAWING = "your drawing.png"
+"""Name of a drawing among the visitor's uploads."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Place:
-    """`start` is the image's code, `origin` that or a random code, `base` the origin or a code on the way to another
-    image; `now` is the base with `moved` units at their values, and directions `added` in steps of them.
+    """What `parse` makes of `parameters`.
+
+    `start` is the code of the image, `origin` that or a random code, `base` the origin or a code between it and another
+    image's; `now` is the base with the units in `moved` at their values and the steps in `added` along directions.
     """
 
+    parameters: Parameters
     session: Session
     gallery: Gallery
     image: int
@@ -64,235 +64,168 @@ class Place:
 
     @functools.cached_property
     def token(self) -> str:
-        """Names the base in widget keys: sliders of another run, image or random code are other sliders."""
+        """Identifies the run and the base, for widget keys: another base has sliders of its own."""
         return f"{zlib.crc32(self.session.run_id.encode() + self.base.tobytes()):08x}"
 
     @functools.cached_property
     def origin_token(self) -> str:
-        """Names the origin: what is moved from another run, image or random code is another walk."""
+        """Identifies the run, start and origin: with another of them it is another walk."""
         return f"{zlib.crc32(self.session.run_id.encode() + self.start.tobytes() + self.origin.tobytes()):08x}"
 
     @functools.cached_property
     def pictures(self) -> Pictures:
-        """Two decoded pictures: of the start, and now."""
+        """The decoded start, and the decoded code now."""
         return self.session.decode(np.stack([self.start, self.now]))
 
     def scale(self, unit: int) -> Scale:
-        """What a unit can be moved over: somewhat more than the data's range, and where it was."""
+        """The range over which a unit can be moved: somewhat more than the data's, and its value at the base."""
         return scale_of(unit_direction(self.session, unit)).including(float(self.base[unit]))
 
 
-def read(session: Session, gallery: Gallery) -> Place:
-    """The place that the URL names, everything in it checked against this run. Raises `AecoreError`."""
-    image = start_image(gallery)
+def parse(parameters: Parameters, session: Session, gallery: Gallery) -> Place:
+    """Find the place to which these parameters lead; values that are invalid for this run are ignored or clipped.
+
+    Raises `AecoreError` if the session cannot encode.
+    """
+    image = start_image(parameters, gallery)
     start = session.encode(gallery.images[image : image + 1])[0]
-    origin = _origin(session, start)
-    base = base_of(session, gallery, origin)
-    return _moved(Place(session, gallery, image, start, origin, base, {}, {}, base))
+    origin = start
+    if number(parameters, DRAW) is not None:
+        origin = random_codes(parameters, session)[0][whole(parameters, PICK, RANDOM_CODES)]
+    base = base_of(parameters, session, gallery, origin)
+    return _moved(Place(parameters, session, gallery, image, start, origin, base, {}, {}, base))
 
 
-def base_of(session: Session, gallery: Gallery, origin: np.ndarray) -> np.ndarray:
-    """The origin, or the code that the URL names on the way from it to the other image."""
-    if along() <= 0:
+def base_of(parameters: Parameters, session: Session, gallery: Gallery, origin: np.ndarray) -> np.ndarray:
+    """Return the origin, or the code between it and the other image's."""
+    position = along(parameters)
+    if position <= 0:
         return origin
-    return session.between(origin, other_code(session, gallery), np.array([along()]), how())[0]
+    return session.between(origin, other_code(parameters, session, gallery), np.array([position]), how(parameters))[0]
 
 
 def _moved(place: Place) -> Place:
-    """The place with the URL's moves on top of its base, all within their ranges."""
-    session = place.session
-    moved = {unit: place.scale(unit).clipped(at) for unit, at in moved_units(session.code_dim).items()}
+    """Add the parameters' moves to the base, all clipped to their ranges."""
+    parameters, session = place.parameters, place.session
+    moved = {unit: place.scale(unit).clipped(at) for unit, at in moved_units(parameters, session.code_dim).items()}
     now = session.moved(place.base, moved)
     added: dict[str, float] = {}
-    for name, steps in added_directions().items():
-        direction = further_directions(session).get(name) or named_directions(session, place.gallery).get(name)
+    for name, steps in added_directions(parameters).items():
+        direction = direction_of(parameters, session, place.gallery, name)
         if direction is not None:
-            most = MOST_ROUNDS * (direction.most - direction.least)
+            most = MAX_SPANS * (direction.most - direction.least)
             added[name] = min(max(steps, -most), most)
             now = direction.stepped(now, added[name])
     return dataclasses.replace(place, moved=moved, added=added, now=now)
 
 
-def _origin(session: Session, start: np.ndarray) -> np.ndarray:
-    if url.number(DRAW) is None:
-        return start
-    codes, _ = shelf(session, draw())
-    return codes[url.whole(PICK, DRAWN)]
-
-
-# --- directions, by the names that the URL gives them: u3 is a unit, p1 a principal direction, a1 an attribute
+# --- directions, by their parameters: u3 is a unit, p1 a principal direction, a1 an attribute, n0123abcd a named one
 
 
 def scale_of(direction: Direction) -> Scale:
-    """A direction's slider, on round steps."""
+    """Return a direction's slider, in round steps."""
     return Scale.over(direction.least, direction.most)
 
 
 def unit_direction(session: Session, unit: int) -> Direction:
-    """Raises `BadInput` for a unit that does not exist."""
+    """Return the direction of a unit. Raises `BadInput` for a unit that does not exist."""
     session.checked_unit(unit)
     return directions.units(session)[int(np.flatnonzero(session.units_by_effect() == unit)[0])]
 
 
+def effect_words(effect: float) -> str:
+    """Say how much a direction changes the picture; `effect` is a share of the pixel range."""
+    return f"changes pixels by {effect:.1%} per standard deviation"
+
+
 def further_directions(session: Session) -> dict[str, Direction]:
-    """Those besides the units."""
+    """Return all directions of a run other than units."""
     return {
         **{f"p{i}": direction for i, direction in enumerate(directions.principal(session), 1)},
         **{f"a{i}": direction for i, direction in enumerate(directions.attributes(session), 1)},
     }
 
 
-def named_directions(session: Session, gallery: Gallery) -> dict[str, Direction]:
-    """Those from the start of a kept place to it, which the visitor named."""
-    found: dict[str, Direction] = {}
-    for kept in kept_places():
-        if kept.name:
-            direction = _named(session, gallery, kept)
-            if direction is not None:
-                found[kept.direction] = direction
-    return found
+def named_directions(parameters: Parameters, session: Session, gallery: Gallery) -> dict[str, Direction]:
+    """Return the directions that the visitor named: from the start of a kept place to that place."""
+    found = {kept.direction: _named(session, gallery, kept) for kept in kept_places(parameters) if kept.name}
+    return {name: direction for name, direction in found.items() if direction is not None}
 
 
 def _named(session: Session, gallery: Gallery, kept: Kept) -> Direction | None:
-    there = read_kept(session, gallery, kept)
+    """Return the direction to a kept place; None if it is its own start. The place is parsed without the tray, so named
+    directions never depend on each other.
+    """
+    there = parse(kept.parameters, session, gallery)
     codes = f"{zlib.crc32(there.start.tobytes() + there.now.tobytes()):08x}"
     return cache.own_direction(str(session.folder), session.run_id, kept.name, there.start, there.now, codes)
 
 
-def read_kept(session: Session, gallery: Gallery, kept: Kept) -> Place:
-    """A kept place, read like a link's. Directions named by the visitor are none to build others from."""
-    with url.instead(kept.parameters):
-        return read(session, gallery)
+def direction_of(parameters: Parameters, session: Session, gallery: Gallery, name: str) -> Direction | None:
+    """Return the direction with the parameter `name`; None if there is none, or if it is a unit."""
+    return further_directions(session).get(name) or named_directions(parameters, session, gallery).get(name)
 
 
-def direction_name(place: Place, name: str) -> str:
-    """What a page calls the direction, no unit, that the URL calls `name`."""
-    found = further_directions(place.session).get(name) or named_directions(place.session, place.gallery).get(name)
-    return found.name if found else name
+# --- single parameters
 
 
-def shelf(session: Session, draw: int) -> tuple[np.ndarray, np.ndarray]:
-    """The random codes of a seed, by the chosen sampler, and their pictures."""
-    return cache.random_codes(str(session.folder), session.run_id, sampler(), DRAWN, draw)
+def start_image(parameters: Parameters, gallery: Gallery) -> int:
+    """Return the image whose code is the start."""
+    return whole(parameters, keys.IMAGE, len(gallery.images))
 
 
-def draw() -> int:
-    """The seed of the random codes on the shelf."""
-    return min(max(int(url.number(DRAW) or 0), 0), LAST_SEED)
+def other_image(parameters: Parameters, gallery: Gallery) -> int:
+    """Return the image to interpolate to; by default the last one, of another class if there are classes."""
+    return whole(parameters, OTHER, len(gallery.images), len(gallery.images) - 1)
 
 
-def next_draw() -> int:
-    """The seed of another shelf; the first one when none was taken from yet."""
-    return 0 if url.number(DRAW) is None else (draw() + 1) % (LAST_SEED + 1)
-
-
-def along() -> float:
-    """The share of the way to the other image."""
-    return min(max(url.number(ALONG) or 0.0, 0.0), 1.0)
-
-
-def samplers() -> dict[str, type[Sampler]]:
-    return members("samplers", Sampler)
-
-
-def sampler() -> str:
-    asked = url.parameter(SAMPLER)
-    return asked if asked in samplers() else DEFAULT_SAMPLER
-
-
-def how() -> How:
-    return "spherical" if url.parameter(HOW) == "spherical" else "linear"
-
-
-def start_image(gallery: Gallery) -> int:
-    return url.whole(keys.IMAGE, len(gallery.images))
-
-
-def other_image(gallery: Gallery) -> int:
-    """The image to interpolate to; by default the last one, which is of another class where there are classes."""
-    return url.whole(OTHER, len(gallery.images), len(gallery.images) - 1)
-
-
-def other_code(session: Session, gallery: Gallery) -> np.ndarray:
-    other = other_image(gallery)
+def other_code(parameters: Parameters, session: Session, gallery: Gallery) -> np.ndarray:
+    """Return the code of the image to interpolate to."""
+    other = other_image(parameters, gallery)
     return session.encode(gallery.images[other : other + 1])[0]
 
 
+def along(parameters: Parameters) -> float:
+    """Return the position between the origin (0) and the other image (1)."""
+    return min(max(number(parameters, ALONG) or 0.0, 0.0), 1.0)
+
+
+def how(parameters: Parameters) -> How:
+    """Return the path of an interpolation."""
+    return "spherical" if parameters.get(HOW) == "spherical" else "linear"
+
+
+def samplers() -> dict[str, type[Sampler]]:
+    """Return {kind: class} of the samplers of random codes."""
+    return members("samplers", Sampler)
+
+
+def sampler(parameters: Parameters) -> str:
+    """Return the kind of the chosen sampler."""
+    asked = parameters.get(SAMPLER)
+    return asked if asked in samplers() else DEFAULT_SAMPLER
+
+
+def seed(parameters: Parameters) -> int:
+    """Return the seed of the random codes, clipped to its range; 0 while none was drawn."""
+    return min(max(int(number(parameters, DRAW) or 0), 0), LAST_SEED)
+
+
+def next_seed(parameters: Parameters) -> int:
+    """Return the seed of the next random codes; the first one while none was drawn."""
+    return 0 if number(parameters, DRAW) is None else (seed(parameters) + 1) % (LAST_SEED + 1)
+
+
+def random_codes(parameters: Parameters, session: Session) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the random codes of the chosen seed and sampler; return them and their pictures."""
+    return cache.random_codes(str(session.folder), session.run_id, sampler(parameters), RANDOM_CODES, seed(parameters))
+
+
 def image_label(gallery: Gallery, image: int) -> str:
-    """“image 12: shirt”, where there are classes."""
+    """Name an image: “image 12: shirt” if there are classes, else “image 12”; “your drawing” if the visitor drew it."""
+    if gallery.names and gallery.names[image] == DRAWING:
+        return "your drawing"
     if gallery.labels is None:
         return f"image {image}"
     label = int(gallery.labels[image])
     return f"image {image}: {gallery.label_names[label] if label < len(gallery.label_names) else label}"
-
-
-# --- what buttons and sliders do: they write the URL, and the next run reads it
-
-
-def choose_image(image: int) -> None:
-    leave_place()
-    url.set_place_parameter(keys.IMAGE, str(image) if image else None)
-
-
-def draw_random(draw: int, pick: int = 0) -> None:
-    leave_place()
-    url.set_place_parameter(DRAW, str(draw))
-    url.set_place_parameter(PICK, str(pick) if pick else None)
-
-
-def go_between(along: float) -> None:
-    leave_place()
-    url.set_place_parameter(ALONG, f"{along:.2f}" if along > 0 else None)
-
-
-def go_live(place: Place, moved: Mapping[str, float], added: Mapping[str, float], along: float) -> None:
-    """Where the browser went by itself: units and directions by name, and the share of the way.
-
-    All else is put back; what does not exist is left out.
-    """
-    session = place.session
-    url.set_place_parameter(ALONG, f"{min(along, 1.0):.2f}" if along > 0 else None)
-    here = dataclasses.replace(place, base=base_of(session, place.gallery, place.origin))
-    texts: dict[str, str] = {}
-    for name, value in moved.items():
-        if name.isdecimal() and len(name) < 5 and int(name) < session.code_dim:
-            scale = here.scale(int(name))
-            texts[f"u{name}"] = _text(scale.clipped(value), scale)
-    for name, steps in added.items():
-        direction = further_directions(session).get(name) or named_directions(session, place.gallery).get(name)
-        if direction is not None:
-            texts[name] = _text(steps, scale_of(direction))
-    move_to(texts)
-
-
-def _text(value: float, scale: Scale) -> str:
-    """As short as the browser's own number; that of a unit with directions on top of it lies between two steps."""
-    exact, short = f"{value:.{scale.decimals + FINER}f}", scale.text(value)
-    return short if float(exact) == float(short) else exact.rstrip("0")
-
-
-def choose_other(other: int) -> None:
-    """Keeps the position on the way; units moved on the old way are back."""
-    position = along()
-    url.set_place_parameter(OTHER, str(other))
-    go_between(position)
-
-
-def choose_how(how: str) -> None:
-    position = along()
-    url.set_place_parameter(HOW, how if how == "spherical" else None)
-    go_between(position)
-
-
-def choose_sampler(kind: str) -> None:
-    """Draws the same seed by another sampler, where one was drawn."""
-    url.set_place_parameter(SAMPLER, kind if kind != DEFAULT_SAMPLER else None)
-    if url.number(DRAW) is not None:
-        draw_random(draw(), url.whole(PICK, DRAWN))
-
-
-def move(place: Place, unit: int, value: float) -> None:
-    """Puts a unit to `value`; one that is back where it was counts as not moved."""
-    scale = place.scale(unit)
-    back = scale.same(value, float(place.base[unit]))
-    move_unit(unit, None if back else scale.text(scale.clipped(value)))

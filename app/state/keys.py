@@ -1,11 +1,11 @@
-"""The only file that spells session-state keys and URL parameters: what a link restores, and what a visitor keeps."""
+"""Session-state keys and URL parameters that several pages share, and those of Start and Denoise."""
 
 IMAGE = "image"
 LEVEL = "level"
 NOISE = "noise"
 SEED = "seed"
-# Start
 EXAMPLE = "example"
+"""Which image the Start page shows."""
 SECOND = "second"
-"""The id of a run beside the first, on the same noise."""
+"""The id of the run that Denoise compares with the first, on the same noise."""
 LIVE_DENOISE = "denoise_live"

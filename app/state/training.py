@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from app.state.url import set_parameter
+from app.state import url
 
 JOB = "job"
-"""The training that is watched, or `NEW_JOB`."""
+"""The training to watch, or `NEW_JOB`."""
 NEW_JOB = "new"
 RECIPE = "recipe"
 DATASET = "dataset"
@@ -13,13 +13,13 @@ TRAIN_WIDGET = "_train_"
 """Prefix of the keys of the page's own widgets; `settings_form` makes the rest."""
 TRAIN_SIDE = "_train_own_side"
 TRAIN_COLOUR = "_train_own_colour"
-TRAIN_NAME = "_train_name"
 
 
 def watched_job() -> str | None:
+    """The training to watch in the URL."""
     return st.query_params.get(JOB)
 
 
 def watch_job(run_id: str | None) -> None:
-    """The run id goes into the URL, so that a reload, another tab or another day finds it."""
-    set_parameter(JOB, run_id)
+    """Write the training to watch into the URL, so that a reload, another tab or another day finds it."""
+    url.set_parameter(JOB, run_id)

@@ -1,4 +1,4 @@
-"""What a training has reached so far: error on held-out images, and the terms of its loss."""
+"""Charts of a training: error on held-out images, and the terms of its loss, over the epochs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,16 +14,18 @@ Line = tuple[str, list[Any], list[Any]]
 LOGARITHMIC: dict[str, Any] = {
     "type": "log", "tickvals": [m * 10.0**e for e in range(-3, 5) for m in (1, 2, 5)], "tickformat": "~g",
 }  # fmt: skip
-"""Plotly's own labels between powers of ten are single digits, read wrongly."""
-POINTS = 300
-"""Of each curve at most; more cost time and show nothing."""
+"""Plotly labels ticks between powers of ten with single digits, which are misread."""
+MAX_POINTS = 300
+"""Of each curve; more cost time and show nothing."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+TERMS = {"kl": "KL term"}
+"""Labels of terms of a loss whose names in the history are not words."""
 GREY = "rgba(128,128,128,0.9)"
 COLOURS_DARK = ("#56B4E9", "#E69F00", "#2BC49A", "#E8A6CB")
 
 
 def train_curves(history: Sequence[dict[str, Any]], epochs: int) -> None:
-    """Two charts of the rows of history.jsonl, one row an epoch; they stay mounted while the training goes on."""
+    """Draw two charts of the rows of history.jsonl, one row for each epoch; their keys keep them between redraws."""
     rows, marks = thinned(history), stages(history)
     left, right = st.columns(2, gap="small")
     with left:
@@ -31,30 +33,30 @@ def train_curves(history: Sequence[dict[str, Any]], epochs: int) -> None:
             "train_error", "Squared error per image", epochs, [line(rows, "held-out images", "validation_sse")], marks
         )
     learned = [row for row in rows if row.get("train")]
-    names = list(dict.fromkeys(name for row in learned for name in row["train"]))
-    lines = [line([{**row, **row["train"]} for row in learned], name, name) for name in names]
+    names: list[str] = list(dict.fromkeys(name for row in learned for name in row["train"]))
+    lines = [line([{**row, **row["train"]} for row in learned], TERMS.get(name, name), name) for name in names]
     if len(names) > 1 or not names:
-        lines = [line(learned, "all, held-out images", "validation_loss"), *lines]
+        lines = [line(learned, "total loss (held-out)", "validation_loss"), *lines]
     with right:
         chart("train_terms", "Loss, nats per image", epochs, lines, marks)
-    said(marks)
+    _say_stages(marks)
 
 
-def said(marks: Sequence[Stage]) -> None:
-    """The error of each stage in words, where there are several."""
+def _say_stages(marks: Sequence[Stage]) -> None:
+    """Say the error of each stage if there are several."""
     if len(marks) > 1:
         reached = " · ".join(f"{mark.name} **{mark.sse:.2f}**" for mark in marks)
-        st.caption(f"Squared error per held-out image of the layers trained so far, at each stage's best: {reached}.")
+        st.caption(f"Best squared error per held-out image in each stage, for the layers trained so far: {reached}.")
 
 
 def thinned(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """At most about `POINTS` rows, evenly spread, always with the last."""
-    step = -(-len(history) // POINTS) or 1
+    """At most about `MAX_POINTS` rows, evenly spread, always with the last."""
+    step = -(-len(history) // MAX_POINTS) or 1
     return [*history[:-1:step], *history[-1:]]
 
 
 def line(rows: Sequence[dict[str, Any]], label: str, name: str) -> Line:
-    """A figure of the rows by its `name` in them, as the line called `label`."""
+    """The figure `name` of the rows over their epochs, as the line called `label`."""
     found = [row for row in rows if name in row]
     return label.replace("_", " "), [row["epoch"] for row in found], [row[name] for row in found]
 
@@ -62,7 +64,7 @@ def line(rows: Sequence[dict[str, Any]], label: str, name: str) -> Line:
 def chart(
     key: str, title: str, epochs: int, lines: Sequence[Line], marks: Sequence[Stage] = (), log: bool = False
 ) -> None:
-    """`lines` over the epochs, with the beginnings of stages marked where there are several."""
+    """Draw `lines` over the epochs, and mark where stages begin if there are several."""
     colours = COLOURS_DARK if st.context.theme.type == "dark" else COLOURS
     figure = go.Figure()
     for (label, x, y), colour in zip(lines, colours * len(lines), strict=False):
@@ -71,7 +73,7 @@ def chart(
             hovertemplate="epoch %{x}: %{y:.2f}",
         )  # fmt: skip
     for mark in marks if len(marks) > 1 else ():
-        # The label stands at the beginning of its stage, at the foot, where curves that fall leave room.
+        # The label is at the bottom, right of the beginning of its stage, where falling curves leave room.
         figure.add_vline(
             x=mark.first - 1, line={"width": 1, "dash": "dot", "color": GREY}, annotation_text=mark.name,
             annotation={"y": 0, "yanchor": "bottom", "xanchor": "left", "font": {"size": 12}, "textangle": 0},

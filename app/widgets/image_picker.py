@@ -1,4 +1,4 @@
-"""Which images of a gallery are looked at: thumbnails to tick, or simply the next ones."""
+"""Choose images of a gallery by their thumbnails, or simply the next ones."""
 
 import streamlit as st
 
@@ -6,28 +6,28 @@ from aecore.pictures import sheets
 from aecore.session.gallery import Gallery
 from app.state import uploads
 
-SHOWN = 8
-MOST = 64
-SIDE = 32
-OFFERED = 64
-"""Thumbnails in the popover; "Other images" goes through all images, however many."""
+DEFAULT_COUNT = 8
+MAX_IMAGES = 64
+THUMBNAIL_SIDE = 32
+THUMBNAILS = 64
+"""In the popover; "Different images" goes through all images, however many."""
 COUNTS = (8, 24, 64)
-"""Of the buttons that choose the first ones."""
+"""Buttons choose so many of the first images."""
 
 
 def pick_images(gallery: Gallery) -> list[int]:
-    """Positions in `gallery` of the images to show, at most 64; draws "Choose images" and "Other images"."""
+    """Draw the widgets; return the positions in `gallery` of the images to show, at most `MAX_IMAGES`."""
     total = len(gallery.images)
-    chosen = uploads.chosen_images(gallery.own, total, list(range(min(SHOWN, total))))[:MOST]
+    chosen = uploads.chosen_images(gallery.own, total, list(range(min(DEFAULT_COUNT, total))))[:MAX_IMAGES]
     key = "_pick_own" if gallery.own else "_pick"
-    st.session_state[key] = [position for position in chosen if position < OFFERED]
+    st.session_state[key] = [position for position in chosen if position < THUMBNAILS]
 
     def ticked() -> None:
-        elsewhere = [position for position in chosen if position >= OFFERED]
-        uploads.choose_images(gallery.own, (list(st.session_state[key]) + elsewhere)[-MOST:])
+        elsewhere = [position for position in chosen if position >= THUMBNAILS]
+        uploads.choose_images(gallery.own, (list(st.session_state[key]) + elsewhere)[-MAX_IMAGES:])
 
-    def others() -> None:
-        start, count = max(chosen, default=-1) + 1, len(chosen) or SHOWN
+    def different() -> None:
+        start, count = max(chosen, default=-1) + 1, len(chosen) or DEFAULT_COUNT
         uploads.choose_images(gallery.own, [(start + i) % total for i in range(min(count, total))])
 
     def first(count: int) -> None:
@@ -35,13 +35,13 @@ def pick_images(gallery: Gallery) -> list[int]:
 
     row = st.container(horizontal=True, gap="small", wrap=False)
     with row.popover("Choose", icon=":material/grid_view:", width="stretch"), st.container(key="thumbnails"):
-        st.caption(f"Click to add or remove; at most {MOST} at once.")
+        st.caption(f"Click to add or remove; at most {MAX_IMAGES}.")
         counts = st.container(horizontal=True, gap="xsmall")
         for count in COUNTS:
             counts.button(f"First {count}", on_click=first, args=(count,), disabled=total < count)
         st.pills(
             "Images",
-            list(range(min(total, OFFERED))),
+            list(range(min(total, THUMBNAILS))),
             selection_mode="multi",
             key=key,
             format_func=_thumbnails(gallery).__getitem__,
@@ -49,18 +49,18 @@ def pick_images(gallery: Gallery) -> list[int]:
             label_visibility="collapsed",
         )
     row.button(
-        "Others",
+        "Different images",
         icon=":material/shuffle:",
-        on_click=others,
+        on_click=different,
         width="stretch",
-        help="As many images again, the next ones",
+        help="The same number of images, the next ones",
     )
     return chosen
 
 
 def _thumbnails(gallery: Gallery) -> list[str]:
-    """Markdown of each image, enlarged to some 32 pixels."""
-    factor = max(1, SIDE // max(gallery.images.shape[2:]))
-    singles = [gallery.images[i : i + 1] for i in range(min(len(gallery.images), OFFERED))]
+    """Markdown of each image, enlarged to about `THUMBNAIL_SIDE` pixels."""
+    factor = max(1, THUMBNAIL_SIDE // max(gallery.images.shape[2:]))
+    singles = [gallery.images[i : i + 1] for i in range(min(len(gallery.images), THUMBNAILS))]
     pictures = [sheets.enlarge(sheets.filmstrip(single), factor) for single in singles]
     return [f"![image {i}]({sheets.data_uri(sheets.png(picture))})" for i, picture in enumerate(pictures)]

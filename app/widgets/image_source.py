@@ -1,4 +1,4 @@
-"""Where a page's images come from: the run's dataset, or the visitor."""
+"""The source of a page's images: the run's dataset, or the visitor."""
 
 from typing import Literal
 
@@ -11,13 +11,14 @@ from app.state import uploads
 from app.widgets.own_images import inverted, own_images
 
 GALLERY = 64
+"""Images of a run's dataset to choose from."""
 Source = Literal["dataset", "yours"]
 
 
 def image_source(session: Session) -> Gallery:
-    """The run's gallery (64 test images, or decoded codes where its data is not here), or the visitor's own images.
+    """Draw the popover for own images and, once there are some, the choice of the source; return its images.
 
-    Draws the choice, once there is one, and the popover for own images.
+    A run's images are `GALLERY` test images, or decoded codes if its dataset is not on this machine.
     """
     choice = st.container()
     intake = own_images(session)
@@ -38,5 +39,5 @@ def image_source(session: Session) -> Gallery:
         source = "yours" if picked == "yours" else "dataset"
     gallery = dataset if intake is None or source == "dataset" else own_gallery(intake, inverted(session))
     if gallery.decoded:
-        st.caption(f":material/info: The dataset is not here, so these are {gallery.note}")
+        st.caption(f":material/info: The dataset is not on this machine, so these are {gallery.note}")
     return gallery

@@ -1,4 +1,4 @@
-"""Images of the visitor's own: checked, fitted to the run, kept for the visit and never written to disk."""
+"""The visitor's own images: checked, fitted to the run, kept for the visit and never written to disk."""
 
 import html
 
@@ -12,36 +12,37 @@ from app.state.uploads import Upload
 
 TYPES = ["png", "jpg", "jpeg", "gif", "webp", "pgm", "ppm", "tif", "tiff", "bmp", "zip", "npz"]
 MAX_VISIT_BYTES = 64 * 2**20
-"""Of one visitor, as files; a whole class shares the server's memory."""
-SHOWN_REFUSALS = 8
+"""Of one visitor's files; a whole class shares the server's memory."""
+MAX_REFUSALS = 8
+"""Refused files that are listed."""
 
 
 def own_images(session: Session) -> Intake | None:
-    """A popover to bring, invert and forget images; what was kept of them for this run's size, or None."""
+    """Draw a popover to upload, invert and remove images; return them fitted to this run's size, or None."""
     channels, height, width = session.shape
     with st.popover("Own images", icon=":material/add_photo_alternate:", width="stretch"):
         if channels not in (1, 3):
-            st.caption(f"This run takes pictures of {channels} channels; own images can be grey or in colour only.")
+            st.caption(f"This run takes pictures with {channels} channels; own images can only be grey or in colour.")
             return None
         uploader()
         intake = taken_in(session)
         if intake is not None:
-            said(intake, f"{width} × {height} pixels")
+            show_intake(intake, f"{width} × {height} pixels")
             if channels == 1 and len(intake.images):
                 st.toggle(
                     "Invert: dark on light becomes light on dark",
                     value=_invert_default(session),
                     key=uploads.INVERT,
                     persist_state="session",
-                    help="Most runs of digits learned white strokes on black; ink on paper is the other way round.",
+                    help="Most runs on digits learned white strokes on black; ink on paper is the opposite.",
                 )
-            st.button("Forget my images", icon=":material/delete:", on_click=uploads.keep_uploads, args=([],))
-        st.caption("They stay in this browser tab's visit, are not written to disk, and vanish when it ends.")
+            st.button("Remove my images", icon=":material/delete:", on_click=uploads.keep_uploads, args=([],))
+        st.caption("Your images are kept only until you close this tab, and are never written to disk.")
     return intake if intake is not None and len(intake.images) else None
 
 
 def taken_in(session: Session) -> Intake | None:
-    """What the visitor's files give for this run; decoded once per visit and size. None without files."""
+    """The visitor's files as images of this run's size, decoded once per visit and size; None without files."""
     channels, height, width = session.shape
     if channels not in (1, 3) or not (files := uploads.uploads()):
         return None
@@ -51,7 +52,7 @@ def taken_in(session: Session) -> Intake | None:
 
 
 def inverted(session: Session) -> bool:
-    """Whether the visitor's images are shown to this run as negatives; before they said so, what suits the run."""
+    """True if the visitor's images are inverted for this run: as they chose, else as suits the run."""
     return session.shape[0] == 1 and bool(url.value(uploads.INVERT, _invert_default(session)))
 
 
@@ -61,32 +62,32 @@ def _invert_default(session: Session) -> bool:
 
 
 def uploader() -> None:
-    """Where files are brought; they join those already kept for the visit."""
-    # A new key after each delivery empties the uploader, so that files are held once and more can be added anywhere.
+    """Draw the upload; new files are added to those of the visit."""
+    # A new key after each upload empties the widget, so that files are held once and more can be added on any page.
     key = f"{uploads.UPLOADER}{uploads.uploads_version()}"
 
-    def deliver() -> None:
+    def add() -> None:
         new = [Upload(file.name, file.getvalue()) for file in st.session_state.get(key) or []]
         keep, size = uploads.uploads(), sum(len(file.content) for file in uploads.uploads())
         for file in new:
             size += len(file.content)
             if size > MAX_VISIT_BYTES:
-                st.toast(f"{file.name} and what follows was left out: at most {MAX_VISIT_BYTES // 2**20} MB are kept.")
+                st.toast(f"{file.name} and later files were left out: at most {MAX_VISIT_BYTES // 2**20} MB are kept.")
                 break
             keep.append(file)
         uploads.keep_uploads(keep)
 
     st.file_uploader(
-        "Pictures, or a zip or npz of them", type=TYPES, accept_multiple_files=True, key=key, on_change=deliver
+        "Image files, or a ZIP or NPZ of them", type=TYPES, accept_multiple_files=True, key=key, on_change=add
     )
 
 
-def said(intake: Intake, size: str) -> None:
-    """How many images were kept, and which were not and why."""
+def show_intake(intake: Intake, size: str) -> None:
+    """Say how many images were taken, and which were refused and why."""
     n = len(intake.images)
-    st.markdown(f"**{n} image{'' if n == 1 else 's'} kept**, fitted to {size}." if n else "**No image could be kept.**")
-    lines = [f"{name}: {reason}" for name, reason in intake.refused[:SHOWN_REFUSALS]]
-    if len(intake.refused) > SHOWN_REFUSALS:
-        lines.append(f"and {len(intake.refused) - SHOWN_REFUSALS} more were refused.")
+    st.markdown(f"**{n} image{'' if n == 1 else 's'}**, fitted to {size}." if n else "**No image could be used.**")
+    lines = [f"{name}: {reason}" for name, reason in intake.refused[:MAX_REFUSALS]]
+    if len(intake.refused) > MAX_REFUSALS:
+        lines.append(f"and {len(intake.refused) - MAX_REFUSALS} more were refused.")
     if lines:
         st.html('<ul class="refused">' + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>")

@@ -20,7 +20,7 @@ def picture(
     least: int = 1,
     most: int = 16,
 ) -> None:
-    """Draws `sheet` (H, W, 3 or 4 bytes, at its own size) as large as fits, never blurred: `least` to `most` times.
+    """Draw `sheet` (H, W, 3 or 4 bytes, at its own size) as large as fits, never blurred: `least` to `most` times.
 
     `rows` and `columns` label equal shares of the height and width. Narrower than `least` times, it scrolls sideways.
     """
@@ -38,11 +38,11 @@ def picture(
 
 
 def picture_error(message: str) -> None:
-    """An error in words where the picture would be."""
+    """Draw an error in the picture's place."""
     st.html(f'<div class="picture-error" role="alert">{html.escape(message)}</div>')
 
 
 def send_now() -> None:
-    """Lets the server's thread send what is drawn so far, so that a main picture need not wait for the rest."""
-    time.sleep(0.001)  # gives up the interpreter's lock, which this thread would else hold until the page is done
-    picture_first.after_the_others()
+    """Let the server's thread send what is drawn so far, so that a main picture need not wait for the rest."""
+    time.sleep(0.001)  # releases the interpreter lock, which this thread would otherwise hold until the page is done
+    picture_first.wait_for_others()

@@ -1,4 +1,4 @@
-"""Trainings that run or wait on this server: seen by everybody, and each can be taken out after a second click."""
+"""The queue of trainings on this server; everybody sees it and can stop a training, after a second click."""
 
 import html
 
@@ -13,7 +13,7 @@ from app.widgets.run_picker import run_name
 
 
 def train_queue(shown: str | None = None) -> None:
-    """The queue with everyone's trainings; the one that the page already shows (`shown`) only has its place said."""
+    """Draw the queue; the training that the page shows already (`shown`) has no buttons."""
     trainings = queue.queue(cache.store())
     if not trainings or [info.run_id for info in trainings] == [shown]:
         return
@@ -23,23 +23,24 @@ def train_queue(shown: str | None = None) -> None:
 
 
 def place_in_queue(run_id: str) -> str:
-    """In words, for a training that waits."""
+    """The place of a waiting training, in words."""
     ids = [info.run_id for info in queue.queue(cache.store())]
     before = ids.index(run_id) if run_id in ids else 0
     if not before:
-        return "It begins in a moment."
-    return f"It is number {before} in the queue and begins when the {'one' if before == 1 else before} before it ended."
+        return "Starts in a moment."
+    ended = "the training before it has ended" if before == 1 else f"the {before} trainings before it have ended"
+    return f"Number {before} in the queue; starts when {ended}."
 
 
 def stop_button(info: RunInfo) -> None:
-    """Stops a running training or takes a waiting one out; asks once more, because it may be someone else's."""
+    """Draw a button that stops or removes a training, after a second click, because it may be someone else's."""
     waiting = info.state == "queued"
-    label = "Take out" if waiting else "Stop"
+    label = "Remove" if waiting else "Stop"
     with st.popover(label, icon=":material/close:" if waiting else ":material/stop:", key=f"_train_stop_{info.run_id}"):
         st.caption(
-            "It has not begun; nothing of it is kept."
+            "The training has not started; nothing is kept."
             if waiting
-            else "It ends at its next step; the best weights so far are kept."
+            else "The training ends after its current step; the best weights so far are kept."
         )
         st.button(
             f"{label} {run_name(info)}", key=f"_train_stop_yes_{info.run_id}", on_click=_stop, args=(info.run_id,)
@@ -47,10 +48,10 @@ def stop_button(info: RunInfo) -> None:
 
 
 def resume_button(info: RunInfo) -> None:
-    """For a training of several stages that ended early."""
+    """Draw a button that continues a training of several stages that ended early."""
     st.button(
         "Resume", icon=":material/resume:", key=f"_train_resume_{info.run_id}", on_click=_resume, args=(info.run_id,),
-        help="It goes on at the beginning of the stage in which it ended; whole stages are kept.",
+        help="Restarts the stage in which the training ended; completed stages are kept.",
     )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def _resume(run_id: str) -> None:
 
 
 def _entry(place: int, info: RunInfo, shown: bool) -> None:
-    words = "waits" if info.state == "queued" else f"epoch {info.status.epoch} of {info.status.epochs}"
+    words = "waiting" if info.state == "queued" else f"epoch {info.status.epoch} of {info.status.epochs}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         name = html.escape(run_name(info))
         st.html(

@@ -1,4 +1,4 @@
-"""Which run a page shows: chosen once, kept while pages change, named by its id in every link."""
+"""The choice of a run: it holds for all pages, and links contain the run's id."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from aecore.foundation.errors import AecoreError, RunUnavailable
+from aecore.model.config import RunConfig
 from aecore.model.recipes import RECIPES
 from aecore.session.session import Session
 from aecore.store.folder import LIVE, RunInfo
@@ -14,20 +15,25 @@ from app.state import runs
 from app.widgets.header import header
 from app.widgets.picture import picture_error
 
-NO_RUNS = "There is no trained run to look at yet. Open Train and start one; it appears here when it has ended."
+NO_RUNS = "There is no trained run yet. Open Train and start one; it appears here when it has ended."
 
 
 def run_name(info: RunInfo) -> str:
-    """What people call a run: its given name, else its recipe and dataset."""
+    """The name that people gave a run, else its recipe and dataset."""
     if info.status.name or info.config is None:
         return info.name
     recipe = RECIPES.get(info.config.recipe)
     title = recipe.title if recipe else info.config.recipe.replace("_", " ")
-    return f"{title} · {info.config.dataset.title or info.config.dataset.kind}"
+    return f"{title} · {dataset_title(info.config)}"
+
+
+def dataset_title(config: RunConfig) -> str:
+    """Name the images of a run."""
+    return "Own images" if config.dataset.local_path else config.dataset.title or config.dataset.kind
 
 
 def explorable_runs() -> list[RunInfo]:
-    """Runs that can be opened: ready-made ones first, in the order in which the kinds are taught, then the newest."""
+    """Runs that can be opened: ready-made ones in the order of the recipes, then own ones, newest first."""
     order = {name: place for place, name in enumerate(RECIPES)}
     infos = [info for info in cache.runs() if info.explorable]
     ready = sorted(
@@ -38,22 +44,21 @@ def explorable_runs() -> list[RunInfo]:
 
 
 def run_labels(infos: Sequence[RunInfo]) -> dict[str, str]:
-    """{run id: name and code size}, made unique with the end of the id where two runs would read the same."""
+    """{run id: name and code size}, followed by the end of the id if two runs would have the same label."""
     plain = {info.run_id: f"{run_name(info)} · {info.config.code_dim if info.config else '?'} units" for info in infos}
     times = Counter(plain.values())
     return {run_id: text if times[text] == 1 else f"{text} · {run_id[-6:]}" for run_id, text in plain.items()}
 
 
-def header_with_run(title: str, seen: str, try_this: str, showpiece: str) -> Session:
-    """The page's `header` with a selectbox of the runs at its right (below it on a phone); the chosen one's session.
+def header_with_run(title: str, shows: str, try_this: str, showpiece: str) -> Session:
+    """Draw the `header` with the choice of a run at its right (below it on a phone); return the run's session.
 
-    `showpiece` is the ready-made run that shows the page at its best, until somebody chooses another. Call it outside
-    fragments. A run named in the URL that does not exist or cannot be opened is answered in words, and the page ends
-    there, with the selectbox still usable.
+    `showpiece` is the ready-made run that the page shows until somebody chooses one. Call it outside fragments. If the
+    run in the URL does not exist or cannot be opened, the page says so and ends there; the choice stays usable.
     """
     left, right = st.columns([5, 2], gap="large", vertical_alignment="center")
     with left:
-        header(title, seen, try_this)
+        header(title, shows, try_this)
     with right:
         chosen = _pick(title, showpiece)
     return _opened(title, chosen)
@@ -93,8 +98,8 @@ def _opened(page: str, run_id: str | None) -> Session:
 
 
 def _chosen(page: str, infos: Sequence[RunInfo], showpiece: str) -> str | None:
-    """The run of the URL, else the one chosen last (if it still exists), else the page's showpiece, else the first."""
-    if (asked := st.query_params.get(runs.RUN)) is not None:
+    """The run in the URL, else the one chosen last (if it still exists), else the page's showpiece, else the first."""
+    if (asked := runs.asked_run()) is not None:
         return asked
     ids = [info.run_id for info in infos]
     if (last := runs.last_run()) in ids:

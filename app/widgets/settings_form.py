@@ -1,4 +1,4 @@
-"""Widgets drawn from the fields of any settings: title, help, default, range and unit are the field's own."""
+"""Widgets for the fields of any settings, with each field's own title, help, default, range and unit."""
 
 import types
 from collections.abc import Collection, Mapping
@@ -10,12 +10,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 Persist = Literal["session"] | None
-FEW_CHOICES = 3
-"""Up to as many choices stand side by side; more are a list to open."""
+MAX_SEGMENTS = 3
+"""So many choices are drawn side by side; more as a list to open."""
 
 
 def own_fields(settings: type[BaseModel]) -> list[str]:
-    """Fields that a person can set here: not the kind, no path of this machine, nothing that has one value only."""
+    """Fields that can be set here: not the kind, no path, and nothing with a single possible value."""
     return [name for name, field in settings.model_fields.items() if name != "kind" and _settable(field)]
 
 
@@ -27,11 +27,11 @@ def settings_form(
     without: Collection[Any] = (),
     keep: bool = True,
 ) -> dict[str, Any]:
-    """Draws the fields of `settings` (or `only` some) and returns what is in them, as JSON-like values; choices
-    `without` a meaning here are not offered. With `keep` the values stay while other pages are looked at.
+    """Draw the fields of `settings` (or `only` some) and return their values, as in JSON.
 
-    `values` are what the widgets begin with. What they return may still be refused: ranges that depend on other
-    settings, and lists of numbers typed as text, are for `parse` to judge and to word.
+    The widgets begin with `values`; choices in `without` are not offered. With `keep` the values stay when the page
+    changes. The result may still be invalid: `parse` checks ranges that depend on other settings, and lists of numbers
+    typed as text.
     """
     names = [name for name in own_fields(settings) if only is None or name in only]
     fields = {name: settings.model_fields[name] for name in names}
@@ -49,7 +49,7 @@ def label_of(name: str, field: FieldInfo) -> str:
 
 
 def bounds(field: FieldInfo) -> tuple[Any, Any]:
-    """The least and the greatest value, None where there is none; open bounds count as closed."""
+    """The least and the greatest value, or None; open bounds count as closed."""
     low: Any = None
     high: Any = None
     for limit in field.metadata:
@@ -80,37 +80,37 @@ def _settable(field: FieldInfo) -> bool:
 
 
 def _widget(name: str, field: FieldInfo, value: Any, key: str, without: Collection[Any], persist: Persist) -> Any:
-    kind, label, said = _core_type(field), label_of(name, field), field.description
+    kind, label, words = _core_type(field), label_of(name, field), field.description
     if kind is bool:
-        return st.toggle(label, value=bool(value), key=key, help=said, persist_state=persist)
+        return st.toggle(label, value=bool(value), key=key, help=words, persist_state=persist)
     if get_origin(kind) is Literal:
-        return _choice(label, tuple(each for each in get_args(kind) if each not in without), value, key, said, persist)
+        return _choice(label, tuple(each for each in get_args(kind) if each not in without), value, key, words, persist)
     if get_origin(kind) is tuple:
         text = ", ".join(str(number) for number in value)
-        given = st.text_input(label, text, key=key, help=said, placeholder="none", persist_state=persist)
+        given = st.text_input(label, text, key=key, help=words, placeholder="none", persist_state=persist)
         return (given or "").replace(",", " ").split()
     low, high = bounds(field)
     if kind is float and (low, high) == (0, 1):
-        return st.slider(label, 0.0, 1.0, float(value), 0.01, key=key, help=said, persist_state=persist)
-    return _number(kind, label, value, low, high, key, said, persist)
+        return st.slider(label, 0.0, 1.0, float(value), 0.01, key=key, help=words, persist_state=persist)
+    return _number(kind, label, value, low, high, key, words, persist)
 
 
-def _choice(label: str, options: tuple[Any, ...], value: Any, key: str, said: str | None, persist: Persist) -> Any:
-    def words(option: Any) -> str:
+def _choice(label: str, options: tuple[Any, ...], value: Any, key: str, words: str | None, persist: Persist) -> Any:
+    def text(option: Any) -> str:
         return str(option).replace("_", " ")
 
-    if len(options) <= FEW_CHOICES:
+    if len(options) <= MAX_SEGMENTS:
         return st.segmented_control(
-            label, options, default=value, required=True, format_func=words, key=key, help=said, width="stretch",
+            label, options, default=value, required=True, format_func=text, key=key, help=words, width="stretch",
             persist_state=persist,
         )  # fmt: skip
     return st.selectbox(
-        label, options, options.index(value), format_func=words, key=key, help=said, persist_state=persist
+        label, options, options.index(value), format_func=text, key=key, help=words, persist_state=persist
     )
 
 
 def _number(
-    kind: Any, label: str, value: Any, low: Any, high: Any, key: str, said: str | None, persist: Persist
+    kind: Any, label: str, value: Any, low: Any, high: Any, key: str, words: str | None, persist: Persist
 ) -> Any:
     cast: Any = int if kind is int else float
     whole = kind is int
@@ -122,6 +122,6 @@ def _number(
         step=1 if whole else (abs(cast(value)) / 10 or 0.01),
         format="%d" if whole else "%g",
         key=key,
-        help=said,
+        help=words,
         persist_state=persist,
     )

@@ -1,4 +1,4 @@
-"""What tests of pages share: a home with a few tiny trained runs, and a page opened as a visitor opens it."""
+"""Fixtures of the tests of pages: a home with a few tiny trained runs, and a page opened as a visitor opens it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 import aecore
+from aecore.store.store import RunStore
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 RECIPES = {"denoising": "Tiny denoiser", "variational": "Tiny VAE"}
@@ -44,17 +45,23 @@ def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     st.cache_resource.clear()
 
 
+@pytest.fixture(scope="session")
+def trained_ids(trained: Path) -> dict[str, str]:
+    infos = RunStore(trained).runs()  # once, since a new store checks the weights of all runs
+    return {info.config.recipe: info.run_id for info in infos if info.config is not None and not info.builtin}
+
+
 @pytest.fixture
-def run_ids(home: Path) -> dict[str, str]:
+def run_ids(home: Path, trained_ids: dict[str, str]) -> dict[str, str]:
     """{recipe: run id} of the tiny runs."""
-    return {info.config.recipe: info.run_id for info in aecore.runs() if info.config is not None and not info.builtin}
+    return trained_ids
 
 
 @pytest.fixture
 def open_page() -> OpenPage:
     """`open_page("denoise", run=…, level=…)`: that page of the real app, as a link with these parameters opens it.
 
-    `held` is what the visit holds already, by its key.
+    `held` is the visit's session state before.
     """
 
     def open_(name: str, *, held: Mapping[str, object] | None = None, **parameters: object) -> AppTest:

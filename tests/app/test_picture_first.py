@@ -1,4 +1,4 @@
-"""Everybody's picture first: who has one waits for the others', but not for long and never for ghosts."""
+"""A page with its picture waits for the others' pictures, for a limited time, and not for pages without any."""
 
 import threading
 
@@ -28,8 +28,8 @@ def other():
 
 def test_who_is_alone_waits_for_nobody():
     picture_first.enter()
-    assert picture_first.after_the_others(0)
-    assert picture_first.after_the_others(0), "the second picture of a page is none to wait for"
+    assert picture_first.wait_for_others(0)
+    assert picture_first.wait_for_others(0), "the second picture of a page is none to wait for"
 
 
 def test_the_rest_waits_for_the_other_s_picture(other):
@@ -37,7 +37,7 @@ def test_the_rest_waits_for_the_other_s_picture(other):
 
     def draw() -> None:
         picture_first.enter()
-        picture_first.after_the_others(60)
+        picture_first.wait_for_others(60)
         done.set()
 
     thread = threading.Thread(target=draw)
@@ -50,14 +50,14 @@ def test_the_rest_waits_for_the_other_s_picture(other):
 
 def test_patience_ends(other):
     picture_first.enter()
-    assert not picture_first.after_the_others(0.01)
+    assert not picture_first.wait_for_others(0.01)
 
 
 def test_a_redrawn_fragment_waits_for_nobody(other):
-    assert picture_first.after_the_others(0)
+    assert picture_first.wait_for_others(0)
 
 
 def test_a_page_without_its_picture_is_no_ghost(open_page):
     open_page("walk", run="no-such-run")
     picture_first.enter()
-    assert picture_first.after_the_others(0)
+    assert picture_first.wait_for_others(0)

@@ -68,7 +68,7 @@ def message(blobs: Blobs, n: int, shift: float = 0.0, colours: str = "classes", 
                 "places": blobs.put(np.round(places * 1000), "<i2"), "figures": [figure],
                 "middles": [[str(k), *places[labels == k].mean(0).tolist()] for k in range(CLASSES)], "colour": None,
                 "own": [], "back": back if name == "pca" else None,
-                "nowhere": "MDS has no way back." if name == "mds" else "",
+                "nowhere": "MDS has no inverse." if name == "mds" else "",
             }
             for name, places in maps.items()
         ],

@@ -4,7 +4,7 @@ from conftest import OpenPage, expect_seen, go_to, picture_of
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
 PAGES = {
-    "": "Autoencoders by touch",
+    "": "Explore autoencoders hands-on",
     "denoise?run=digits-denoising": "Denoise",
     "walk?run=patterns-variational": "Walk",
     "maps?run=digits-variational": "Maps",

@@ -258,7 +258,7 @@ def test_a_digit_of_ones_own_is_drawn_on_an_empty_image(open_page: OpenPage) -> 
     page = open_page("denoise?run=mnist-course-denoising")
     canvas = live(page)
     width = canvas.evaluate("canvas => canvas.width")
-    page.get_by_role("button", name="Empty image").click()
+    page.get_by_role("button", name="Add blank canvas").click()
     page.wait_for_function("([canvas, width]) => canvas.width > width", arg=[canvas.element_handle(), width])
     expect(page.locator(".columns span")).to_have_count(9)
     empty = source_of(canvas)
@@ -279,12 +279,12 @@ def test_a_digit_of_ones_own_is_drawn_on_an_empty_image(open_page: OpenPage) -> 
 def test_the_output_is_fed_back_and_two_runs_share_their_noise(open_page: OpenPage) -> None:
     page = open_page(f"denoise?run={RUN}&level=0.6")
     canvas, steps = live(page), page.locator(".steps")
-    feed_back = page.get_by_role("button", name="Feed back")
+    feed_back = page.get_by_role("button", name="Denoise again")
 
     # The reconstruction is fed back step by step, measured against the first input, until the level changes.
     begin, before = source_of(canvas), page.locator(".figures td").first.inner_text()
     feed_back.click()
-    expect(steps).to_contain_text("Fed back once")
+    expect(steps).to_contain_text("Denoised once more")
     once = changed(canvas, begin)
     feed_back.click()
     expect(steps).to_contain_text("Fed back 2 times")
@@ -295,7 +295,7 @@ def test_the_output_is_fed_back_and_two_runs_share_their_noise(open_page: OpenPa
     becomes(canvas, begin)
     expect(steps).to_be_empty()
     feed_back.click()
-    expect(steps).to_contain_text("Fed back once")
+    expect(steps).to_contain_text("Denoised once more")
     level_of(page).press("ArrowRight")
     expect(steps).to_be_empty()
     expect(page).to_have_url(re.compile("level=0.61"))
@@ -337,9 +337,9 @@ def test_on_a_phone_two_runs_are_not_cut_off(open_page: OpenPage) -> None:
 def test_without_the_runtime_the_page_follows_on_release_and_says_so_once(open_page: OpenPage) -> None:
     page = open_page(f"denoise?run={RUN}", blocked="/live/runtime/")
     expect(page.locator(".denoise[data-live=failed]")).to_be_visible()
-    expect(page.get_by_text("The picture follows when you let go")).to_have_count(1)
+    expect(page.get_by_text("The picture changes when you release a control")).to_have_count(1)
     expect(page.get_by_text("the program that runs models in the browser could not be loaded")).to_have_count(1)
-    expect(page.get_by_role("button", name="Feed back")).to_be_disabled()
+    expect(page.get_by_role("button", name="Denoise again")).to_be_disabled()
     before, error = source_of(picture_of(page)), page.locator(".figures td + td").first.inner_text()
     level_of(page).press("End")
     expect(picture_of(page)).not_to_have_attribute("src", before)
@@ -349,7 +349,7 @@ def test_without_the_runtime_the_page_follows_on_release_and_says_so_once(open_p
 
 def test_without_its_program_the_page_has_streamlits_own_controls(open_page: OpenPage) -> None:
     page = open_page(f"denoise?run={RUN}", blocked="/live/dist/")
-    expect(page.get_by_text("The picture follows when you let go")).to_have_count(1)
+    expect(page.get_by_text("The picture changes when you release a control")).to_have_count(1)
     expect(page.get_by_test_id("stSlider")).to_be_visible()
     before = source_of(picture_of(page))
     page.get_by_role("slider").press("End")

@@ -138,7 +138,7 @@ def test_denoise_works_by_keyboard_and_by_link_and_in_two_tabs(open_page: OpenPa
     assert "level=1" in page.url
 
     # The link of a changed view restores it elsewhere.
-    page.get_by_role("button", name="Others").click()
+    page.get_by_role("button", name="Different images").click()
     after = changed(picture_of(page), after)
     expect(page).to_have_url(re.compile("images="))
     expect_link_restores(open_page, page, after)
@@ -150,7 +150,7 @@ def test_walk_works_by_keyboard_and_by_link_and_draws_random_codes(open_page: Op
     begin = source_of(picture_of(page))
     after = move_by_keys(page, units.first)
     expect(page).to_have_url(re.compile(r"[?&]u\d+="))
-    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="Reset", exact=True).click()
     becomes(picture_of(page), begin)
 
     # A random code can be drawn, picked and left.
@@ -158,9 +158,9 @@ def test_walk_works_by_keyboard_and_by_link_and_draws_random_codes(open_page: Op
     page.get_by_label("random code 3 of seed 0").click()
     drawn = changed(picture_of(page), begin)
     expect(page).to_have_url(re.compile(r"draw=0"))
-    page.get_by_role("button", name="Another dozen").click()
+    page.get_by_role("button", name="New dozen").click()
     changed(picture_of(page), drawn)
-    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="Reset", exact=True).click()
     becomes(picture_of(page), begin)
 
     # The link of a changed view restores it elsewhere.

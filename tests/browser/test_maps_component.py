@@ -153,7 +153,7 @@ def test_a_place_between_the_points_has_a_picture_where_the_map_has_an_inverse(m
     assert (kind, name, place["token"], place["panel"]) == ("trigger", "place", "one", "pca")
     assert max(abs(place["x"]), abs(place["y"])) < 0.02
     maps.page.mouse.move(*maps.at(1, 0.5, 0.5))
-    expect(maps.page.locator(".cell.real")).to_contain_text("MDS has no way back.")
+    expect(maps.page.locator(".cell.real")).to_contain_text("MDS has no inverse.")
     expect(maps.page.locator(".cell.made")).to_be_hidden()
     maps.page.mouse.click(*maps.at(1, 0.5, 0.5))
     assert maps.sent() == []

@@ -52,13 +52,13 @@ def test_one_trains_others_wait_and_what_was_trained_is_explored_deleted_and_und
     third = train_another(page, MANY_EPOCHS)
     stopped_at_the_end.append(third)
     assert third != first
-    expect(page.get_by_text("It is number 1 in the queue")).to_be_visible()
+    expect(page.get_by_text("Number 1 in the queue")).to_be_visible()
     press_stop(page, third)
     expect(page.get_by_test_id("stAlert")).to_contain_text("learned nothing")
     stopped_at_the_end.remove(third)
     second = train_another(page, 12)
     stopped_at_the_end.append(second)
-    expect(page.get_by_text("It is number 1 in the queue")).to_be_visible()
+    expect(page.get_by_text("Number 1 in the queue")).to_be_visible()
 
     # Anyone can watch a training by its address and stop it; the best weights so far can be explored.
     other = open_page(f"train?job={first}", elsewhere=True)

@@ -125,7 +125,7 @@ def test_the_app_starts_from_it_among_decoys_and_leaves_nothing_running(installe
     assert f"ready at {url}" in output
     assert "Traceback" not in output
     assert colour == "#0f6ab4", "the settings beside the app were not read"
-    assert "Autoencoders by touch" in drawn
+    assert "Explore autoencoders hands-on" in drawn
     assert all(f"run={run_id}" in drawn for run_id in READY_MADE), "the start page offers the ready-made runs"
     assert not [process for process in running if process.is_running()]
     with socket.socket() as probe:
@@ -172,7 +172,7 @@ def test_streamlit_run_from_another_folder_serves_the_same_app(work, tmp_path):
     output = log.read_text()
     assert "Traceback" not in output, output
     assert colour == "#0f6ab4"
-    assert "Autoencoders by touch" in drawn
+    assert "Explore autoencoders hands-on" in drawn
     setup = json.loads(next(line for line in output.splitlines() if line.startswith("{")))
     assert setup.pop("frozen") > 100_000, "the heap is frozen, or every collection takes 100 ms and more"
     assert setup == {

@@ -1,4 +1,4 @@
-"""Kind, strength and seed of the noise as Streamlit's own widgets, for a page whose live part could not be loaded."""
+"""Kind, level and seed of the noise as Streamlit's own widgets, for a page whose live part could not be loaded."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from app.state import keys, url
 
 
 def noise_kinds(session: Session) -> dict[str, type[Corruption]]:
-    """{kind: class}, what the run was trained for first; without `none`, which is every kind's level 0."""
+    """{kind: class}, first the one the run was trained on; without `none`, which is level 0 of every kind."""
     own = session.config.corruption.kind
     if own == NoCorruption.kind_name() and session.continues:
         own = Rows.kind_name()
@@ -21,6 +21,7 @@ def noise_kinds(session: Session) -> dict[str, type[Corruption]]:
 
 
 def pick_noise(kinds: Mapping[str, type[Corruption]], kind: str) -> None:
+    """The choice of the kind."""
     key = url.widget(keys.NOISE)
     url.hold(key, kind)
     st.pills(
@@ -36,6 +37,7 @@ def pick_noise(kinds: Mapping[str, type[Corruption]], kind: str) -> None:
 
 
 def level_slider(kind: type[Corruption], level: float) -> None:
+    """The slider of the level."""
     field = kind.model_fields["level"]
     key = url.widget(keys.LEVEL)
     url.hold(key, level)
@@ -52,7 +54,7 @@ def level_slider(kind: type[Corruption], level: float) -> None:
 
 
 def pick_seed(seed: int, seeds: int, random: bool) -> None:
-    """A number below `seeds`; where nothing is random, its controls rest."""
+    """The choice of a seed below `seeds`; disabled unless the noise is `random`."""
     key = url.widget(keys.SEED)
     url.hold(key, seed)
     row = st.container(horizontal=True, gap="small", vertical_alignment="bottom", wrap=False)
@@ -63,13 +65,13 @@ def pick_seed(seed: int, seeds: int, random: bool) -> None:
         key=key,
         on_change=url.widget_to_url,
         args=(keys.SEED,),
-        help="Equal seeds replay equal noise.",
+        help="The same seed gives the same noise.",
         disabled=not random,
     )
     row.button(
         "New noise",
         icon=":material/casino:",
-        on_click=url.set_place_parameter,
+        on_click=url.set_pending,
         args=(keys.SEED, str((seed + 1) % seeds)),
         width="stretch",
         disabled=not random,

@@ -1,4 +1,4 @@
-"""Denoise: what a run makes of damaged images, at any kind and strength of noise."""
+"""Denoise: corrupt images with any kind and level of noise, and reconstruct them."""
 
 import dataclasses
 import html
@@ -16,6 +16,7 @@ from app.live import denoise as live
 from app.live.denoise import Scene, View
 from app.state import keys, uploads, url
 from app.state.live import live_failed, live_failure
+from app.state.url import Parameters, number, whole
 from app.views.denoise import noise
 from app.views.denoise.noise import noise_kinds
 from app.widgets.drawn_curve import error_curve
@@ -25,13 +26,13 @@ from app.widgets.picture import picture, picture_error, send_now
 from app.widgets.run_picker import explorable_runs, header_with_run, run_labels, run_name
 
 ROWS = ("Original", "Corrupted")
-ALONE = "Reconstruction"
-ALONE_RUN = "No second run"
+RECONSTRUCTION = "Reconstruction"
+NO_SECOND_RUN = "Compare with …"
 
 
 @dataclasses.dataclass(frozen=True)
 class Chosen:
-    """Runs and images: what the view is of."""
+    """The runs and images to show."""
 
     session: Session
     second: Session | None
@@ -42,24 +43,24 @@ class Chosen:
 # --- what is shown
 
 
-def view_of(session: Session) -> View:
-    """Kind, level and seed: those of the URL, else the run's own."""
+def view_of(parameters: Parameters, session: Session) -> View:
+    """Kind, level and seed: the parameters', else the run's own."""
     kinds = noise_kinds(session)
-    asked = url.parameter(keys.NOISE)
+    asked = parameters.get(keys.NOISE)
     kind = asked if asked in kinds else next(iter(kinds))
-    return View(kind, level_of(session, kind), url.position(keys.SEED, live.SEEDS))
+    return View(kind, level_of(parameters, session, kind), whole(parameters, keys.SEED, live.SEEDS))
 
 
-def level_of(session: Session, kind: str) -> float:
-    """The strength of the noise: that of the URL, else the run's own, else the kind's."""
-    asked = url.share(keys.LEVEL)
+def level_of(parameters: Parameters, session: Session, kind: str) -> float:
+    """The level of the noise: the parameter, else the run's own, else the kind's default."""
+    asked = number(parameters, keys.LEVEL, 0, 1)
     return session.corruption(kind).level if asked is None else asked
 
 
-def scene_of(chosen: Chosen) -> Scene:
-    """Raises `AecoreError` where the images cannot be corrupted or drawn."""
+def scene_of(parameters: Parameters, chosen: Chosen) -> Scene:
+    """Corrupt and reconstruct the images. Raises `AecoreError` if they cannot be corrupted or drawn."""
     session, second = chosen.session, chosen.second
-    view = view_of(session)
+    view = view_of(parameters, session)
     images = chosen.gallery.images[list(chosen.positions)]
     part = session.corruption(view.kind)
     sessions = (session,) if second is None else (session, second)
@@ -68,7 +69,7 @@ def scene_of(chosen: Chosen) -> Scene:
         titles=titles_of(sessions),
         kinds=noise_kinds(session),
         view=view,
-        own_level=url.share(keys.LEVEL) is None,
+        own_level=number(parameters, keys.LEVEL, 0, 1) is None,
         results=tuple(one.denoise(images, part, view.level, view.seed) for one in sessions),
         labels=tuple(names_of(chosen.gallery, chosen.positions)),
         curve=partial(_curve, chosen, view),
@@ -76,9 +77,9 @@ def scene_of(chosen: Chosen) -> Scene:
 
 
 def titles_of(sessions: tuple[Session, ...]) -> tuple[str, ...]:
-    """What the rows of the reconstructions are called."""
+    """Labels of the rows of reconstructions."""
     if len(sessions) == 1:
-        return (ALONE,)
+        return (RECONSTRUCTION,)
     infos = [session.info for session in sessions]
     names, labels = [run_name(info) for info in infos], run_labels(infos)
     return tuple(names) if len(set(names)) > 1 else tuple(labels[info.run_id] for info in infos)
@@ -95,19 +96,19 @@ def _curve(chosen: Chosen, view: View) -> str:
 
 
 def names_of(gallery: Gallery, positions: Sequence[int]) -> list[str]:
-    """The classes of the images, where there are any."""
+    """The classes of the images; [] without classes."""
     if gallery.labels is None or not gallery.label_names:
         return []
     return [gallery.label_names[int(gallery.labels[position])] for position in positions]
 
 
 def _shown(chosen: Chosen, show: Callable[[Scene], None]) -> None:
-    """Draws the scene, or says in words why there is none."""
+    """Draw the scene, or say why there is none."""
     if not chosen.positions:
-        picture_error("No image is chosen. Pick some with “Choose”, or press “Others”.")
+        picture_error("No image is chosen. Pick some with “Choose”, or press “Different images”.")
         return
     try:
-        show(scene_of(chosen))
+        show(scene_of(url.parameters(), chosen))
     except AecoreError as error:
         picture_error(str(error))
 
@@ -117,27 +118,28 @@ def _shown(chosen: Chosen, show: Callable[[Scene], None]) -> None:
 
 @st.fragment
 def live_view(chosen: Chosen) -> None:
-    """All that follows the hand; drawn again when it lets go. The URL goes last."""
+    """Everything that follows the pointer; drawn again on release. The URL is written last."""
     if (reason := live.failure()) is not None:
         live_failed(reason)
         st.rerun()
-    url.begin_place()
-    _take(chosen.session)
+    url.forget_written()
+    _receive_move(chosen.session)
     _shown(chosen, live.denoise)
     send_now()
-    url.write_place()
+    url.write_pending()
 
 
-def _take(session: Session) -> None:
-    """What the visitor's hand has let go of is in the URL from now on."""
-    before, kinds = view_of(session), noise_kinds(session)
+def _receive_move(session: Session) -> None:
+    """Set the parameters that the visitor changed in the browser."""
+    parameters, kinds = url.parameters(), noise_kinds(session)
+    before = view_of(parameters, session)
     view = live.moved(session.run_id, kinds) or before
     if view.kind != before.kind:
-        url.set_place_parameter(keys.NOISE, view.kind)
-    if abs(view.level - level_of(session, view.kind)) > 1e-9:
-        url.set_place_parameter(keys.LEVEL, f"{view.level:g}")
+        url.set_pending(keys.NOISE, view.kind)
+    if abs(view.level - level_of(parameters, session, view.kind)) > 1e-9:
+        url.set_pending(keys.LEVEL, f"{view.level:g}")
     if view.seed != before.seed:
-        url.set_place_parameter(keys.SEED, str(view.seed))
+        url.set_pending(keys.SEED, str(view.seed))
 
 
 # --- the same page without its live part
@@ -145,7 +147,7 @@ def _take(session: Session) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """Where on the page the parts stand that follow the level."""
+    """Containers of the parts that follow the level."""
 
     picture: DeltaGenerator
     slider: DeltaGenerator
@@ -154,14 +156,14 @@ class Places:
 
 @st.fragment
 def plain_view(chosen: Chosen, places: Places) -> None:
-    """All that follows the level. The picture goes first, the URL last."""
-    url.begin_place()
-    view = view_of(chosen.session)
+    """Everything that follows the level. The picture is drawn first, the URL written last."""
+    url.forget_written()
+    view = view_of(url.parameters(), chosen.session)
     with places.slider:
         noise.level_slider(noise_kinds(chosen.session)[view.kind], view.level)
     with places.picture:
         _shown(chosen, lambda scene: _plain(scene, places))
-    url.write_place()
+    url.write_pending()
 
 
 def _plain(scene: Scene, places: Places) -> None:
@@ -174,38 +176,38 @@ def _plain(scene: Scene, places: Places) -> None:
     send_now()
     if note := live.given_rows(scene.sessions[0], scene.view.kind, first.rows_given):
         places.slider.caption(note)
-    said = f'<p class="reading">{html.escape(live.reading(first.removed))}</p>'
+    reading = f'<p class="reading">{html.escape(live.reading(first.removed))}</p>'
     table = live.table(scene.results, scene.titles)
-    places.below.html(f'<div class="below"><div>{table}{said}</div>{scene.curve()}</div>')
+    places.below.html(f'<div class="below"><div>{table}{reading}</div>{scene.curve()}</div>')
 
 
-# --- the choice of runs and images
+# --- choosing runs and images
 
 
 def pick_second(session: Session) -> Session | None:
-    """A run for pictures of the same size, to stand beside this one on the same noise."""
+    """The choice of a second run for images of the same size, on the same noise; None if none is chosen."""
     infos = [info for info in explorable_runs() if info.status.shape == session.shape]
     labels = run_labels(infos)
     others = {run_id: name for run_id, name in labels.items() if run_id != session.run_id}
-    asked = url.parameter(keys.SECOND)
-    chosen = asked if asked in others else ALONE_RUN
+    asked = url.parameters().get(keys.SECOND)
+    chosen = asked if asked in others else NO_SECOND_RUN
     key = url.widget(keys.SECOND)
     url.hold(key, chosen)
 
     def picked() -> None:
         found = st.session_state[key]
-        url.set_parameter(keys.SECOND, None if found == ALONE_RUN else found)
+        url.set_parameter(keys.SECOND, None if found == NO_SECOND_RUN else found)
 
     st.selectbox(
-        "Second run, on the same noise", [ALONE_RUN, *others], icon=":material/compare:", key=key, on_change=picked,
-        format_func=lambda name: f"Beside it: {others[name]}" if name in others else ALONE_RUN,
+        "Compare with another run", [NO_SECOND_RUN, *others], icon=":material/compare:", key=key, on_change=picked,
+        format_func=lambda name: f"Compare with {others[name]}" if name in others else NO_SECOND_RUN,
         disabled=not others, label_visibility="collapsed",
     )  # fmt: skip
-    return None if chosen == ALONE_RUN else cache.session(chosen)
+    return None if chosen == NO_SECOND_RUN else cache.session(chosen)
 
 
 def choose(session: Session, *places: DeltaGenerator) -> Chosen:
-    """Where the images come from, which of them, and the run beside this one, each in its place."""
+    """The choices of the images' source, of the images, and of a second run, each in its container."""
     source, images, beside = places
     with source:
         gallery = image_source(session)
@@ -221,19 +223,20 @@ def choose(session: Session, *places: DeltaGenerator) -> Chosen:
 
 
 def hint(session: Session) -> None:
+    """Say if the run was trained without noise."""
     if not (session.config.corruption.level or session.continues):
-        st.caption(":material/info: This run was trained without noise; it never learned to repair.")
+        st.caption(":material/info: This run was trained without noise; it never learned to remove it.")
 
 
 def page() -> None:
     picture_first.enter()
     session = header_with_run(
         "Denoise",
-        "Noise is put on each image, and the autoencoder draws what it believes was there.",
-        "raise the level until the reconstruction becomes another image.",
+        "Noise is added to each image, and the autoencoder reconstructs the original.",
+        "raise the noise level until the reconstruction becomes another image.",
         "digits-denoising",
     )
-    url.begin_place(whole_page=True)
+    url.forget_written(whole_page=True)
     url.forget_view_of_another_run("denoise", session.run_id, (keys.LEVEL, keys.NOISE))
     if (reason := live_failure()) is not None:
         _plain_page(session, reason)
@@ -250,13 +253,13 @@ def _plain_page(session: Session, reason: str) -> None:
     picture_place = left.container(key="denoise_picture")
     below = left.container(key="denoise_below")
     with right:
-        view, kinds = view_of(session), noise_kinds(session)
+        view, kinds = view_of(url.parameters(), session), noise_kinds(session)
         noise.pick_noise(kinds, view.kind)
         slider = st.container()
         noise.pick_seed(view.seed, live.SEEDS, kinds[view.kind].random)
         hint(session)
         chosen = choose(session, st.container(), st.container(), st.container())
-        st.caption(f"The picture follows when you let go: {reason}.")
+        st.caption(f"The picture changes when you release a control: {reason}.")
     plain_view(chosen, Places(picture_place, slider, below))
 
 

@@ -1,6 +1,4 @@
-"""What the maps' figures look like: Shepard's diagram of each, how near and far neighbours fare, and how the variance
-falls.
-"""
+"""Charts of the maps' quality: Shepard's diagrams, figures over the number of neighbours, and scree plots."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,17 +8,17 @@ from aecore.maps import quality
 from aecore.maps.atlas import Atlas
 from aecore.maps.panel import Panel
 
-PAIRS_OF = 70
+SHEPARD_IMAGES = 70
 """Images whose pairs are drawn: 2,415 dots."""
 HEIGHT = 300
 DOTS, STRAIGHT, ORDER = "rgba(0,114,178,0.3)", "#D55E00", "#009E73"
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 """A colour for each map, told apart by colour-blind eyes too (Okabe and Ito)."""
-MADE_OF_DIRECTIONS = ("pca", "code")
+WITH_SCREE = ("pca", "code")
 
 
 def charts(atlas: Atlas) -> None:
-    """Drawn once somebody opens them."""
+    """Draw the charts in an expander, once somebody opens it."""
     folded = st.expander(
         "Distances and variances in charts", icon=":material/query_stats:", on_change="rerun", key="map_charts"
     )
@@ -28,20 +26,20 @@ def charts(atlas: Atlas) -> None:
         return
     with folded:
         st.markdown(
-            "**Shepard's diagram.** Each dot is a pair of images: to the right, how far apart they are as pictures; "
-            "upward, how far apart they lie on the map. On a perfect map all dots lie on the straight line; stress-1 "
-            "is how far they are from it; the stepped line is the nearest one that keeps the order of the distances."
+            "**Shepard's diagram.** Each dot is a pair of images: to the right, the distance between the pictures; "
+            "upward, their distance on the map. On a perfect map all dots lie on the straight line; stress-1 measures "
+            "how far they are from it. The stepped line is the closest one that keeps the order of the distances."
         )
         for column, panel in zip(st.columns(len(atlas.panels)), atlas.panels, strict=True):
             with column:
                 _shepard(panel)
         _curves(atlas)
-        shown = [panel for panel in atlas.panels if panel.kind in MADE_OF_DIRECTIONS]
+        shown = [panel for panel in atlas.panels if panel.kind in WITH_SCREE]
         if not shown:
             return
         st.markdown(
-            "**Scree.** What share of the variance each principal direction has, and, as a line, all up to it: the map "
-            "shows the first two. Where the bars fall slowly, a plane hides much."
+            "**Scree plot.** The share of the variance along each principal direction and, as a line, the cumulative "
+            "share. The map shows the first two directions; if the bars fall slowly, it hides much."
         )
         for column, panel in zip(st.columns(max(2, len(shown))), shown, strict=False):
             with column:
@@ -49,7 +47,7 @@ def charts(atlas: Atlas) -> None:
 
 
 def _shepard(panel: Panel) -> None:
-    found = panel.shepard(PAIRS_OF)
+    found = panel.shepard(SHEPARD_IMAGES)
     figure = go.Figure(
         [
             go.Scatter(x=found.delta, y=found.d, mode="markers", marker={"size": 3, "color": DOTS}, name="pairs"),
@@ -64,14 +62,14 @@ def _shepard(panel: Panel) -> None:
 
 
 def _curves(atlas: Atlas) -> None:
-    """A chart for each figure, a line in it for each map."""
+    """Draw a chart for each figure, with a line for each map."""
     found = [panel.curves for panel in atlas.panels]
     if not found[0].ks:
         return
     st.markdown(
-        "**Near and far neighbours.** To the right, how many neighbours k of each image are looked at; upward, how far "
-        "they are the right ones, 1 for all: a map that keeps only the closest falls early, one that keeps the large "
-        f"picture stays high. On {found[0].n:,} of {len(atlas):,} images."
+        "**Near and far neighbours.** To the right, the number k of neighbours of each image; upward, how well the map "
+        "keeps them, 1 for all. A map that keeps only the closest ones falls early; one that keeps the global "
+        f"structure stays high. Measured on {found[0].n:,} of {len(atlas):,} images."
     )
     drawn: list[tuple[str, str, list[np.ndarray]]] = [
         ("trustworthiness", "Trustworthiness", [curves.trustworthiness for curves in found]),
@@ -79,7 +77,7 @@ def _curves(atlas: Atlas) -> None:
     ]
     accuracies = [curves.knn_accuracy for curves in found if curves.knn_accuracy is not None]
     if accuracies:
-        drawn.append(("knn_accuracy", "Neighbours agree", accuracies))
+        drawn.append(("knn_accuracy", "Same-class neighbours", accuracies))
     for column, (name, title, lines) in zip(st.columns(len(drawn)), drawn, strict=True):
         figure = go.Figure(
             [
@@ -99,7 +97,7 @@ def _scree(panel: Panel) -> None:
     figure = go.Figure(
         [
             go.Bar(x=places, y=found.shares, marker={"color": "#0072B2"}, name="one direction"),
-            go.Scatter(x=places, y=found.summed, mode="lines+markers", line={"color": STRAIGHT}, name="all up to it"),
+            go.Scatter(x=places, y=found.summed, mode="lines+markers", line={"color": STRAIGHT}, name="cumulative"),
         ]
     )
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
@@ -107,7 +105,7 @@ def _scree(panel: Panel) -> None:
         figure.update_xaxes(tickvals=places)  # plotly would also number what lies between two directions
     _chart(
         figure, panel.title, f"map_scree_{panel.spec.text}", "Principal direction", "Share of the variance",
-        f"Scree of {panel.title}",
+        f"Scree plot of {panel.title}",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Which maps stand side by side, of how many images; what takes long is computed off the page, once it is asked for."""
+"""Choose the maps and the number of images; slow maps are computed in the background, after a press of “Run”."""
 
 import html
 from typing import Any
@@ -8,7 +8,7 @@ import streamlit as st
 from aecore.foundation.errors import AecoreError, BadInput
 from aecore.maps.plan import DEFAULT_IMAGES, is_cached, is_fast, max_count, shown_count, validate
 from aecore.maps.queue import MapJob
-from aecore.maps.spec import AtlasSpec, PanelSpec
+from aecore.maps.spec import MAX_PANELS, AtlasSpec, PanelSpec
 from aecore.parts.embeddings import Umap
 from aecore.parts.looking import Embedding
 from aecore.parts.registry import make, members
@@ -20,14 +20,14 @@ from app.widgets.run_picker import explorable_runs, run_labels
 from app.widgets.settings_form import own_fields, settings_form
 
 POLL_SECONDS = 0.4
-NONE = "none"
-OTHER = "@"
-EARLIER = "~"
+NO_MAP = "none"
+OTHER_RUN = "@"
+EARLIER_EPOCH = "~"
 CODE = make("embeddings", Embedding, "code")
 
 
 def asked(session: Session) -> AtlasSpec:
-    """The maps that the URL names; the usual ones where it names none, or nonsense."""
+    """The maps in the URL; the default ones if it has none or they are invalid."""
     texts, number, seed = maps.asked_maps()
     try:
         panels = tuple(PanelSpec.parse(text) for text in texts)
@@ -39,7 +39,7 @@ def asked(session: Session) -> AtlasSpec:
 
 
 def at_once(session: Session, spec: AtlasSpec) -> bool:
-    """Whether these maps can be drawn without anybody waiting for them."""
+    """True if these maps can be drawn without a wait."""
     try:
         return is_fast(session, spec) or is_cached(session, spec)
     except AecoreError:
@@ -47,7 +47,7 @@ def at_once(session: Session, spec: AtlasSpec) -> bool:
 
 
 def shown(session: Session, wanted: AtlasSpec) -> AtlasSpec:
-    """The maps to draw now: those wanted, else those seen last, else the usual ones."""
+    """The maps to draw now: the wanted ones if they need no wait, else those shown last, else the default ones."""
     last: Any = maps.shown_maps()
     before = [last[1]] if isinstance(last, tuple) and last[0] == session.run_id else []
     found = next((spec for spec in (wanted, *before) if at_once(session, spec)), AtlasSpec())
@@ -65,12 +65,12 @@ def words(spec: AtlasSpec) -> str:
 
 
 def choose(session: Session, wanted: AtlasSpec) -> tuple[AtlasSpec | None, str]:
-    """Draws the choice; the maps chosen, or None and why they cannot be."""
+    """Draw the widgets; return the chosen maps, or None and why they cannot be drawn."""
     key = f"{maps.MAP_WIDGET}{maps.round_of_maps()}{session.run_id}"
     try:
         panels = [
             panel
-            for i, column in enumerate(st.columns(maps.MOST_PANELS, gap="medium"))
+            for i, column in enumerate(st.columns(MAX_PANELS, gap="medium"))
             if (panel := _panel(session, wanted.panels[i] if i < len(wanted.panels) else None, i, column, f"{key}{i}"))
         ]
         number, seed = _images(session, wanted, key)
@@ -86,19 +86,19 @@ def choose(session: Session, wanted: AtlasSpec) -> tuple[AtlasSpec | None, str]:
 def _panel(session: Session, before: PanelSpec | None, i: int, column: Any, key: str) -> PanelSpec | None:
     options = _options(session, first=i == 0)
     with column:
-        if st.session_state.get(f"{key}.kind") not in options:  # at the beginning, or another run is gone
+        if st.session_state.get(f"{key}.kind") not in options:  # on the first run, or after another run was deleted
             st.session_state[f"{key}.kind"] = _kind_of(before, options)
         kind = st.selectbox(f"Map {i + 1}", list(options), format_func=lambda kind: options[kind], key=f"{key}.kind")
-        if kind == NONE:
+        if kind == NO_MAP:
             return None
-        if kind == EARLIER:
+        if kind == EARLIER_EPOCH:
             epochs = session.snapshots
             held = before.epoch if before is not None and before.epoch in epochs else min(epochs)
             st.session_state.setdefault(f"{key}.epoch", held)
             epoch = st.select_slider("Epoch", epochs, key=f"{key}.epoch") if len(epochs) > 1 else held
             return PanelSpec(CODE, epoch=int(epoch))
-        if kind.startswith(OTHER):
-            return PanelSpec(CODE, run=kind.removeprefix(OTHER))
+        if kind.startswith(OTHER_RUN):
+            return PanelSpec(CODE, run=kind.removeprefix(OTHER_RUN))
         own = (
             before.embedding
             if before is not None and _kind_of(before, options) == kind
@@ -108,7 +108,7 @@ def _panel(session: Session, before: PanelSpec | None, i: int, column: Any, key:
 
 
 def _settings(before: Embedding, key: str) -> dict[str, Any]:
-    """The settings of a map; the graph's only where there is a graph."""
+    """The settings of a map; the graph's only if its distances need one."""
     fields = [name for name in own_fields(type(before)) if name != "dimensions"]
     held, graph = before.model_dump(), [name for name in fields if name == "neighbours"]
     rest = [name for name in fields if name not in graph]
@@ -119,31 +119,31 @@ def _settings(before: Embedding, key: str) -> dict[str, Any]:
 
 
 def _options(session: Session, first: bool) -> dict[str, str]:
-    """{kind: title} of what a panel can show: each method, this run's code as it was, other runs' codes."""
-    found = {} if first else {NONE: "None"}
+    """{kind: title} of what a panel can show: each method, this run's code at an epoch, other runs' codes."""
+    found = {} if first else {NO_MAP: "None"}
     found |= {
         kind: cls.title for kind, cls in members("embeddings", Embedding).items() if cls is not Umap or Umap.installed()
     }
     if session.snapshots:
-        found[EARLIER] = "Its code while it learned"
-    others = [info for info in explorable_runs() if _on_the_same(session, info)]
+        found[EARLIER_EPOCH] = "Code during training"
+    others = [info for info in explorable_runs() if _has_same_images(session, info)]
     labels = run_labels(others)
-    return found | {f"{OTHER}{info.run_id}": f"Code of {labels[info.run_id]}" for info in others}
+    return found | {f"{OTHER_RUN}{info.run_id}": f"Code of {labels[info.run_id]}" for info in others}
 
 
-def _on_the_same(session: Session, info: RunInfo) -> bool:
+def _has_same_images(session: Session, info: RunInfo) -> bool:
     config = info.config
     return info.run_id != session.run_id and config is not None and config.dataset == session.config.dataset
 
 
 def _kind_of(panel: PanelSpec | None, options: dict[str, str]) -> str:
     if panel is None:
-        return NONE if NONE in options else "pca"
+        return NO_MAP if NO_MAP in options else "pca"
     kind = panel.embedding.kind
     if panel.run is not None:
-        kind = f"{OTHER}{panel.run}"
+        kind = f"{OTHER_RUN}{panel.run}"
     elif panel.epoch is not None:
-        kind = EARLIER
+        kind = EARLIER_EPOCH
     return kind if kind in options else next(iter(options))
 
 
@@ -155,22 +155,24 @@ def _images(session: Session, wanted: AtlasSpec, key: str) -> tuple[int | None, 
     number = left.number_input(
         "Images", min(2, total), total, step=500, key=f"{key}.n",
         help=f"Test images come first, then validation and training images; there are {total:,}. "
-        f"More than {DEFAULT_IMAGES:,} take their time, which is spent off the page.",
+        f"More than {DEFAULT_IMAGES:,} take longer and are computed in the background.",
     )  # fmt: skip
-    seed = middle.number_input("Choice (seed)", 0, 9_999, step=1, key=f"{key}.seed", help="Which images are taken.")
+    seed = middle.number_input(
+        "Sample seed", 0, 9_999, step=1, key=f"{key}.seed", help="Chooses which images are shown."
+    )
     return None if number == shown_count(session, AtlasSpec()) else int(number), int(seed)
 
 
-# --- what has become of a choice
+# --- the state of a choice
 
 
 def notice(session: Session, wanted: AtlasSpec, drawn: AtlasSpec, draft: AtlasSpec | None, refusal: str) -> None:
-    """One line above the maps where they are not those that are wanted: why, and the button that changes it."""
+    """One line above the maps if they are not the wanted ones: why, and a button to change that."""
     if refusal:
-        _line(f"<b>These maps cannot be made:</b> {html.escape(refusal)}.", None, undo=True)
+        _line(f"<b>These maps cannot be computed:</b> {html.escape(refusal)}.", None, undo=True)
     elif draft is not None and draft != wanted:
-        said = f"<b>Not yet computed:</b> your choice ({html.escape(words(draft))}). The maps below are older."
-        _line(said, (session, draft), undo=True)
+        text = f"<b>Not yet computed:</b> {html.escape(words(draft))}. The maps below are the previous ones."
+        _line(text, (session, draft), undo=True)
     elif drawn != wanted:
         job = cache.map_jobs().find(session.run_id, wanted)
         if job is not None and job.state in ("waiting", "running"):
@@ -181,15 +183,13 @@ def notice(session: Session, wanted: AtlasSpec, drawn: AtlasSpec, draft: AtlasSp
             if job is None
             else {"failed": f" It failed: {job.error}.", "stopped": " It was stopped."}.get(job.state, "")
         )
-        said = (
-            f"<b>Still to be computed:</b> {html.escape(words(wanted))}.{html.escape(why)} The maps below are others."
-        )
-        _line(said, (session, wanted))
+        text = f"<b>Not yet computed:</b> {html.escape(words(wanted))}.{html.escape(why)} Other maps are shown below."
+        _line(text, (session, wanted))
 
 
-def _line(said: str, run: tuple[Session, AtlasSpec] | None, undo: bool = False) -> None:
+def _line(text: str, run: tuple[Session, AtlasSpec] | None, undo: bool = False) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="map_notice"):
-        st.html(f'<p class="stale" role="status">{said}</p>', width="stretch")
+        st.html(f'<p class="stale" role="status">{text}</p>', width="stretch")
         if run is not None:
             st.button("Run", icon=":material/play_arrow:", type="primary", on_click=_run, args=run)
         if undo:
@@ -197,13 +197,14 @@ def _line(said: str, run: tuple[Session, AtlasSpec] | None, undo: bool = False) 
 
 
 def ask(spec: AtlasSpec) -> bool:
-    """Writes into the URL which maps are wanted; whether that changed it."""
-    usual, before = AtlasSpec(), maps.asked_maps()
-    maps.ask_maps(() if spec.panels == usual.panels else [panel.text for panel in spec.panels], spec.n, spec.seed)
+    """Write the wanted maps into the URL; True if that changed it."""
+    default, before = AtlasSpec(), maps.asked_maps()
+    maps.ask_maps(() if spec.panels == default.panels else [panel.text for panel in spec.panels], spec.n, spec.seed)
     return maps.asked_maps() != before
 
 
 def _run(session: Session, spec: AtlasSpec) -> None:
+    """Start the computation of maps in the background, unless they can be drawn at once."""
     ask(spec)
     if not at_once(session, spec):
         try:

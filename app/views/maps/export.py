@@ -1,4 +1,4 @@
-"""What can be taken home of the maps: pictures, drawings, coordinates, and the linked view as one file."""
+"""Downloads of the maps: pictures, vector drawings, coordinates, and the linked maps as one file."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,7 +17,11 @@ from app.widgets.run_picker import run_labels
 
 
 def export(session: Session, atlas: Atlas, colours: str, thumbnails: bool, message: Message) -> None:
-    """Nothing is made before it is asked for, and then outside of any session: what is read of one is read now."""
+    """Draw the download buttons.
+
+    A file is made when its button is pressed, in a thread without the visitor's session state, so all of that is read
+    here.
+    """
     heading = run_labels([session.info])[session.run_id]
     offers: list[tuple[str, str, str, Callable[[], bytes | str]]] = [
         (

@@ -1,4 +1,4 @@
-"""Maps: the same images on several maps, PCA and MDS of their pixels and the autoencoder's code among them."""
+"""Maps: the same images on several maps, such as PCA and MDS of their pixels and the autoencoder's code."""
 
 import numpy as np
 import streamlit as st
@@ -24,11 +24,11 @@ from app.widgets.own_images import inverted, own_images, taken_in
 from app.widgets.picture import picture, picture_error, send_now
 from app.widgets.run_picker import header_with_run
 
-MOST_OWN = 12
+MAX_OWN_IMAGES = 12
 
 
 def pick_colouring(atlas: Atlas) -> str:
-    """What the dots' colours say, by class where there are classes."""
+    """The choice of a colouring; by class if there are classes."""
     words = colourings(atlas)
     if url.value(maps.MAP_COLOUR, None) not in (None, *words):  # another run's factor or unit
         del st.session_state[maps.MAP_COLOUR]
@@ -40,7 +40,7 @@ def pick_colouring(atlas: Atlas) -> str:
 
 
 def coloured(atlas: Atlas, name: str) -> tuple[Colouring, ...]:
-    """One colouring for all maps, or one for each where they differ."""
+    """One colouring for all maps, or one for each if they differ."""
     return tuple(
         colouring(atlas, name, panel) for panel in (atlas.panels if name == "distortion" else atlas.panels[:1])
     )
@@ -51,13 +51,14 @@ def place_own(session: Session, atlas: Atlas) -> Own | None:
     intake = taken_in(session)
     if intake is None or not len(intake.images):
         return None
-    images = own_gallery(intake, inverted(session)).images[:MOST_OWN]
+    images = own_gallery(intake, inverted(session)).images[:MAX_OWN_IMAGES]
     return Own(images, atlas.place(images, session.encode(images)))
 
 
 def show_own(atlas: Atlas, own: Own) -> None:
+    """Draw the visitor's images beside their nearest neighbours on each map."""
     st.markdown(
-        "**Your images** stand on the maps, framed and numbered. Each row: yours, then those nearest to it there."
+        "**Your images** are framed and numbered on the maps. Each row shows one of them, then its nearest neighbours."
     )
     for column, panel, placed in zip(st.columns(len(atlas.panels)), atlas.panels, own.placed, strict=True):
         near = [atlas.pictures(nearest) for nearest in placed.nearest]
@@ -65,18 +66,23 @@ def show_own(atlas: Atlas, own: Own) -> None:
         names = [str(i + 1) for i in range(len(rows))]
         with column:
             st.caption(f"Nearest on this map: {panel.title}")
-            picture(sheets.sheet(rows, gap=2), f"Your images and those nearest on {panel.title}", rows=names, most=4)
+            picture(
+                sheets.sheet(rows, gap=2),
+                f"Your images and their nearest neighbours on {panel.title}",
+                rows=names,
+                most=4,
+            )
             if placed.beyond.any():
                 out = ", ".join(name for name, beyond in zip(names, placed.beyond, strict=True) if beyond)
-                st.caption(f"Beyond this map, so drawn at its edge: {out}.")
+                st.caption(f"Outside this map, so drawn at its edge: {out}.")
             if panel.by_neighbours:
-                st.caption("This method cannot place new images; yours stand where their nearest neighbours are.")
+                st.caption("This method cannot place new images; yours are drawn at their nearest neighbours.")
 
 
 def choose(
     session: Session, wanted: AtlasSpec, drawn: AtlasSpec, choice: DeltaGenerator, above: DeltaGenerator
 ) -> None:
-    """The choice of maps; a new one that takes no time is drawn at once, of any other a line `above` says what is."""
+    """Draw the choice of maps. A new one that needs no wait is drawn at once, else a line `above` says what to do."""
     with choice:
         draft, refusal = map_choice.choose(session, wanted)
     if draft is not None and draft != wanted and map_choice.at_once(session, draft) and map_choice.ask(draft):
@@ -85,12 +91,30 @@ def choose(
         map_choice.notice(session, wanted, drawn, draft, refusal)
 
 
+def _below(session: Session, atlas: Atlas, own: Own | None) -> None:
+    """Draw what belongs to the maps below them: selection, place, own images, note and charts."""
+    if (reason := live_maps.failure()) is not None:
+        st.caption(f":material/info: No pictures between the points: {reason}. Everything else works.")
+    chosen, count = live_maps.selected(len(atlas), atlas.key)
+    show_selection(session, atlas, chosen, count)
+    if (spot := live_maps.spot(atlas)) is not None:
+        show_spot(spot)
+    if own is not None:
+        show_own(atlas, own)
+    if atlas.decoded:
+        st.info(f"The dataset is not on this machine, so these are {atlas.note}", icon=":material/info:")
+    else:
+        st.caption(f"{atlas.note}. The maps are turned and mirrored to lie alike (Procrustes).")
+    charts(atlas)
+
+
 @st.fragment
 def view(session: Session) -> None:
+    """Draw the maps and everything about them."""
     controls = st.container(horizontal=True, vertical_alignment="center", key="map_controls")
     above = st.container()
     main = st.container(key="map_picture")
-    choice = st.expander("Maps and images", icon=":material/tune:", key="map_choice")
+    choice = st.expander("Map settings", icon=":material/tune:", key="map_choice")
     below = st.container()
     with main:
         waiting = st.empty()
@@ -114,7 +138,7 @@ def view(session: Session) -> None:
             picture_error(str(error))
         with controls, st.container(width=170):
             own_images(session)
-        choose(session, wanted, drawn, choice, above)  # the way out of maps that cannot be
+        choose(session, wanted, drawn, choice, above)  # leads away from maps that cannot be drawn
         return
     with controls:
         with st.container(width=170):
@@ -123,27 +147,15 @@ def view(session: Session) -> None:
             walk.draw(session, walk="maps")
         export(session, atlas, colours, thumbnails, message)
     with below:
-        if (reason := live_maps.failure()) is not None:
-            st.caption(f":material/info: No pictures between the points: {reason}. Everything else works.")
-        chosen, count = live_maps.selected(len(atlas), atlas.key)
-        show_selection(session, atlas, chosen, count)
-        if (spot := live_maps.spot(atlas)) is not None:
-            show_spot(spot)
-        if own is not None:
-            show_own(atlas, own)
-        if atlas.decoded:
-            st.info(f"The dataset is not on this machine, so these are {atlas.note}", icon=":material/info:")
-        else:
-            st.caption(f"{atlas.note}. The maps are turned and mirrored to lie alike (Procrustes).")
-        charts(atlas)
+        _below(session, atlas, own)
     choose(session, wanted, drawn, choice, above)
 
 
 view(
     header_with_run(
         "Maps",
-        "The same images on several maps: the nearer two images lie, the more alike that method takes them to be.",
-        "move over empty ground of the code's map and see what the decoder draws there.",
+        "The same images on several maps: the closer two images are, the more similar they are to that method.",
+        "move over an empty part of the code's map and see what the decoder draws there.",
         "digits-deep",
     )
 )

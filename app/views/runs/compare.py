@@ -1,4 +1,4 @@
-"""Two to four runs side by side: the same images through each of them, and what each costs."""
+"""Compare up to four runs: the same images through each of them, their figures and training curves."""
 
 import html
 
@@ -19,16 +19,16 @@ from app.widgets.figures import definitions, name_of
 from app.widgets.picture import picture, picture_error
 from app.widgets.run_picker import run_labels
 
-MOST = 4
-MEASURED = 64
-SHOWN = 8
+MAX_RUNS = 4
+MEASURED_IMAGES = 64
+SHOWN_IMAGES = 8
 LETTERS = "ABCD"
 NO_NOISE = "none"
 
 
 @st.fragment
 def compare(infos: list[RunInfo]) -> None:
-    """The picture at the left, the choice at the right; `infos` are the runs that can be opened."""
+    """Draw the pictures at the left, the choice at the right; `infos` are the runs that can be opened."""
     left, right = st.columns([7, 3], gap="large")
     shown = left.container()
     with right:
@@ -36,7 +36,7 @@ def compare(infos: list[RunInfo]) -> None:
         kind, first = _noise(), _first_image()
     with shown:
         if not chosen:
-            picture_error("Choose two runs or more at the right, and their pictures appear here.")
+            picture_error("Choose two or more runs to compare their pictures.")
             return
         try:
             _compared(chosen, kind, first)
@@ -44,18 +44,14 @@ def compare(infos: list[RunInfo]) -> None:
             picture_error(str(error))
 
 
-def size_of(info: RunInfo) -> tuple[int, int, int] | None:
-    return info.status.shape
-
-
 def comparable(infos: list[RunInfo], chosen: list[str]) -> list[RunInfo]:
-    """Runs for pictures of the size of the first chosen one; all, while none is chosen."""
-    size = next((size_of(info) for info in infos if chosen and info.run_id == chosen[0]), None)
-    return [info for info in infos if size is None or size_of(info) == size]
+    """Runs for pictures of the same shape as the first chosen one's; all if none is chosen."""
+    shape = next((info.status.shape for info in infos if chosen and info.run_id == chosen[0]), None)
+    return [info for info in infos if shape is None or info.status.shape == shape]
 
 
 def first_choice(infos: list[RunInfo]) -> list[str]:
-    """What is shown before anybody has chosen: the first runs that can stand beside one another."""
+    """The default choice: the first runs that can be compared with one another."""
     for info in infos:
         same = comparable(infos, [info.run_id])
         if len(same) > 1:
@@ -66,59 +62,60 @@ def first_choice(infos: list[RunInfo]) -> list[str]:
 def _choose(infos: list[RunInfo]) -> list[str]:
     key = f"{runs.RUNS_WIDGET}compared"
     known = [info.run_id for info in infos]
-    # Held in the session as ids; a link names them in the URL, and a run that has gone since is left out.
+    # The session holds ids, as a link does; a run that was deleted since is left out.
     kept = st.session_state.get(key)
     wanted = [run_id for run_id in runs.compared_runs() if run_id in known] if kept is None else list(kept)
     if kept is None and not wanted:
         wanted = first_choice(infos)
-    wanted = [run_id for run_id in dict.fromkeys(wanted) if run_id in known][:MOST]
+    wanted = [run_id for run_id in dict.fromkeys(wanted) if run_id in known][:MAX_RUNS]
     offered = comparable(infos, wanted)
     allowed = [info.run_id for info in offered]
     url.hold(key, [run_id for run_id in wanted if run_id in allowed])
     labels = run_labels(offered)
     chosen = st.multiselect(
-        "Runs", allowed, key=key, format_func=lambda run_id: labels.get(str(run_id), "?"), max_selections=MOST,
+        "Runs", allowed, key=key, format_func=lambda run_id: labels.get(str(run_id), "?"), max_selections=MAX_RUNS,
         placeholder="Choose two to four", wrap=True, persist_state="session",
-        help="Only runs for pictures of the same size can stand side by side; remove all to choose another size.",
+        help="Only runs for pictures of the same size can be compared; remove all to choose another size.",
     )  # fmt: skip
     runs.compare_runs(chosen)
-    if len(allowed) < len(known) and (size := size_of(offered[0])):
-        st.caption(f"{len(allowed)} of {len(known)} runs take pictures of {size[2]} × {size[1]} pixels.")
+    if len(allowed) < len(known) and (shape := offered[0].status.shape):
+        st.caption(f"{len(allowed)} of {len(known)} runs take pictures of {shape[2]} × {shape[1]} pixels.")
     return chosen
 
 
 def _noise() -> str:
     titles = {kind: cls.title for kind, cls in members("corruptions", Corruption).items()}
-    titles[NO_NOISE] = "The images as they are"
+    titles[NO_NOISE] = "No noise"
     kind = st.selectbox(
-        "What they are given", list(titles), format_func=lambda kind: titles[kind], key=f"{runs.RUNS_WIDGET}noise",
-        persist_state="session", help="The same noise for every run, at the kind's usual level.",
+        "Input noise", list(titles), format_func=lambda kind: titles[kind], key=f"{runs.RUNS_WIDGET}noise",
+        persist_state="session", help="The same noise for every run, at its default level.",
     )  # fmt: skip
     return str(kind)
 
 
 def _first_image() -> int:
+    """A button for different images; return the position of the first one."""
     key = f"{runs.RUNS_WIDGET}first"
 
-    def others() -> None:
-        st.session_state[key] = (int(url.value(key, 0)) + SHOWN) % MEASURED
+    def different() -> None:
+        st.session_state[key] = (int(url.value(key, 0)) + SHOWN_IMAGES) % MEASURED_IMAGES
 
-    st.button("Other images", icon=":material/shuffle:", on_click=others, width="stretch", key=f"{key}_others")
+    st.button("Different images", icon=":material/shuffle:", on_click=different, width="stretch", key=f"{key}_others")
     return int(url.value(key, 0))
 
 
 def _compared(chosen: list[str], kind: str, first: int) -> None:
     sessions = [cache.session(run_id) for run_id in chosen]
-    images = cache.gallery(str(sessions[0].folder), chosen[0], MEASURED).images
+    images = cache.gallery(str(sessions[0].folder), chosen[0], MEASURED_IMAGES).images
     results = [session.denoise(images, kind) for session in sessions]
-    part = slice(first, first + SHOWN) if first < len(images) else slice(0, SHOWN)
+    part = slice(first, first + SHOWN_IMAGES) if first < len(images) else slice(0, SHOWN_IMAGES)
     rows = {"Original": results[0].original, "Corrupted": results[0].shown}
     if kind == NO_NOISE:
         del rows["Corrupted"]
     rows |= {f"{letter}": result.reconstruction for letter, result in zip(LETTERS, results, strict=False)}
     picture(
         sheets.sheet([row[part] for row in rows.values()]),
-        f"The same images, original and as {len(results)} runs reconstruct them",
+        f"The same images, original and reconstructed by {len(results)} runs",
         rows=list(rows),
         most=12,
     )
@@ -127,18 +124,18 @@ def _compared(chosen: list[str], kind: str, first: int) -> None:
 
 
 def _curves(sessions: list[Session]) -> None:
-    """The way each went: error on held-out images over the epochs."""
+    """Draw each run's error on held-out images over the epochs."""
     histories = [thinned(session.history()) for session in sessions]
     lines = [line(rows, letter, "validation_sse") for letter, rows in zip(LETTERS, histories, strict=False)]
     epochs = max((x[-1] for _, x, _ in lines if x), default=0)
     if epochs:
-        st.markdown("**While they were trained**")
+        st.markdown("**Training curves**")
         chart("compare_curves", "Squared error per image", epochs, lines, log=True)
-        st.caption("Each on its own held-out images, corrupted as in its own training; the scale is logarithmic.")
+        st.caption("Each on its own held-out images, corrupted as in its training; the scale is logarithmic.")
 
 
 def _table(sessions: list[Session], results: list[Denoised], n: int) -> None:
-    """A column a run: its error on these images, then the figures kept with it."""
+    """Draw a table with a column for each run: its error on these images, then its stored figures."""
     labels = run_labels([session.info for session in sessions])
     errors = [result.figures()["sse"][1] for result in results]
     note = f"Squared error Σ (x − r)², mean of {n} images of run A: comparable between all kinds, lower is better."

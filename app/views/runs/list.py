@@ -1,4 +1,4 @@
-"""Every run as a line: its pictures, its figures, and what can be done with it."""
+"""The list of runs: for each its pictures, its figures and buttons."""
 
 import html
 
@@ -12,12 +12,12 @@ from app import cache
 from app.state import runs, training, url
 from app.views.runs.manage import manage
 from app.widgets.queue import resume_button
-from app.widgets.run_picker import run_name
+from app.widgets.run_picker import dataset_title, run_name
 
-FIRST = 20
+SHOWN_RUNS = 20
 STATES = {
-    "queued": "waits",
-    "running": "trains now",
+    "queued": "waiting",
+    "running": "training",
     "stopped": "stopped early",
     "finished": "",
     "failed": "failed",
@@ -26,7 +26,7 @@ STATES = {
 
 
 def runs_list(infos: list[RunInfo]) -> None:
-    """Own runs, newest first, then those that came with the program."""
+    """Draw own runs, newest first, then the ready-made ones."""
     own = [info for info in infos if not info.builtin]
     ready = [info for info in infos if info.builtin]
     all_key = f"{runs.RUNS_WIDGET}all"
@@ -34,13 +34,13 @@ def runs_list(infos: list[RunInfo]) -> None:
     st.markdown("**Trained here**")
     if not own:
         st.caption("Nothing has been trained here yet: open Train, or import a run.")
-    shown = own if st.session_state.get(all_key) else own[:FIRST]
+    shown = own if st.session_state.get(all_key) else own[:SHOWN_RUNS]
     for info in shown:
         _line(info)
     if len(shown) < len(own):
-        st.button(f"Show {len(own) - len(shown)} older ones", on_click=url.hold, args=(all_key, True))
+        st.button(f"Show {len(own) - len(shown)} older runs", on_click=url.hold, args=(all_key, True))
     if ready:
-        st.markdown("**Came with the program**")
+        st.markdown("**Ready-made**")
         for info in ready:
             _line(info)
     _trash()
@@ -50,7 +50,7 @@ def _line(info: RunInfo) -> None:
     with st.container(
         border=True, horizontal=True, vertical_alignment="center", gap="medium", key=f"runline_{info.run_id}"
     ):
-        st.html(_said(info))
+        st.html(_words(info))
         if info.state in LIVE:
             if st.button("Watch", icon=":material/visibility:", key=f"_runs_watch_{info.run_id}"):
                 st.switch_page("views/train/page.py", query_params={training.JOB: info.run_id})
@@ -63,7 +63,8 @@ def _line(info: RunInfo) -> None:
             manage(info.run_id)
 
 
-def _said(info: RunInfo) -> str:
+def _words(info: RunInfo) -> str:
+    """HTML of a run's pictures, name, state and figures."""
     thumbnail = cache.thumbnail(str(info.folder), info.run_id, info.status.epoch, info.state)
     image = (
         f'<img src="{sheets.data_uri(sheets.png(thumbnail))}" alt="" style="--natural:{thumbnail.shape[1]}px">'
@@ -72,7 +73,7 @@ def _said(info: RunInfo) -> str:
     )
     words = [STATES[info.state]]
     if info.config is not None:
-        words.append(info.config.dataset.title)
+        words.append(dataset_title(info.config))
     if info.status.imported:
         words.append("imported")
     words += short(info, "test_sse", "code_dim", "probe_accuracy", "noise_r2")
@@ -106,13 +107,13 @@ def _trash() -> None:
     if not names:
         return
     with st.expander(f"Deleted runs ({len(names)})", icon=":material/delete:"):
-        st.caption("The last ten can be brought back. Images of one's own that a run kept go with it for good.")
+        st.caption("The last ten can be restored, but not copies of your own images that a run was trained on.")
         for run_id in names:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.html(f"<p class='queue-line'>{html.escape(run_id)}</p>")
-                st.button("Bring back", key=f"_runs_back_{run_id}", on_click=_restore, args=(run_id,))
+                st.button("Restore", key=f"_runs_back_{run_id}", on_click=_restore, args=(run_id,))
         with st.popover("Delete all for good", icon=":material/delete_forever:"):
-            st.caption("They cannot be brought back after this.")
+            st.caption("They cannot be restored after this.")
             st.button("Delete for good", key="_runs_empty", on_click=_empty)
 
 

@@ -1,4 +1,4 @@
-"""One run's dialog: look at it, rename it, take it along, delete it. And the way in for runs from elsewhere."""
+"""A run's dialog: open, export, rename and delete it; and the import of runs."""
 
 from collections.abc import Callable
 
@@ -13,13 +13,13 @@ from app.state import runs, url
 from app.widgets.run_picker import run_name
 
 PAGES = (("Denoise", "denoise", "blur_on"), ("Walk", "walk", "explore"), ("Maps", "maps", "scatter_plot"))
-READY_MADE = "This run came with the program, so it cannot be renamed or deleted. Train one of your own to change."
+READY_MADE = "This run came with the program, so it cannot be renamed or deleted."
 MAX_ZIP_MB = 40
 
 
 @st.dialog("Run", width="medium")
 def manage(run_id: str) -> None:
-    """Everything that can be done with one run; it closes when the list has to change."""
+    """Draw everything that can be done with one run; it closes when the list has to change."""
     try:
         info = cache.store().info(run_id)
     except AecoreError as error:
@@ -41,12 +41,12 @@ def manage(run_id: str) -> None:
 
 
 def import_run() -> None:
-    """A run's zip from another machine; the reason in one line where it cannot be taken."""
+    """Draw the upload of a run's ZIP; say in one line why one cannot be imported."""
     with st.popover("Import a run", icon=":material/upload:"):
         # A new key after each import empties the uploader.
         count_key = f"{runs.RUNS_WIDGET}imports"
         key = f"{runs.RUNS_WIDGET}zip{url.value(count_key, 0)}"
-        file = st.file_uploader("A zip that Export made", type=["zip"], key=key, max_upload_size=MAX_ZIP_MB)
+        file = st.file_uploader("Run exported as ZIP", type=["zip"], key=key, max_upload_size=MAX_ZIP_MB)
         if file is not None and st.button("Import", type="primary", key="_runs_import"):
             try:
                 run_id = archive.import_zip(cache.store(), file.getvalue())
@@ -59,12 +59,12 @@ def import_run() -> None:
 
 
 def _plain(text: str) -> str:
-    """Names are people's text, not Markdown."""
+    """Escape a text that people wrote, so that it is not read as Markdown."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~$:<>" else c for c in text)
 
 
 def _exports(info: RunInfo) -> None:
-    """Files are made when the button is pressed, not before."""
+    """Draw the download buttons; a file is made when its button is pressed."""
     run_id = info.run_id
     made: tuple[tuple[str, str, Callable[[], bytes]], ...] = (
         ("Reconstructions, PNG", "reconstructions.png", lambda: render.reconstructions_png(cache.session(run_id))),
@@ -79,9 +79,9 @@ def _exports(info: RunInfo) -> None:
                 label, make, f"{run_id}-{name}", icon=":material/download:", on_click="ignore", key=f"_runs_get_{name}"
             )
         own = (info.folder / archive.IMAGES).is_file()
-        with_images = own and st.checkbox("with the images it was trained on", key="_runs_with_images")
+        with_images = own and st.checkbox("with the training images", key="_runs_with_images")
         st.download_button(
-            "The run, ZIP",
+            "Run, ZIP",
             lambda: archive.export_zip(cache.store(), run_id, with_images),
             f"{run_id}.zip",
             icon=":material/folder_zip:",
@@ -91,6 +91,7 @@ def _exports(info: RunInfo) -> None:
 
 
 def _change(info: RunInfo) -> None:
+    """Draw what renames and deletes an own run."""
     key = f"_runs_name_{info.run_id}"
     if info.state != "damaged":
         with st.form("rename", border=False), st.container(horizontal=True, vertical_alignment="bottom"):

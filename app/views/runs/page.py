@@ -1,4 +1,4 @@
-"""Runs: every trained network on this machine, side by side, to keep, to take along or to throw away."""
+"""Runs: compare all trained networks on this machine, rename, delete, export and import them."""
 
 from app import cache
 from app.views.runs.compare import compare
@@ -13,7 +13,7 @@ def page() -> None:
     header(
         "Runs",
         "The same images through different networks.",
-        "put a run with few code units beside one with many, then give both the same noise.",
+        "compare a run with few code units and one with many, then give both the same noise.",
     )
     infos = explorable_runs()
     if infos:

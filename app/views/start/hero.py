@@ -1,4 +1,4 @@
-"""What an autoencoder is, drawn from a run: picture, encoder, code, decoder, picture."""
+"""What an autoencoder is, shown with a run: picture, encoder, code, decoder, picture."""
 
 import html
 
@@ -9,12 +9,12 @@ from aecore.pictures import sheets
 from aecore.session.session import Session
 
 UNITS = 10
-LARGE, SMALL = 176, 84
-"""Pixels for a picture on a desk and on a phone; enlarged by the largest whole number that fits."""
+DESKTOP_SIDE, PHONE_SIDE = 176, 84
+"""Pixels for a picture, enlarged by the largest whole number that fits."""
 
 
 def hero(session: Session, image: np.ndarray) -> None:
-    """`image` (1, C, H, W) on its way through the autoencoder, with the real numbers of its code."""
+    """Draw `image` (1, C, H, W) on its way through the autoencoder, with the numbers of its code."""
     code = session.encode(image)
     found = session.decode(code)
     c, h, w = session.shape
@@ -22,9 +22,9 @@ def hero(session: Session, image: np.ndarray) -> None:
     st.html(
         '<div class="hero">'
         + _figure(image, "x", "original", f"{w} × {h}{' × 3 colours' if c == 3 else ''} = {c * h * w:,} numbers")
-        + _net("encoder", "h = f(x)", "shrinks")
+        + _net("encoder", "h = f(x)", "compresses")
         + _code(session, code[0])
-        + _net("decoder", "r = g(h)", "draws")
+        + _net("decoder", "r = g(h)", "reconstructs")
         + _figure(found, "r", "reconstruction", f"squared error {error:.2f}")
         + "</div>"
     )
@@ -33,7 +33,7 @@ def hero(session: Session, image: np.ndarray) -> None:
 def _figure(image: np.ndarray, symbol: str, name: str, note: str) -> str:
     side = max(image.shape[2:])
     uri = sheets.data_uri(sheets.png(sheets.filmstrip(image)))
-    size = f"--natural:{image.shape[3]}px;--large:{max(1, LARGE // side)};--small:{max(1, SMALL // side)}"
+    size = f"--natural:{image.shape[3]}px;--large:{max(1, DESKTOP_SIDE // side)};--small:{max(1, PHONE_SIDE // side)}"
     return (
         f'<figure class="hero-picture"><img src="{uri}" alt="{name}" style="{size}">'
         f"<figcaption><b>{name}</b> <i>{symbol}</i><br>{html.escape(note)}</figcaption></figure>"
@@ -48,7 +48,7 @@ def _net(name: str, formula: str, what: str) -> str:
 
 
 def _code(session: Session, code: np.ndarray) -> str:
-    """The most effective units as bars from a common zero, longest where the training codes are farthest from it."""
+    """The units with the strongest effect as bars from a common zero; the longest is the training codes' limit."""
     shown = session.units_by_effect()[:UNITS]
     limit = session.code_limit
     rows = "".join(_bar(int(unit), float(code[unit]), limit) for unit in shown)

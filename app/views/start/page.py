@@ -1,4 +1,4 @@
-"""Start: what an autoencoder is, and the runs that come with the program."""
+"""Start: what an autoencoder is, the ready-made runs and the newest own ones."""
 
 import streamlit as st
 
@@ -14,16 +14,17 @@ from app.widgets.image_source import GALLERY
 from app.widgets.picture import picture_error
 from app.widgets.run_picker import explorable_runs, header_with_run
 
-OWN_SHOWN = 6
+OWN_RUNS = 6
 SHOWPIECE = "patterns-variational"
-"""Drawn by the program itself: the first visitor sees it before the rest is loaded."""
+"""Its images are computed, not loaded from a dataset, so a first visitor sees it before the rest is loaded."""
 
 
 @st.fragment
 def look(session: Session) -> None:
+    """Draw one image on its way through the autoencoder."""
     gallery = cache.gallery(str(session.folder), session.run_id, GALLERY)
     total = len(gallery.images)
-    position = url.position(keys.EXAMPLE, total)
+    position = url.whole(url.parameters(), keys.EXAMPLE, total)
     with st.container(border=True):
         try:
             hero(session, gallery.images[position : position + 1])
@@ -42,6 +43,7 @@ def look(session: Session) -> None:
 
 
 def cards(title: str, infos: list[RunInfo]) -> None:
+    """Draw the runs as cards, three in a row; nothing without runs."""
     if not infos:
         return
     st.subheader(title, anchor=False)
@@ -52,8 +54,8 @@ def cards(title: str, infos: list[RunInfo]) -> None:
 
 
 session = header_with_run(
-    "Autoencoders by touch",
-    "A picture is squeezed into a few numbers, its code, and drawn again from them alone.",
+    "Explore autoencoders hands-on",
+    "The encoder compresses a picture into a few numbers, its code; the decoder reconstructs it from them alone.",
     "press “Another image” and watch which numbers change.",
     SHOWPIECE,
 )
@@ -63,5 +65,5 @@ look(session)
 preload.wait()
 infos = explorable_runs()
 cards("Ready-made", [info for info in infos if info.builtin])
-cards("Trained here", [info for info in infos if not info.builtin][:OWN_SHOWN])
+cards("Trained here", [info for info in infos if not info.builtin][:OWN_RUNS])
 definitions()

@@ -1,4 +1,4 @@
-"""A run at a glance: pictures it makes, what it teaches, its figures, and the pages that open it."""
+"""A run's card: pictures it makes, what it teaches, its figures, and links to the pages that open it."""
 
 import dataclasses
 import html
@@ -19,8 +19,8 @@ from app.widgets.run_picker import run_name
 
 WIDTH = 320
 TILE = 32
-COPIES = 0.5
-"""A model that explains so much of pure noise is best shown doing it."""
+COPIES_NOISE = 0.5
+"""A model whose R² of pure noise is at least this copies; its card shows that."""
 PAGES = (
     ("views/denoise/page.py", "Denoise", ":material/blur_on:"),
     ("views/walk/page.py", "Walk", ":material/explore:"),
@@ -30,7 +30,7 @@ PAGES = (
 
 @dataclasses.dataclass(frozen=True)
 class Strip:
-    """A composed picture as a data URI, its width in pixels at its own size, its enlargement, and what it shows."""
+    """A composed picture as a data URI, its natural width in pixels, its enlargement, and a caption."""
 
     uri: str
     width: int
@@ -39,6 +39,7 @@ class Strip:
 
 
 def run_card(info: RunInfo) -> None:
+    """Draw the card."""
     recipe = RECIPES.get(info.config.recipe) if info.config else None
     with st.container(border=True, height="stretch", key=f"card_{info.run_id}"):
         st.html(_strip(info) + _words(info, recipe.teaches if recipe else ""))
@@ -66,7 +67,7 @@ def _words(info: RunInfo, teaches: str) -> str:
 
 
 def make_strip(session: Session, gallery: Gallery) -> Strip:
-    """Three rows of what this run is best at showing."""
+    """Three rows of pictures that show what is typical of the run's kind."""
     height, width = session.shape[1:]
     factor = max(1, round(TILE / width))
     columns = max(3, (WIDTH + factor) // (factor * (width + 1)))
@@ -82,18 +83,18 @@ def _rows(session: Session, gallery: Gallery, columns: int) -> tuple[list[sheets
         return [done.original, done.shown, done.reconstruction], "Originals, corrupted, reconstructions"
     if session.config.objective.params_per_code == 2:
         _, drawn = session.sample(3 * columns)
-        return [drawn[i * columns : (i + 1) * columns] for i in range(3)], "Random codes, decoded: nobody drew these"
+        return [drawn[i * columns : (i + 1) * columns] for i in range(3)], "Random codes, decoded: new images"
     if session.code_dim == 2:
         _, _, plane = session.plane(session.code_mean, 0, 1, columns)
         lines = [
             plane[i * columns : (i + 1) * columns] for i in (columns // 6, columns // 2, columns - 1 - columns // 6)
         ]
         return lines, "Across the plane of its two units"
-    if session.status.metrics.get("noise_r2", 0.0) > COPIES:
+    if session.status.metrics.get("noise_r2", 0.0) > COPIES_NOISE:
         noise = metrics.noise_images(session.shape, n=columns)
-        return [images, noise, session.reconstruct(noise)], "Originals, pure noise, and the noise reconstructed"
+        return [images, noise, session.reconstruct(noise)], "Originals, pure noise, and its reconstruction"
     if session.code_dim <= TILE:
         units = session.units_by_effect()[:3]
         return [session.walk(session.code_mean, int(unit), columns)[1] for unit in units], "One unit moved in each row"
     found = session.reconstruct(images)
-    return [images, found, sheets.difference(images, found)], "Originals, reconstructions, what differs"
+    return [images, found, sheets.difference(images, found)], "Originals, reconstructions, differences"

@@ -1,4 +1,4 @@
-"""Train: choose a kind, images and settings; watch it learn; go on with what it has learned."""
+"""Train: choose a kind, images and settings, watch the training, and open the trained run."""
 
 from aecore.training import queue
 from app import cache
@@ -9,7 +9,7 @@ from app.widgets.header import header
 
 
 def chosen_job() -> str | None:
-    """The training that the URL names, else the one that runs, else None: then a new one is set up."""
+    """The training in the URL, else the one that runs, else None: then a new one is set up."""
     named = training.watched_job()
     if named is None:
         running = [info.run_id for info in queue.queue(cache.store()) if info.state == "running"]
@@ -23,14 +23,14 @@ def page() -> None:
     if job is None:
         header(
             "Train",
-            "These held-out images will show what the network has learned; it trains on others like them.",
-            "take fewer code units, or more noise than you could see through yourself, and train.",
+            "These held-out images will show what the network learns; it trains on others like them.",
+            "choose fewer code units, or more noise than you could see through yourself, and train.",
         )
         setup()
     else:
         header(
             "Train",
-            "Images that the network does not train on, redrawn as it learns.",
+            "Held-out images, reconstructed as the network learns.",
             "watch in which epoch the shapes appear, and stop when the error no longer falls.",
         )
         watch(job)

@@ -1,4 +1,4 @@
-"""Setting up a training: a kind, images, the settings that matter, and all the others when asked for."""
+"""Set up a training: its kind, images and main settings, and all other settings in an expander."""
 
 import html
 from typing import Any
@@ -19,7 +19,7 @@ from aecore.training.run import Outlook, outlook
 from app import cache
 from app.state import uploads, url
 from app.state.training import DATASET, RECIPE, TRAIN_COLOUR, TRAIN_SIDE, TRAIN_WIDGET, watch_job
-from app.widgets.own_images import said, uploader
+from app.widgets.own_images import show_intake, uploader
 from app.widgets.picture import picture, picture_error
 from app.widgets.queue import train_queue
 from app.widgets.settings_form import own_fields, settings_form
@@ -28,18 +28,19 @@ OWN = "own"
 SIDES = (8, 16, 28, 32, 48, 64)
 CHOSEN_PARTS = ("corruption", "backbone", "likelihood", "objective", "procedure")
 LEADING = ("corruption", "objective")
-"""Parts whose first setting (a level, a weight) is what one plays with."""
-MOST_PARAMETERS = 20_000_000
-"""Of a network that a page trains; more would take the memory that everybody shares."""
-COPY = (
+"""Parts whose first setting (a level, a weight) is shown outside the expander."""
+MAX_RUN_NAME = 80
+MAX_PARAMETERS = 20_000_000
+"""Of a network trained from the page; a larger one would use up the memory that everybody shares."""
+COPY_NOTE = (
     "Training keeps a copy of these images in the run's folder on this server, so that the run can be opened later. "
-    "Delete the run on the page Runs, and for good there, and the copy is gone."
+    "To remove the copy, delete the run for good on the Runs page."
 )
 
 
 @st.fragment
 def setup() -> None:
-    """The picture at the left shows what the settings at the right would train on."""
+    """Draw the settings at the right, and at the left the images on which they would train."""
     left, right = st.columns([7, 3], gap="large")
     shown = left.container()
     with right:
@@ -52,24 +53,24 @@ def setup() -> None:
                 config = _settings(recipe, kind, data)
             except BadSettings as error:
                 refusal = str(error)
-        begin = None
+        preview = None
         if config is not None and data is not None:
-            begin, refusal = _checked(config, data)
+            preview, refusal = _checked(config, data)
         if data is not None:
-            _train_button(config if begin is not None else None, data, refusal)
+            _train_button(config if preview is not None else None, data, refusal)
         train_queue()
     with shown:
-        _picture(config, data, begin, refusal)
-        _recipe_words(recipe, begin)
+        _picture(config, data, preview, refusal)
+        _recipe_words(recipe, preview)
 
 
-# --- what to choose
+# --- kind and images
 
 
 def _recipe() -> Recipe:
     key = f"{TRAIN_WIDGET}recipe"
     if key not in st.session_state:
-        asked = st.query_params.get(RECIPE)
+        asked = url.parameters().get(RECIPE)
         st.session_state[key] = asked if asked in RECIPES else "denoising"
     name = st.selectbox(
         "Kind", list(RECIPES), key=key, format_func=lambda name: RECIPES[name].title, persist_state="session"
@@ -79,7 +80,7 @@ def _recipe() -> Recipe:
 
 
 def dataset_kinds() -> dict[str, str]:
-    """{kind: title} of what a page may offer: no path of the server's own disk, but the visitor's own images."""
+    """{kind: title} of all datasets but those in files on the server, and the visitor's own images."""
     offered = {kind: cls.title for kind, cls in members("datasets", Dataset).items() if not cls.local_path}
     return {**offered, OWN: "Your own images"}
 
@@ -88,7 +89,7 @@ def _dataset_kind(recipe: Recipe) -> str:
     titles = dataset_kinds()
     key = f"{TRAIN_WIDGET}{recipe.name}.dataset"
     if key not in st.session_state:
-        asked = st.query_params.get(DATASET)
+        asked = url.parameters().get(DATASET)
         st.session_state[key] = asked if asked in titles else recipe.config.dataset.kind
     kind = st.selectbox("Images", list(titles), key=key, format_func=lambda kind: titles[kind], persist_state="session")
     url.set_parameter(DATASET, None if kind == recipe.config.dataset.kind else kind)
@@ -103,24 +104,24 @@ def _data(kind: str) -> tuple[Data | None, str]:
         dataset = members("datasets", Dataset)[kind].model_validate({})
         if not dataset.available():
             _download(dataset)
-            return None, f"{dataset.title} is not on this server yet. Download it once, and everybody here can use it."
+            return None, f"{dataset.title} is not on this server yet. Download it once for everybody here."
         return load_data(dataset), ""
     except AecoreError as error:
         return None, str(error)
 
 
 def _own() -> Data:
-    with st.expander("Bring images", icon=":material/add_photo_alternate:", expanded=not uploads.uploads()):
+    with st.expander("Upload images", icon=":material/add_photo_alternate:", expanded=not uploads.uploads()):
         uploader()
         side = st.select_slider("Side (pixels)", SIDES, 32, key=TRAIN_SIDE, persist_state="session")
         colour = st.toggle("Keep colours", key=TRAIN_COLOUR, persist_state="session")
         files = [(file.name, file.content) for file in uploads.uploads()]
         if files:
             intake = cache.own_images(uploads.uploads_version(), (side, side), 3 if colour else 1, files)
-            said(intake, f"{side} × {side} pixels")
-    st.caption(f":material/info: {COPY}")
+            show_intake(intake, f"{side} × {side} pixels")
+    st.caption(f":material/info: {COPY_NOTE}")
     if not files:
-        raise BadInput("Bring some pictures to train on: files, a zip or an npz. Some dozens are a good beginning.")
+        raise BadInput("Upload some pictures to train on: image files, a ZIP or an NPZ. A few dozen are a good start.")
     return cache.own_data(uploads.uploads_version(), side, 3 if colour else 1, files)
 
 
@@ -137,7 +138,7 @@ def _download_state(dataset: Dataset, was_running: bool) -> None:
     found = cache.downloads(dataset.kind)
     if found and found[0].running:
         st.progress(found[0].fraction, text=found[0].words)
-        st.caption("It goes on when you leave this page.")
+        st.caption("The download continues if you leave this page.")
         return
     if was_running:
         st.rerun()
@@ -153,7 +154,7 @@ def _download_state(dataset: Dataset, was_running: bool) -> None:
 
 
 def _settings(recipe: Recipe, kind: str, data: Data) -> RunConfig:
-    """What the widgets say; raises `BadSettings` where it cannot work."""
+    """Draw the widgets; return their settings. Raises `BadSettings` if these cannot work together."""
     values = recipe.config.model_dump(mode="json")
     key = f"{TRAIN_WIDGET}{recipe.name}"
     images = len(data.indices("train"))
@@ -188,7 +189,7 @@ def _settings(recipe: Recipe, kind: str, data: Data) -> RunConfig:
 
 
 def _part(name: str, values: dict[str, Any], key: str) -> dict[str, Any]:
-    """A chosen kind, with the recipe's settings where it is the recipe's kind, else with that kind's defaults."""
+    """The choice of a part's kind: with the recipe's settings if it is the recipe's kind, else with its defaults."""
     found: dict[str, type[Part]] = members(PACKAGES[name][0], PACKAGES[name][1])
     own = values[name]["kind"]
     kind = st.selectbox(
@@ -202,17 +203,27 @@ def _part(name: str, values: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _checked(config: RunConfig, data: Data) -> tuple[Outlook | None, str]:
-    """What would be trained, or why it cannot be."""
+    """The preview of a training, or why it cannot be started."""
     try:
         own = config.dataset.local_path
-        begin = outlook(config, data) if own else cache.outlook(config.json_text())
+        preview = outlook(config, data) if own else cache.outlook(config.json_text())
     except AecoreError as error:
         return None, str(error)
-    if begin.parameters > MOST_PARAMETERS:
-        millions = f"{begin.parameters / 1e6:,.0f}"
-        limit = f"{MOST_PARAMETERS / 1e6:.0f}"
-        return None, f"This network has {millions} million parameters; a page trains at most {limit}. Choose less."
-    return begin, ""
+    if preview.parameters > MAX_PARAMETERS:
+        millions, limit = f"{preview.parameters / 1e6:,.0f}", f"{MAX_PARAMETERS / 1e6:.0f}"
+        return (
+            None,
+            f"This network has {millions} million parameters; the page trains at most {limit}. Use fewer.",
+        )
+    return preview, ""
+
+
+def _own_name(config: RunConfig) -> str:
+    """A name for a run trained on uploads: the kind, and the uploaded file or their number."""
+    files = [file.name for file in uploads.uploads()]
+    recipe = RECIPES.get(config.recipe)
+    title = recipe.title if recipe else config.recipe
+    return f"{title} · {files[0] if len(files) == 1 else f'{len(files)} files'}"[:MAX_RUN_NAME]
 
 
 def _train_button(config: RunConfig | None, data: Data, refusal: str) -> None:
@@ -222,7 +233,7 @@ def _train_button(config: RunConfig | None, data: Data, refusal: str) -> None:
         assert config is not None
         try:
             images = save_npz(data.images) if config.dataset.local_path else None
-            watch_job(queue.submit(cache.store(), config, images=images))
+            watch_job(queue.submit(cache.store(), config, _own_name(config) if images else "", images))
         except AecoreError as error:
             refusal = str(error)
         else:
@@ -231,31 +242,31 @@ def _train_button(config: RunConfig | None, data: Data, refusal: str) -> None:
         st.error(refusal, icon=":material/block:")
 
 
-# --- what is seen
+# --- pictures and words
 
 
-def _picture(config: RunConfig | None, data: Data | None, begin: Outlook | None, refusal: str) -> None:
-    if begin is None or config is None or data is None:
-        # The refusal of settings stands beside the button; here it stands for images that are not there.
+def _picture(config: RunConfig | None, data: Data | None, preview: Outlook | None, refusal: str) -> None:
+    if preview is None or config is None or data is None:
+        # Why settings are refused is said at the button; why there are no images is said here.
         picture_error(
-            refusal if data is None else "These settings cannot work together; the reason is beside the button."
+            refusal if data is None else "These settings cannot work together; see the message at the button."
         )
         return
     noisy = config.corruption.level > 0
-    rows = [begin.clean, begin.corrupted] if noisy else [begin.clean]
+    rows = [preview.clean, preview.corrupted] if noisy else [preview.clean]
     try:
         sheet = sheets.sheet(rows)
     except AecoreError as error:
         picture_error(str(error))
         return
-    alt = f"{len(begin.clean)} held-out images of {data.name}{', above, and corrupted, below' if noisy else ''}"
+    alt = f"{len(preview.clean)} held-out images of {data.name}{', above, and corrupted, below' if noisy else ''}"
     picture(sheet, alt, rows=("Original", "Corrupted") if noisy else ("Original",), most=14)
 
 
-def _recipe_words(recipe: Recipe, begin: Outlook | None) -> None:
+def _recipe_words(recipe: Recipe, preview: Outlook | None) -> None:
     sizes = ""
-    if begin is not None:
-        sizes = f"<dt>Sizes</dt><dd>{begin.images:,} training images, {begin.parameters:,} parameters</dd>"
+    if preview is not None:
+        sizes = f"<dt>Sizes</dt><dd>{preview.images:,} training images, {preview.parameters:,} parameters</dd>"
     st.html(
         f'<section class="recipe"><p class="teaches">{html.escape(recipe.teaches)}</p>'
         f'<dl class="facts"><dt>Formula</dt><dd class="formula">{html.escape(recipe.formula)}</dd>'

@@ -1,4 +1,4 @@
-"""One training, while it waits, runs and when it has ended: read from its folder, never from the process."""
+"""One training, while it waits and runs and after it ended; read from its folder, never from the process."""
 
 import html
 import math
@@ -16,15 +16,15 @@ from app.state import runs, training
 from app.widgets.curves import train_curves
 from app.widgets.picture import picture, picture_error
 from app.widgets.queue import place_in_queue, resume_button, stop_button, train_queue
-from app.widgets.run_picker import run_name
+from app.widgets.run_picker import dataset_title, run_name
 
 POLL_SECONDS = 0.5
 GREY = 128
-"""Where a picture is still to come."""
+"""Pixel value of a picture that does not exist yet."""
 
 
 def watch(run_id: str) -> None:
-    """The page of one training. It polls as long as it is live; the whole page is drawn anew when it has ended."""
+    """Draw one training. It polls while the training is live; the whole page is drawn again when it ended."""
     try:
         live = cache.store().info(run_id).state in LIVE
     except AecoreError as error:
@@ -36,7 +36,7 @@ def watch(run_id: str) -> None:
 
 def _watch(run_id: str, was_live: bool) -> None:
     if training.watched_job() != run_id:
-        st.rerun()  # a button of this fragment chose another training, and redraws nothing but the fragment
+        st.rerun()  # a button of this fragment chose another training; the page must follow
     try:
         info = cache.store().info(run_id)
     except AecoreError as error:
@@ -53,7 +53,7 @@ def _watch(run_id: str, was_live: bool) -> None:
         if history or info.state in LIVE:
             train_curves(history, info.status.epochs)
     with right:
-        _said(info)
+        _status(info)
         train_queue(run_id)
 
 
@@ -62,28 +62,29 @@ def _picture(info: RunInfo) -> None:
         picture_error(info.reason)
         return
     try:
-        clean, corrupted, redrawn = _images(info)
+        clean, corrupted, reconstructed = _images(info)
         noisy = info.config.corruption.level > 0
-        rows = [clean, corrupted, redrawn] if noisy else [clean, redrawn]
-        names = ("Original", "Corrupted", "Redrawn") if noisy else ("Original", "Redrawn")
+        rows = [clean, corrupted, reconstructed] if noisy else [clean, reconstructed]
+        names = ("Original", "Corrupted", "Reconstruction") if noisy else ("Original", "Reconstruction")
+        corrupted_too = ", corrupted" if noisy else ""
         picture(
             sheets.sheet(rows),
-            f"{len(clean)} held-out images, {'corrupted ' if noisy else ''}and as redrawn in epoch {info.status.epoch}",
+            f"{len(clean)} held-out images{corrupted_too} and reconstructed in epoch {info.status.epoch}",
             rows=names,
             most=14,
         )
     except AecoreError as error:
-        picture_error(str(error) if info.state in LIVE else "This run keeps no picture of its training.")
+        picture_error(str(error) if info.state in LIVE else "This run has no picture of its training.")
 
 
 def _images(info: RunInfo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Clean, corrupted and redrawn; before the first redrawing what it will begin with, the rest grey."""
+    """Clean, corrupted and reconstructed images; before the first epoch's preview the reconstructions are grey."""
     if (info.folder / "preview.safetensors").is_file():
         found = RunFolder(info.folder).arrays("preview.safetensors")
         return found["clean"], found["corrupted"], found["reconstruction"]
     assert info.config is not None
-    begin = cache.outlook(info.config.json_text(), str(info.folder))
-    return begin.clean, begin.corrupted, np.full_like(begin.clean, GREY)
+    preview = cache.outlook(info.config.json_text(), str(info.folder))
+    return preview.clean, preview.corrupted, np.full_like(preview.clean, GREY)
 
 
 def _progress(info: RunInfo) -> None:
@@ -94,7 +95,7 @@ def _progress(info: RunInfo) -> None:
     now = TrainingProgress("", status.epoch, status.epochs, 0, 1, math.nan, math.nan, status.seconds)
     left = now.seconds_left
     if RunFolder(info.folder).stop_asked():
-        words = "stopping, and keeping the best weights"
+        words = "stopping; the best weights are kept"
     elif left is None:
         words = "starting" if not status.shape else "first epoch"
     else:
@@ -111,8 +112,8 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _said(info: RunInfo) -> None:
-    """What trains, how it ended and where to go from there."""
+def _status(info: RunInfo) -> None:
+    """Draw the settings, the state and the buttons that follow from it."""
     _facts(info)
     if info.state in LIVE:
         with st.container(horizontal=True):
@@ -120,12 +121,12 @@ def _said(info: RunInfo) -> None:
             _another()
         if info.reason:
             st.caption(_sentence(info.reason))
-        st.caption("It goes on when this tab is closed; this page's address finds it again.")
+        st.caption("Training continues if you close this tab; reopen this link to watch.")
         return
     if info.state == "finished":
         st.success(result(info), icon=":material/check_circle:")
     elif info.state == "stopped":
-        kept = "What it had learned can be explored." if info.explorable else "It had learned nothing yet."
+        kept = "Its best weights so far can be explored." if info.explorable else "It ended before the first epoch."
         st.warning(f"{_sentence(info.reason)} {kept}", icon=":material/stop_circle:")
     else:
         st.error(_sentence(info.reason), icon=":material/error:")
@@ -138,7 +139,7 @@ def _said(info: RunInfo) -> None:
 
 
 def result(info: RunInfo) -> str:
-    """The result line: error on test images that were never used for any choice, with its unit."""
+    """The result in a line: errors on test images, which were never used for any choice."""
     figures, status = info.status.metrics, info.status
     line = f"{status.epoch} epochs in {duration(status.seconds)}."
     if "test_sse" in figures:
@@ -159,7 +160,7 @@ def _facts(info: RunInfo) -> None:
     recipe = RECIPES.get(config.recipe)
     facts = {
         "Kind": recipe.title if recipe else config.recipe,
-        "Images": config.dataset.title,
+        "Images": dataset_title(config),
         "Noise": f"{config.corruption.title}, {config.corruption.level:g}" if config.corruption.level else "",
         "Code": f"{config.code_dim} units",
         "Network": config.backbone.title,

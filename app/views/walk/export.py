@@ -1,4 +1,4 @@
-"""What can be taken home of a walk: the picture, films of it, and the code itself."""
+"""Downloads of a walk: the picture, films of it, and the code."""
 
 import io
 import json
@@ -13,17 +13,18 @@ from aecore.pictures import sheets
 from app.live.walk_place import Place
 from app.state.place import WALK_WIDGET
 
-ENLARGED = 8
-"""Of exported pictures."""
+ENLARGEMENT = 8
 FRAMES = 25
-"""Of a film, one way."""
+"""Of a film, in one direction."""
 MILLISECONDS = 60
+"""Per frame."""
 
 
 def export(place: Place, where: str) -> None:
-    """Nothing is made before it is asked for, and then outside of any session: what is read of one is read now.
+    """Draw the download buttons; `where` describes the code's origin.
 
-    `where` says in words where the code comes from.
+    A file is made when its button is pressed, in a thread without the visitor's session state, so `place` holds all it
+    needs.
     """
     unit = int(place.session.units_by_effect()[0])
     name = f"walk-{place.session.run_id}"
@@ -35,7 +36,7 @@ def export(place: Place, where: str) -> None:
     ]
     if not np.array_equal(place.now, place.start):
         codes = place.session.between(place.start, place.now, np.linspace(0, 1, FRAMES))
-        offers.insert(2, ("From the start to here, GIF", ":material/gif_box:", "-way.gif", partial(_way_gif, codes)))
+        offers.insert(2, ("From the start to here, GIF", ":material/gif_box:", "-path.gif", partial(_path_gif, codes)))
     for label, icon, ending, make in offers:
         st.download_button(
             label,
@@ -49,20 +50,20 @@ def export(place: Place, where: str) -> None:
 
 
 def _as_png(place: Place) -> bytes:
-    return sheets.png(sheets.enlarge(sheets.filmstrip(place.pictures[1:]), ENLARGED))
+    return sheets.png(sheets.enlarge(sheets.filmstrip(place.pictures[1:]), ENLARGEMENT))
 
 
 def _unit_gif(unit: int, place: Place) -> bytes:
     return _there_and_back(place.session.walk(place.now, unit, values=place.scale(unit).values(FRAMES))[1])
 
 
-def _way_gif(codes: np.ndarray, place: Place) -> bytes:
+def _path_gif(codes: np.ndarray, place: Place) -> bytes:
     return _there_and_back(place.session.decode(codes))
 
 
 def _there_and_back(images: Pictures) -> bytes:
     frames = [sheets.filmstrip(image[None]) for image in images]
-    return sheets.gif([*frames, *frames[-2:0:-1]], MILLISECONDS, ENLARGED)
+    return sheets.gif([*frames, *frames[-2:0:-1]], MILLISECONDS, ENLARGEMENT)
 
 
 def _as_json(where: str, place: Place) -> str:

@@ -1,6 +1,6 @@
-"""Filmstrips with a slider under each: the strip is the slider's scale, first and last frame being its two ends.
+"""Filmstrips with a slider under each: the first and last frame are the slider's two ends.
 
-One element for all of them, with sliders of its own: a page of six would else be redrawn too slowly.
+One component draws all of them, with sliders of its own: six elements would be redrawn too slowly.
 """
 
 import dataclasses
@@ -8,13 +8,13 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import streamlit as st
 from streamlit.components import v2
 
 from aecore.parts.data import Pictures
 from aecore.pictures import sheets
 from aecore.session.scale import Scale
 from app import live
+from app.state.live import last_received, receive, sent
 
 FRAMES = 7
 HERE = Path(__file__).parent
@@ -30,7 +30,7 @@ _FILMS = v2.component(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Film:
-    """A strip of `FRAMES` images over `scale`, now at `value`; it is moved when that is not its `home`."""
+    """A strip of `FRAMES` images over `scale`, now at `value`; it is moved if that differs from its `home`."""
 
     title: str
     note: str
@@ -44,7 +44,7 @@ class Film:
 
 @dataclasses.dataclass(frozen=True)
 class Paging:
-    """More rows than are shown: page `page` of `pages`, said in `words`; `on_turn` gets the page to turn to."""
+    """The rows are page `page` of `pages`, as `words` describe; `on_turn` is called with the page to turn to."""
 
     page: int
     pages: int
@@ -59,25 +59,22 @@ def films(
     rounds: str,
     paging: Paging | None = None,
 ) -> None:
-    """Calls `on_move` with the row and the value its slider was released at, before the next run.
+    """Draw `rows`; call `on_move` with a row and the value at which its slider was released, before the next run.
 
-    `rounds` names what the rows are (a page of units of a code): when it changes, what the sliders hold is forgotten.
+    `rounds` identifies the rows (a page of units of a code): when it changes, the sliders forget their values.
     """
 
     def moved() -> None:
-        sent = st.session_state[key].get("moved")  # from the client: anything may stand there
-        match sent:
+        match sent(key, "moved"):
             case {"row": int(row), "value": int() | float() as value, "count": int(count), "rounds": str(name)}:
-                state = st.session_state.setdefault(f"{key}_heard", {})
-                state.clear()
-                state[rounds] = count
+                receive(key, rounds, count)
                 if name == rounds and 0 <= row < len(rows) and math.isfinite(value):
                     on_move(row, rows[row].scale.clipped(float(value)))
             case _:
                 pass
 
     def turned() -> None:
-        page = st.session_state[key].get("turned")
+        page = sent(key, "turned")
         if paging is not None and isinstance(page, int) and 0 <= page < paging.pages:
             paging.on_turn(page)
 
@@ -91,7 +88,7 @@ def films(
             "height": frame[2],
             "natural": sheet.shape[1],
             "rounds": rounds,
-            "heard": st.session_state.get(f"{key}_heard", {}).get(rounds, 0),
+            "heard": last_received(key, rounds),
             "films": [_described(row) for row in rows],
             "page": paging.page if paging else 0,
             "pages": paging.pages if paging else 1,

@@ -1,4 +1,4 @@
-"""Walk's modes as the server draws them: where a browser cannot run the model, and what it never draws by itself."""
+"""Walk's modes as the server draws them: those that the browser never draws, and all if it cannot run the model."""
 
 from functools import partial
 
@@ -7,32 +7,34 @@ import streamlit as st
 from aecore.session.scale import Scale
 from aecore.session.session import Session
 from app.live import walk as live_walk
-from app.live import walk_messages, walk_place
+from app.live import walk_messages, walk_moves, walk_place
 from app.live.walk_place import Place
 from app.state import url
 from app.state.place import DRAW, PICK, PLANE_X, PLANE_Y, WALK_WIDGET, turn_units, units_page
+from app.state.url import number, whole
 from app.views.walk.filmstrip import FRAMES, Film, Paging, films
 from app.widgets.picture import picture_error
 from app.widgets.tiles import tiles
 
-SHOWN = 6
+UNITS_SHOWN = 6
 ALONG = Scale(0.0, 1.0, 0.02)
 
 
 def units(place: Place) -> None:
+    """A page of filmstrips, one for each unit."""
     order = [int(unit) for unit in place.session.units_by_effect()]
-    pages = -(-len(order) // SHOWN)
+    pages = -(-len(order) // UNITS_SHOWN)
     page = min(units_page(place.session.run_id), pages - 1)
-    shown = order[page * SHOWN : (page + 1) * SHOWN]
+    shown = order[page * UNITS_SHOWN : (page + 1) * UNITS_SHOWN]
     films(
         [_film(place, unit) for unit in shown],
         f"{WALK_WIDGET}films",
-        lambda row, value: walk_place.move(place, shown[row], value),
+        lambda row, value: walk_moves.move(place, shown[row], value),
         rounds=f"{place.token} {page}",
         paging=Paging(
             page,
             pages,
-            f"{page * SHOWN + 1} to {page * SHOWN + len(shown)} of {len(order)} units, by effect",
+            f"{page * UNITS_SHOWN + 1} to {page * UNITS_SHOWN + len(shown)} of {len(order)} units, by effect",
             lambda turned: turn_units(place.session.run_id, turned),
         ),
     )
@@ -53,15 +55,16 @@ def _film(place: Place, unit: int) -> Film:
 
 
 def _unit_words(session: Session, unit: int) -> str:
-    words = f"changes the picture by {session.effects[unit]:.1%} per SD"
+    words = walk_place.effect_words(session.effects[unit])
     if "kl" in session.unit_figures:
         words += f", KL {session.unit_figures['kl'][unit]:.2f} nats"
-    return words + (": hardly used" if session.dead[unit] else "")
+    return words + (", hardly used" if session.dead[unit] else "")
 
 
 def between(place: Place) -> None:
-    session, gallery = place.session, place.gallery
-    how = walk_place.how()
+    """The path to another image, and the choice of that image."""
+    parameters, session, gallery = place.parameters, place.session, place.gallery
+    how = walk_place.how(parameters)
     key = f"{WALK_WIDGET}how"
     url.hold(key, how)
     st.segmented_control(
@@ -71,40 +74,43 @@ def between(place: Place) -> None:
         required=True,
         format_func=str.capitalize,
         label_visibility="collapsed",
-        on_change=lambda: walk_place.choose_how(st.session_state[key]),
-        help="Linear: the straight line. Spherical: along a circle, so that the code keeps its length.",
+        on_change=lambda: walk_moves.choose_how(st.session_state[key]),
+        help="Linear: a straight line. Spherical: along a circle, so that the code keeps its length.",
     )
-    other = walk_place.other_image(gallery)
+    other = walk_place.other_image(parameters, gallery)
     if walk_messages.off(session.run_id) is None:
-        live_walk.way(place)
+        live_walk.path(place)
     else:
-        _way(place, other, how)
-    st.caption("The other image")
+        _path(place, other, how)
+    st.caption("Morph into")
     labels = [walk_place.image_label(gallery, i) for i in range(len(gallery.images))]
-    tiles(gallery.images, "Images to go to", labels, f"{WALK_WIDGET}other", walk_place.choose_other, chosen=other)
+    tiles(gallery.images, "Images to morph into", labels, f"{WALK_WIDGET}other", walk_moves.choose_other, chosen=other)
 
 
-def _way(place: Place, other: int, how: walk_place.How) -> None:
-    session, gallery = place.session, place.gallery
-    _, images = session.interpolate(place.origin, walk_place.other_code(session, gallery), FRAMES, how)
-    first, last = (walk_place.image_label(gallery, i) for i in (place.image, other))
-    way = Film("position", "on the way", images, ALONG, walk_place.along(), 0.0, (first, last))
+def _path(place: Place, other: int, how: walk_place.How) -> None:
+    """The path to another image as one filmstrip."""
+    parameters, session, gallery = place.parameters, place.session, place.gallery
+    to = walk_place.other_code(parameters, session, gallery)
+    _, images = session.interpolate(place.origin, to, FRAMES, how)
+    ends = (walk_place.image_label(gallery, place.image), walk_place.image_label(gallery, other))
+    film = Film("position", "between A and B", images, ALONG, walk_place.along(parameters), 0.0, ends)
     films(
-        [way],
+        [film],
         f"{WALK_WIDGET}way",
-        lambda _, value: walk_place.go_between(value),
+        lambda _, value: walk_moves.go_between(value),
         rounds=f"{session.run_id} {place.image} {other} {how}",
     )
 
 
 def plane(place: Place) -> None:
-    session = place.session
+    """A grid of pictures over the plane of two units; picking one moves both."""
+    parameters, session = place.parameters, place.session
     order = [int(unit) for unit in session.units_by_effect()]
     if len(order) < 2:
         picture_error("This code has a single unit, so there is no plane to show.")
         return
-    x = url.whole(PLANE_X, session.code_dim, order[0])
-    y = url.whole(PLANE_Y, session.code_dim, next(unit for unit in order if unit != x))
+    x = whole(parameters, PLANE_X, session.code_dim, order[0])
+    y = whole(parameters, PLANE_Y, session.code_dim, next(unit for unit in order if unit != x))
     for column, name, unit, other, label in zip(
         st.columns(2), (PLANE_X, PLANE_Y), (x, y), (y, x), ("Across", "Up"), strict=True
     ):
@@ -120,7 +126,7 @@ def plane(place: Place) -> None:
 
     def picked(cell: int) -> None:
         for unit, value in zip((x, y), cells[cell], strict=True):
-            walk_place.move(place, unit, value)
+            walk_moves.move(place, unit, value)
 
     tiles(
         images,
@@ -131,7 +137,7 @@ def plane(place: Place) -> None:
         columns=FRAMES,
         mark=(across.share(float(place.now[x])), up.share(float(place.now[y]))),
     )
-    st.caption("The ring is where the code is now. Pick a picture to go there.")
+    st.caption("The ring marks the code now. Pick a picture to go there.")
 
 
 def _plane_unit(order: list[int], name: str, unit: int, other: int, label: str) -> None:
@@ -142,25 +148,26 @@ def _plane_unit(order: list[int], name: str, unit: int, other: int, label: str) 
         [option for option in order if option != other],
         key=key,
         format_func=lambda option: f"{label}: unit {option}",
-        on_change=lambda: url.set_place_parameter(name, str(st.session_state[key])),
+        on_change=lambda: url.set_pending(name, str(st.session_state[key])),
         label_visibility="collapsed",
     )
 
 
 def random(place: Place) -> None:
-    drawn = url.number(DRAW)
-    draw = walk_place.draw()
+    """A dozen random codes, their sampler and their seed."""
+    parameters = place.parameters
+    draw, sampler = walk_place.seed(parameters), walk_place.sampler(parameters)
     kinds = walk_place.samplers()
     key = f"{WALK_WIDGET}sampler"
-    url.hold(key, walk_place.sampler())
+    url.hold(key, sampler)
     st.selectbox(
-        "Where random codes come from",
+        "Distribution of random codes",
         list(kinds),
         key=key,
         format_func=lambda kind: kinds[kind].title,
-        on_change=lambda: walk_place.choose_sampler(st.session_state[key]),
+        on_change=lambda: walk_moves.choose_sampler(st.session_state[key]),
     )
-    st.caption((kinds[walk_place.sampler()].__doc__ or "").split("\n")[0])
+    st.caption((kinds[sampler].__doc__ or "").split("\n")[0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = f"{WALK_WIDGET}seed"
         url.hold(seed, draw)
@@ -170,24 +177,24 @@ def random(place: Place) -> None:
             walk_place.LAST_SEED,
             key=seed,
             width=140,
-            on_change=lambda: walk_place.draw_random(st.session_state[seed]),
+            on_change=lambda: walk_moves.draw_random(st.session_state[seed]),
         )
         st.button(
-            "Another dozen",
+            "New dozen",
             icon=":material/casino:",
             type="primary",
-            on_click=walk_place.draw_random,
-            args=(walk_place.next_draw(),),
+            on_click=walk_moves.draw_random,
+            args=(walk_place.next_seed(parameters),),
         )
-    _, images = walk_place.shelf(place.session, draw)
+    _, images = walk_place.random_codes(parameters, place.session)
     labels = [f"random code {i + 1} of seed {draw}" for i in range(len(images))]
-    chosen = None if drawn is None else url.whole(PICK, len(images))
+    chosen = None if number(parameters, DRAW) is None else whole(parameters, PICK, len(images))
     tiles(
         images,
         "Random codes",
         labels,
         f"{WALK_WIDGET}shelf",
-        partial(walk_place.draw_random, draw),
+        partial(walk_moves.draw_random, draw),
         chosen=chosen,
         columns=4,
     )

@@ -1,4 +1,4 @@
-"""Walk: take an image's code somewhere else, and watch the picture change."""
+"""Walk: move an image's code, and watch the picture change."""
 
 import html
 
@@ -11,10 +11,11 @@ from aecore.session.gallery import Gallery
 from aecore.session.session import Session
 from app import cache, picture_first
 from app.live import walk as live_walk
-from app.live import walk_messages, walk_place
+from app.live import walk_messages, walk_moves, walk_place
 from app.live.walk_place import Place
 from app.state import url
 from app.state.place import DRAW, MODE, WALK_WIDGET, forget_place_of_another, leave_place, remember_place
+from app.state.url import Parameters
 from app.views.walk import modes, tray
 from app.views.walk.chain import chain_view
 from app.views.walk.export import export
@@ -33,7 +34,7 @@ MODES = {
     "filters": "Filters",
 }
 LIVE = {"units": live_walk.units, "plane": live_walk.pad}
-"""What the browser draws by itself; the others, and these where it cannot, are drawn here and follow on release."""
+"""Modes that the browser draws; the server draws the others, and these if the browser cannot."""
 
 
 def main() -> None:
@@ -41,10 +42,10 @@ def main() -> None:
     session = header_with_run(
         "Walk",
         "A code is a place, and every place decodes to a picture.",
-        "pull the topmost slider from end to end, then the next one.",
+        "drag the first slider from end to end, then the next one.",
         "patterns-variational",
     )
-    url.begin_place(whole_page=True)
+    url.forget_written(whole_page=True)
     # Laid out by the style sheet: every container that a slider's redraw passes through delays the picture.
     with st.container(key="walk", gap="xsmall"):
         choice = st.container(key="walk_choice", gap="xsmall")
@@ -56,10 +57,11 @@ def main() -> None:
             return
         forget_place_of_another(_start_name(session, gallery))
         _view(session, gallery)
+        parameters = url.parameters()
         with choice:
             live_walk.draw(session)
-            _choose(gallery)
-    live_walk.library(session, gallery)
+            _choose(parameters, gallery)
+    live_walk.library(parameters, session, gallery)
 
 
 def _start_name(session: Session, gallery: Gallery) -> str:
@@ -68,10 +70,10 @@ def _start_name(session: Session, gallery: Gallery) -> str:
 
 @st.fragment
 def _view(session: Session, gallery: Gallery) -> None:
-    """All that follows the code. The choice of the start image stays outside, so that sliders need not redraw it."""
-    url.begin_place()
+    """Draw what follows the code. The choice of the start image is outside, so that sliders need not redraw it."""
+    url.forget_written()
     try:
-        place = walk_place.read(session, gallery)
+        place = walk_place.parse(url.parameters(), session, gallery)
         live_walk.stage(place)
     except AecoreError as error:
         picture_error(str(error))
@@ -83,13 +85,14 @@ def _view(session: Session, gallery: Gallery) -> None:
     _buttons(place)
     tray.tray(place)
     remember_place(_start_name(session, gallery))
-    url.write_place()
+    url.write_pending()
 
 
-# --- the picture -----------------------------------------------------------------------------------------------------
+# --- below the picture
 
 
 def _buttons(place: Place) -> None:
+    """Keep, Reset and Export."""
     with st.container(horizontal=True, key="walk_buttons"):
         here = np.array_equal(place.now, place.start)
         tray.keep_button(place)
@@ -104,28 +107,32 @@ LEGEND = '<i class="brighter"></i>brighter <i class="darker"></i>darker than the
 
 
 def _where(place: Place) -> str:
-    """The code's origin and its moved units, in words."""
-    along = walk_place.along()
-    if url.number(DRAW) is not None:
-        origin = "A random code"
+    """The code's origin and its moves, in words."""
+    parameters, session, gallery = place.parameters, place.session, place.gallery
+    along = walk_place.along(parameters)
+    if url.number(parameters, DRAW) is not None:
+        words = "A random code"
     elif along > 0:
-        other = walk_place.image_label(place.gallery, walk_place.other_image(place.gallery))
-        origin = f"{along:.0%} of the way to {other}"
+        other = walk_place.image_label(gallery, walk_place.other_image(parameters, gallery))
+        words = f"{along:.0%} of the way to {other}"
     else:
-        origin = f"The code of {walk_place.image_label(place.gallery, place.image)}"
-    names = [str(unit) for unit in sorted(place.moved)]
-    words = f", unit{'s' if len(names) > 1 else ''} {', '.join(names[:6])}{' …' if len(names) > 6 else ''} moved"
-    along_ = [walk_place.direction_name(place, name) for name in sorted(place.added)]
-    return origin + (words if names else "") + (f", moved along {', '.join(along_[:3])}" if along_ else "")
+        words = f"The code of {walk_place.image_label(gallery, place.image)}"
+    if units := [str(unit) for unit in sorted(place.moved)]:
+        words += f", unit{'s' if len(units) > 1 else ''} {', '.join(units[:6])}{' …' if len(units) > 6 else ''} moved"
+    found = (walk_place.direction_of(parameters, session, gallery, name) for name in sorted(place.added))
+    if names := [direction.name for direction in found if direction is not None]:
+        words += f", moved along {', '.join(names[:3])}"
+    return words
 
 
 def _about(place: Place) -> None:
-    """Where the code is; how far from the data too, where the browser does not measure that itself."""
+    """Say where the code is, and how far from the data unless the browser measures that itself."""
     meter = "" if walk_messages.off(place.session.run_id) is None else _meter(place)
     st.html(f'<p class="walk-where">{html.escape(_where(place))}<span class="walk-legend">{LEGEND}</span></p>{meter}')
 
 
 def _meter(place: Place) -> str:
+    """HTML of the distance from the data and the nearest training images."""
     session = place.session
     found = session.distance(place.now)
     decoded = cache.gallery(str(session.folder), session.run_id, GALLERY).decoded
@@ -144,21 +151,23 @@ def _meter(place: Place) -> str:
     )
 
 
-def _choose(gallery: Gallery) -> None:
+def _choose(parameters: Parameters, gallery: Gallery) -> None:
+    """The choice of the start image."""
     labels = [walk_place.image_label(gallery, i) for i in range(len(gallery.images))]
-    chosen = walk_place.start_image(gallery)
+    chosen = walk_place.start_image(parameters, gallery)
     tiles(
         gallery.images,
         "Images to start from",
         labels,
         f"{WALK_WIDGET}start",
-        walk_place.choose_image,
+        walk_moves.choose_image,
         chosen=chosen,
         sprite=gallery.sprite,
     )
 
 
 def _controls(place: Place) -> None:
+    """The choice of a mode, and that mode's controls."""
     mode = st.segmented_control(
         "Mode",
         list(MODES),
@@ -176,7 +185,7 @@ def _controls(place: Place) -> None:
     }  # fmt: skip
     reason = walk_messages.off(place.session.run_id)
     if reason is not None:
-        st.caption(f"Not live: {reason}. The picture follows when you let go.")
+        st.caption(f"Not live: {reason}. The picture changes when you release a control.")
     elif mode in LIVE:
         LIVE[str(mode)](place)
         return

@@ -1,4 +1,4 @@
-"""Walk's tray: places that the visitor keeps, to go back to, to compare, and to name as directions. All in the link."""
+"""Walk's tray: places that the visitor keeps in the link, to go back to, to compare, and to name as directions."""
 
 import dataclasses
 import html
@@ -12,16 +12,16 @@ from app.live import walk_place
 from app.live.walk_place import Place
 from app.state import url
 from app.state.place import (
-    MOST_KEPT,
-    MOST_NAME,
-    MOST_PLACE,
+    MAX_KEPT,
+    MAX_NAME,
+    MAX_PLACE,
     WALK_WIDGET,
     Kept,
     go_to,
     keep,
     kept_places,
     names_changed,
-    place_here,
+    place_text,
 )
 from app.widgets.picture import picture
 from app.widgets.tiles import tiles
@@ -31,27 +31,28 @@ FULL = 0.5
 
 
 def keep_button(place: Place) -> None:
-    """Keeps the place where the code is now; a place is kept once, and a full tray takes no more."""
-    here, places = place_here(), kept_places()
-    full = len(places) >= MOST_KEPT
+    """A button that keeps the place; it is disabled if the place is kept already or the tray is full."""
+    here, places = place_text(place.parameters), kept_places(place.parameters)
+    full = len(places) >= MAX_KEPT
     st.button(
         "Keep",
         icon=":material/keep:",
         on_click=lambda: keep([*places, Kept("", here)]),
-        disabled=full or any(kept.place == here for kept in places) or len(here) > MOST_PLACE,
-        help=f"Puts this picture into the tray, which holds {MOST_KEPT} and is part of the link.",
+        disabled=full or any(kept.place == here for kept in places) or len(here) > MAX_PLACE,
+        help=f"Adds this picture to the tray, which holds up to {MAX_KEPT} and is part of the link.",
     )
 
 
 def tray(place: Place) -> None:
-    """The kept pictures; picking one goes there. Nothing while there is none."""
-    places = kept_places()
+    """The kept pictures, if there are any; picking one goes there."""
+    places = kept_places(place.parameters)
     if names_changed([(kept.name, kept.direction) for kept in places]):
-        st.rerun()  # the directions that the browser knows are told outside of this fragment
+        st.rerun()  # the library with the named directions is sent outside this fragment
     if not places:
         return
-    found = [walk_place.read_kept(place.session, place.gallery, kept) for kept in places]
+    found = [walk_place.parse(kept.parameters, place.session, place.gallery) for kept in places]
     images = place.session.decode(np.stack([there.now for there in found]))
+    here = place_text(place.parameters)
     with st.container(horizontal=True, key="walk_tray", vertical_alignment="center"):
         tiles(
             images,
@@ -59,7 +60,7 @@ def tray(place: Place) -> None:
             [_label(kept, i) for i, kept in enumerate(places)],
             f"{WALK_WIDGET}kept",
             lambda position: go_to(places[position]),
-            chosen=next((i for i, kept in enumerate(places) if kept.place == place_here()), None),
+            chosen=next((i for i, kept in enumerate(places) if kept.place == here), None),
         )
         more = st.popover("Compare", icon=":material/compare:", on_change="rerun", key=f"{WALK_WIDGET}compare")
     if more.open:
@@ -74,11 +75,14 @@ def _label(kept: Kept, position: int) -> str:
 
 
 def _compare(place: Place, images: np.ndarray) -> None:
-    """The kept pictures over what each has that the picture now has not."""
+    """The kept pictures above their differences from the picture now."""
     now = np.repeat(place.pictures[1:], len(images), 0)
     sheet = sheets.sheet([images, sheets.difference(now, images, FULL)])
     columns = [str(i + 1) for i in range(len(images))]
-    picture(sheet, "Kept pictures, and below how they differ from now", rows=("kept", "− now"), columns=columns, most=4)
+    picture(
+        sheet, "Kept pictures, and below their difference from now", rows=("kept", "difference from now"),
+        columns=columns, most=4,
+    )  # fmt: skip
 
 
 def _row(places: list[Kept], position: int, kept: Kept) -> None:
@@ -88,14 +92,14 @@ def _row(places: list[Kept], position: int, kept: Kept) -> None:
         st.text_input(
             f"Name of {html.escape(_label(kept, position))}",
             key=key,
-            max_chars=MOST_NAME,
-            placeholder="a name makes it a direction",
+            max_chars=MAX_NAME,
+            placeholder="Name it to use it as a direction",
             label_visibility="collapsed",
-            help="From the start's code to here, as a slider among the attributes.",
+            help="Adds a slider to the attributes that leads from the start's code to this one.",
             on_change=lambda: _rename(places, position, st.session_state[key]),
         )
         st.button(
-            "Forget",
+            "Remove",
             icon=":material/delete:",
             key=f"{key}_forget",
             on_click=partial(keep, [*places[:position], *places[position + 1 :]]),

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
-from reading import OpenPage
+from reading import OpenPage, sent_to
 from streamlit.testing.v1 import AppTest
 
 from aecore.foundation.errors import DataUnavailable
@@ -17,14 +18,14 @@ from app import cache
 from app.live import blobs, maps
 from app.state import runs
 from app.state.maps import MAP_SCATTER, MAP_WIDGET
+from app.views.maps import choice
 
 pytestmark = pytest.mark.usefixtures("home")
 
 
 def drawn(page: AppTest) -> dict[str, Any]:
-    """What the drawing of the maps was given."""
-    (element,) = [e for e in page.get("bidi_component") if e.proto.component_name == "live_maps"]
-    return json.loads(element.proto.json if element.proto.HasField("json") else element.proto.mixed.json)
+    """The data that the page gave to the maps."""
+    return sent_to(page, "live_maps")
 
 
 def fetched(address: str, kind: str) -> np.ndarray:
@@ -59,7 +60,7 @@ def test_first_view_shows_three_maps_with_figures(open_page: OpenPage, run_ids: 
         "Stress-1",
         "Trustworthiness",
         "Continuity",
-        "Neighbours agree",
+        "Same-class neighbours",
     ]
     assert all(figure["said"] and figure["definition"] for panel in data["panels"] for figure in panel["figures"])
     assert data["n"] == 1000
@@ -82,7 +83,7 @@ def test_opened_charts_show_every_map_by_the_number_of_neighbours(open_page: Ope
     figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
     curves = [figure for figure in figures if figure["layout"]["xaxis"].get("type") == "log"]
     titles = [figure["layout"]["title"]["text"] for figure in curves]
-    assert titles == ["Trustworthiness", "Continuity", "Neighbours agree"]
+    assert titles == ["Trustworthiness", "Continuity", "Same-class neighbours"]
     assert all([line["name"] for line in figure["data"]] == ["PCA", "MDS", "Autoencoder code"] for figure in curves)
     assert "500 of 1,000 images" in words(page)
 
@@ -111,32 +112,12 @@ def test_a_selection_is_shown_with_its_classes(open_page: OpenPage, run_ids: dic
     zeros = np.flatnonzero(cache.atlas(run_id, AtlasSpec()).labels == 0)[:7].tolist()
     page.session_state[MAP_SCATTER] = {"selection": {"token": token(run_id), "indices": zeros, "count": 7}}
     assert "7 selected" in words(healthy(page.run()))
-    assert "Classes: 0: 7." in words(page)
+    assert "class 0: 7 images." in words(page)
 
 
-@pytest.mark.parametrize(
-    "selection",
-    [None, 3, [], {"indices": [1]}, {"token": "another run", "indices": [1, 2]}, {"token": True, "indices": "12"}],
-)
-def test_a_selection_that_is_not_one_is_ignored(open_page: OpenPage, run_ids: dict[str, str], selection: Any) -> None:
-    page = open_page("maps", run=run_ids["variational"])
-    page.session_state[MAP_SCATTER] = {"selection": selection}
-    assert "Draw a loop" in words(healthy(page.run()))
-
-
-def test_odd_indices_of_a_selection_are_left_out(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    page = open_page("maps", run=run_ids["variational"])
-    odd = [-1, 1000, 10**12, 2.5, "3", None, True, 4, 4]
-    page.session_state[MAP_SCATTER] = {"selection": {"token": token(run_ids["variational"]), "indices": odd}}
-    assert "1 selected" in words(healthy(page.run()))
-
-
-@pytest.mark.parametrize("count", [None, True, -1, 0, 10**12, "9", 2.5])
-def test_an_odd_count_of_a_selection_is_what_there_is(open_page: OpenPage, run_ids: dict[str, str], count: Any) -> None:
-    page = open_page("maps", run=run_ids["variational"])
-    chosen = {"token": token(run_ids["variational"]), "indices": [3, 4], "count": count}
-    page.session_state[MAP_SCATTER] = {"selection": chosen}
-    assert "2 selected" in words(healthy(page.run()))
+def test_without_a_selection_the_page_says_how_to_select(open_page: OpenPage, run_ids: dict[str, str]) -> None:
+    held = {MAP_SCATTER: {"selection": {"token": "another run", "indices": [1, 2]}}}
+    assert "Draw a loop" in words(healthy(open_page("maps", held=held, run=run_ids["variational"])))
 
 
 def test_the_selected_images_go_to_another_page_as_they_are(open_page: OpenPage, run_ids: dict[str, str]) -> None:
@@ -158,7 +139,7 @@ def test_a_click_between_the_points_shows_what_is_made_there(open_page: OpenPage
     page = open_page("maps", run=run_id)
     spot = {"token": token(run_id), "panel": "code", "x": 0.25, "y": -0.5}
     page.session_state["_map_spot"] = spot
-    assert "Made, not found" in words(healthy(page.run()))
+    assert "Generated: a place" in words(healthy(page.run()))
     page.button(key=f"{MAP_WIDGET}from_here").click().run()
     healthy(page)
     atlas = cache.atlas(run_id, AtlasSpec())
@@ -168,19 +149,6 @@ def test_a_click_between_the_points_shows_what_is_made_there(open_page: OpenPage
     np.testing.assert_allclose(
         [asked[f"u{i}"] for i in range(len(asked))], code.inverse.row(0.25, -0.5), rtol=1e-3, atol=1e-3
     )
-
-
-@pytest.mark.parametrize(
-    "spot",
-    [3, {}, {"token": "another", "panel": "code", "x": 0, "y": 0}, {"panel": "mds"}, {"panel": "nonsense"}, {"x": "0"},
-     {"x": float("nan")}, {"y": 1e9}, {"x": True}],
-)  # fmt: skip
-def test_a_click_that_is_none_is_ignored(open_page: OpenPage, run_ids: dict[str, str], spot: Any) -> None:
-    run_id = run_ids["variational"]
-    page = open_page("maps", run=run_id)
-    usual = {"token": token(run_id), "panel": "code", "x": 0.1, "y": 0.1}
-    page.session_state["_map_spot"] = {**usual, **spot} if isinstance(spot, dict) and spot else spot
-    assert "Made, not found" not in words(healthy(page.run()))
 
 
 # --- which maps
@@ -199,17 +167,21 @@ def test_a_link_says_which_maps_of_how_many_images(open_page: OpenPage, run_ids:
 @pytest.mark.parametrize(
     "text", ["nonsense", "mds|mds", "code~99999", "code@../../etc", "pca(a=b)", "mds(distance=precomputed)"]
 )
-def test_a_link_with_maps_that_cannot_be_shows_the_usual_ones(
-    open_page: OpenPage, run_ids: dict[str, str], text: str
+def test_a_link_with_maps_that_cannot_be_asks_for_the_usual_ones(
+    monkeypatch: pytest.MonkeyPatch, run_ids: dict[str, str], text: str
 ) -> None:
-    page = healthy(open_page("maps", run=run_ids["variational"], maps=text))
-    assert titles(page) == ["PCA", "MDS", "Autoencoder code"]
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(st, "query_params", {"maps": text, "n": "-3", "choice": "1e9"})
+    session = cache.session(run_ids["variational"])
+    assert choice.asked(session) == AtlasSpec()
+    st.query_params.update(maps="pca|code", n="200", choice="3")
+    assert choice.asked(session) == AtlasSpec(maps_of("pca", "code", n=200).panels, 200, 3)
 
 
 def test_what_takes_time_is_never_begun_by_a_link(open_page: OpenPage, run_ids: dict[str, str]) -> None:
     page = healthy(open_page("maps", run=run_ids["variational"], maps="tsne|code", n=300))
     assert titles(page) == ["PCA", "MDS", "Autoencoder code"]
-    assert "Still to be computed" in words(page)
+    assert "Not yet computed" in words(page)
     assert cache.map_jobs().find(run_ids["variational"], maps_of("tsne", "code", n=300)) is None
 
 

@@ -123,7 +123,7 @@ def test_ready_made_runs_cannot_be_changed(own_home: Path, ids: dict[str, str], 
     shutil.move(own_home / "runs" / ids["denoising"], builtin)
     cache.store().builtin = builtin
     page = open_page("runs")
-    assert "Came with the program" in words(page)
+    assert "Ready-made" in words(page)
     more(page, ids["denoising"])
     assert not page.exception
     labels = {found.label for found in page.button}

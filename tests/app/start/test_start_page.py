@@ -63,8 +63,9 @@ def test_a_card_says_what_was_measured_and_what_it_means(run_ids: dict[str, str]
     for run_id in run_ids.values():
         (card,) = [part for part in said.split('<dl class="card-figures">')[1:] if _all_figures(run_id) in part]
         assert 'title="Squared error of a reconstruction' in card
-    for label in ("Error", "Linear probe", "Copies pure noise (R²)", "Trained in", "Seed", "Parameters"):
-        assert f">{label}</abbr></dt>" in said
+    for figure in FIGURES:
+        if figure.name in ("test_sse", "probe_accuracy", "noise_r2", "seconds", "seed", "parameters"):
+            assert f">{figure.label}</abbr></dt>" in said
     for figure in (*FIGURES, STAGES):
         assert f"<dt>{figure.label}</dt><dd>" in said, "the definitions stand at the end of the page too"
 
@@ -82,8 +83,8 @@ def test_a_copier_is_shown_copying_noise(run_ids: dict[str, str]) -> None:
     plain = make_strip(session, session.gallery(64)).caption
     session.status = session.status.model_copy(update={"metrics": {"noise_r2": 0.9}})
     session.config = session.config.model_copy(update={"objective": aecore.recipes()["linear"].config.objective})
-    assert make_strip(session, session.gallery(64)).caption == "Originals, pure noise, and the noise reconstructed"
-    assert plain != "Originals, pure noise, and the noise reconstructed"
+    assert make_strip(session, session.gallery(64)).caption == "Originals, pure noise, and its reconstruction"
+    assert plain != "Originals, pure noise, and its reconstruction"
 
 
 def test_the_page_needs_no_plotly(home: Path, open_page: OpenPage) -> None:

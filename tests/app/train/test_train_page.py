@@ -1,9 +1,7 @@
-"""Train: settings drawn from the parts, refusals in words, one training from the click to its result."""
+"""The Train page: settings of the parts, refusals in words, and a training from the click to its result."""
 
 import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +21,8 @@ from aecore.training import queue
 from aecore.training.run import train
 from app.views.train.setup import OWN, dataset_kinds
 from app.views.train.watch import duration
-from app.widgets.curves import POINTS, thinned
+from app.widgets.curves import MAX_POINTS, thinned
 from app.widgets.settings_form import own_fields
-
-REPO = Path(__file__).parents[3]
 
 
 def picture(kind: int) -> bytes:
@@ -36,20 +32,6 @@ def picture(kind: int) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
     return out.getvalue()
-
-
-@contextmanager
-def running(home: Path) -> Iterator[None]:
-    """A server's runner on this home."""
-    runner = queue.Runner(RunStore(home), {"PYTHONPATH": str(REPO)})
-    runner.start()
-    try:
-        yield
-    finally:
-        runner.close()
-        for child in runner._children:
-            child.kill()
-            child.wait()
 
 
 def test_it_offers_every_kind_and_no_path_of_the_server(empty_home: Path, open_page) -> None:
@@ -162,7 +144,7 @@ def test_data_that_is_not_here_is_offered_for_download(
 def test_own_images_are_copied_and_it_is_said_before(empty_home: Path, open_page) -> None:
     page = open_page("train", dataset=OWN, recipe="undercomplete")
     assert "keeps a copy" in words(page)
-    assert "Bring some pictures" in words(page)
+    assert "Upload some pictures" in words(page)
     assert not [found for found in page.button if found.label == "Train"]
     page.file_uploader[0].set_value([(f"{i}.png", picture(i), "image/png") for i in range(2)]).run()
     assert "at least 3" in words(page)
@@ -174,6 +156,7 @@ def test_own_images_are_copied_and_it_is_said_before(empty_home: Path, open_page
         assert kept["images"].shape == (9, 1, 32, 32)
     assert job.config is not None
     assert job.config.dataset.kind == "npz"
+    assert job.name == f"{RECIPES['undercomplete'].title} · 9 files"
 
 
 def test_a_training_from_the_click_to_its_result(empty_home: Path, open_page) -> None:
@@ -181,12 +164,23 @@ def test_a_training_from_the_click_to_its_result(empty_home: Path, open_page) ->
     page.number_input(key="_train_denoising.digits.epochs").set_value(3).run()
     button(page, "Train").click().run()
     (job,) = queue.queue(RunStore(empty_home))
-    assert "begins in a moment" in page.get("progress")[0].proto.text
+    assert "Starts in a moment" in page.get("progress")[0].proto.text
     page.query_params["job"] = job.run_id  # a browser's address keeps it; here every run begins with the test's own
-    with running(empty_home):
-        while page.get("progress"):
+    store, looks = RunStore(empty_home), []
+
+    def look() -> bool:
+        """Asked before every step: looks at the page once, after the first epoch."""
+        if not looks and store.info(job.run_id).status.epoch:
             page.run()
             assert not page.exception
+            looks.append(page.get("progress")[0].proto.text)
+        return False
+
+    assert job.config is not None
+    train(job.config, store, should_stop=look, run_id=job.run_id)
+    assert looks[0].startswith("Epoch 1 of 3")
+    page.run()
+    assert not page.exception
     assert "Squared error per test image" in page.success[0].value
     assert len(page.get("plotly_chart")) == 2
     assert {"Denoise", "Walk", "Maps", "Train another"} <= {found.label for found in page.button}
@@ -202,9 +196,9 @@ def test_a_queue_is_seen_and_can_be_left(empty_home: Path, open_page) -> None:
     RunFolder(store.folder(first)).update(state="running", pid=1, pid_started=_started(1), shape=(1, 8, 8))
     assert "of 150" in open_page("train").get("progress")[0].proto.text  # no job named: the one that runs
     page = open_page("train", job=second)
-    assert "number 1 in the queue" in page.get("progress")[0].proto.text
+    assert "Number 1 in the queue" in page.get("progress")[0].proto.text
     assert "one at a time" in words(page)
-    next(found for found in page.button if found.label.startswith("Take out ")).click().run()
+    next(found for found in page.button if found.label.startswith("Remove ")).click().run()
     assert store.info(second).state == "stopped"
     assert "before it began" in words(page)
     page = open_page("train", job=first)
@@ -252,7 +246,7 @@ def test_stages_are_marked_and_an_ended_one_resumes(empty_home: Path, open_page)
     assert not page.exception
     (job,) = queue.queue(store)
     assert (job.state, job.status.stages) == ("queued", ("layer 1", "layer 2"))
-    assert "begins in a moment" in page.get("progress")[0].proto.text
+    assert "Starts in a moment" in page.get("progress")[0].proto.text
 
 
 def test_a_job_that_nobody_knows_is_said(empty_home: Path, open_page) -> None:
@@ -267,7 +261,7 @@ def test_a_job_that_nobody_knows_is_said(empty_home: Path, open_page) -> None:
 def test_long_histories_are_thinned_and_keep_both_ends() -> None:
     rows = [{"epoch": epoch} for epoch in range(10_001)]
     few = thinned(rows)
-    assert len(few) <= POINTS + 1
+    assert len(few) <= MAX_POINTS + 1
     assert (few[0], few[-1]) == (rows[0], rows[-1])
     assert thinned(rows[:5]) == rows[:5]
     assert thinned([]) == []

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore.session.session import Session
-from app.live import walk_place
+from app.live import walk_moves, walk_place
 from app.views.walk import filters
 
 SETTINGS: dict[str, Any] = {"dataset": "digits", "epochs": 2, "threads": 1}
@@ -58,7 +58,9 @@ def test_predictive_codes_stand_beside_the_optimised_ones(sessions: dict[str, Se
     assert f"{session.nats['prior_nats']:.1f}" in texts(page)
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("Looks for", "encoder"), ("Draws", "decoder"), ("magic", "decoder")])
+@pytest.mark.parametrize(
+    ("asked", "expected"), [("encoder", "encoder"), ("Looks for", "encoder"), ("magic", "decoder")]
+)
 def test_a_link_restores_which_filters_are_shown(
     sessions: dict[str, Session], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, asked: str, expected: str
 ) -> None:
@@ -68,7 +70,7 @@ def test_a_link_restores_which_filters_are_shown(
     page = open_page("walk", run=session.run_id, mode="Filters", filters=asked)
     assert not page.exception
     found = session.filters()
-    assert np.array_equal(shown[-1], found.drawn(getattr(found, expected), filters.MOST))
+    assert np.array_equal(shown[-1], found.drawn(getattr(found, expected), filters.MAX_FILTERS))
 
 
 def test_a_picked_filter_raises_its_unit_and_puts_it_back(
@@ -78,13 +80,12 @@ def test_a_picked_filter_raises_its_unit_and_puts_it_back(
     moves: list[tuple[int, float]] = []
     taken: dict[str, Any] = {}
     monkeypatch.setattr(filters, "tiles", lambda *args, **more: taken.update(pick=args[4], labels=args[2], **more))
-    monkeypatch.setattr(filters.st, "segmented_control", lambda *args, **more: "draws")
     monkeypatch.setattr(filters.st, "html", lambda text: None)
-    monkeypatch.setattr(walk_place, "move", lambda place, unit, value: moves.append((unit, value)))
+    monkeypatch.setattr(walk_moves, "move", lambda place, unit, value: moves.append((unit, value)))
     gallery = session.gallery(4)
     code = session.encode(gallery.images[:1])[0]
     unit = int(session.filters().order[3])
-    place = walk_place.Place(session, gallery, 0, code, code, code, {}, {}, code)
+    place = walk_place.Place({}, session, gallery, 0, code, code, code, {}, {}, code)
     filters.filters(place)
     assert len(taken["labels"]) == 48
     assert taken["labels"][3].startswith(f"unit {unit}: ")
@@ -93,7 +94,7 @@ def test_a_picked_filter_raises_its_unit_and_puts_it_back(
     assert moves == [(unit, place.scale(unit).high)]
     high = place.scale(unit).high
     there = session.moved(code, {unit: high})
-    filters.filters(walk_place.Place(session, gallery, 0, code, code, code, {unit: high}, {}, there))
+    filters.filters(walk_place.Place({}, session, gallery, 0, code, code, code, {unit: high}, {}, there))
     assert taken["chosen"] == 3
     taken["pick"](3)
     assert moves[-1] == (unit, float(code[unit]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from reading import OpenPage, drawn, told
+from reading import OpenPage, drawn, sent_to
 from streamlit.testing.v1 import AppTest
 
 import aecore
@@ -53,8 +53,10 @@ def test_choosing_a_run_changes_the_url_and_survives_changing_pages(
     assert page.query_params[runs.RUN] == run_ids["variational"]
 
 
-@pytest.mark.parametrize("name", ["start", "denoise"])
-@pytest.mark.parametrize("asked", ["no-such-run", "../../etc/passwd", "<script>", ""])
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [("start", "no-such-run"), ("denoise", "../../etc/passwd"), ("start", "<script>"), ("denoise", "")],
+)
 def test_an_unknown_run_is_answered_in_words_and_another_can_be_chosen(
     run_ids: dict[str, str], open_page: OpenPage, name: str, asked: str
 ) -> None:
@@ -101,16 +103,16 @@ def test_own_images_are_kept_shown_and_forgotten(run_ids: dict[str, str], open_p
     page = open_page("denoise", run=run_ids["denoising"])
     page.file_uploader[0].upload("a.png", png(0)).upload("b.png", b"nonsense").run()
     assert not page.exception
-    assert any("1 image kept" in element.value for element in page.markdown)
+    assert any("**1 image**" in element.value for element in page.markdown)
     assert "b.png: It is no picture" in drawn(page)
     page.segmented_control(key=uploads.SOURCE).set_value("dataset").run()
-    assert told(page, "live_denoise")["alt"].startswith("8 images:")
+    assert sent_to(page, "live_denoise")["alt"].startswith("8 images:")
     page.segmented_control(key=uploads.SOURCE).set_value("yours").run()
-    assert told(page, "live_denoise")["alt"].startswith("1 image:")
+    assert sent_to(page, "live_denoise")["alt"].startswith("1 image:")
     page.switch_page("views/start/page.py").run()
     page.switch_page("views/denoise/page.py").run()
-    assert any("1 image kept" in element.value for element in page.markdown)
-    next(button for button in page.button if button.label == "Forget my images").click().run()
+    assert any("**1 image**" in element.value for element in page.markdown)
+    next(button for button in page.button if button.label == "Remove my images").click().run()
     assert not state_uploads(page)
     assert not page.exception
 
@@ -148,4 +150,4 @@ def test_a_run_whose_data_is_not_here_shows_decoded_codes_and_says_so(
     page = open_page("denoise", run=copy.name)
     assert not page.exception
     assert any("decoded" in caption.value for caption in page.caption)
-    assert told(page, "live_denoise")["images"]["dims"][0] == 8
+    assert sent_to(page, "live_denoise")["images"]["dims"][0] == 8
