@@ -9,6 +9,8 @@ need it. The functions import what they need when they are called, the classes a
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from aecore.foundation.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from aecore.foundation.errors import AecoreError
     from aecore.foundation.progress import ShouldStop
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from aecore.training.trainer import OnStep
 
 __all__ = ["AecoreError", "Recipe", "RunInfo", "Session", "open", "recipes", "runs", "train"]
-__version__ = "0.1.0"
 
 _CLASSES = {
     "AecoreError": "aecore.foundation.errors",

@@ -4,6 +4,18 @@
     AECORE_HOME/cache/graphs/<key>.key        the name of the graph of these weights, part and corruption, once made
 
 onnx and the exporter are imported only when a graph has to be made.
+
+A graph runs without this program; after `aecore export digits-variational decoder.onnx`:
+
+    import numpy as np
+    import onnxruntime
+
+    decoder = onnxruntime.InferenceSession("decoder.onnx")
+    (pictures,) = decoder.run(None, {"code": np.random.default_rng(0).normal(size=(8, 10)).astype(np.float32)})
+
+Numbers are float32, images (n, C, H, W) in [0, 1]; the results are within 1e-4 of the program's own. `--part encoder`
+turns images into codes; `--part denoiser` turns images, a random field and a level into corrupted and reconstructed
+images with their squared error and SSIM. Large weights are stored in 16 bits where that accuracy holds.
 """
 
 import contextlib
@@ -23,11 +35,11 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-import aecore
 from aecore.foundation import geometry, metrics
 from aecore.foundation.errors import AecoreError, BadInput
 from aecore.foundation.files import prune, write_atomic
 from aecore.foundation.home import home
+from aecore.foundation.version import __version__
 from aecore.session import onnx_model
 from aecore.session.session import Session
 
@@ -162,7 +174,7 @@ def _network(session: Session, part: str, kind: str | None, epoch: int | None = 
 
 def _cached(session: Session, network: onnx_model.Network, epoch: int | None) -> Graph:
     """Take the graph from the cache, or make it; of several threads that ask for one, the first makes it."""
-    contents = [FORMAT, aecore.__version__, torch.__version__, network.about(), session.shape, session.weights_hash]
+    contents = [FORMAT, __version__, torch.__version__, network.about(), session.shape, session.weights_hash]
     contents += [] if epoch is None else [epoch]
     config = session.config.model_dump(mode="json")
     key = hashlib.sha256(json.dumps([contents, config], sort_keys=True).encode()).hexdigest()[:32]

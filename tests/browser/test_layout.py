@@ -1,6 +1,6 @@
 """The layout of every page: nothing is cut off, and the picture comes first."""
 
-from conftest import OpenPage, expect_seen, go_to, picture_of
+from pages import OpenPage, expect_seen, go_to, picture_of
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
 PAGES = {

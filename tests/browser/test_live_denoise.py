@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from conftest import NO_WEBASSEMBLY, OpenPage, at_rest, becomes, changed, finger, go_to, picture_of, place, source_of
+from pages import NO_WEBASSEMBLY, OpenPage, at_rest, becomes, changed, finger, go_to, picture_of, place, source_of
 from playwright.sync_api import Locator, Page, expect
 
 RUN = "digits-denoising"
@@ -287,7 +287,7 @@ def test_the_output_is_fed_back_and_two_runs_share_their_noise(open_page: OpenPa
     expect(steps).to_contain_text("Denoised once more")
     once = changed(canvas, begin)
     feed_back.click()
-    expect(steps).to_contain_text("Fed back 2 times")
+    expect(steps).to_contain_text("Denoised 2 more times")
     changed(canvas, once)
     assert steps.inner_text().count("→") == 3
     assert page.locator(".figures td").first.inner_text() == before

@@ -4,7 +4,7 @@ import io
 import re
 
 import numpy as np
-from conftest import OpenPage, at_rest, finger, place
+from pages import OpenPage, at_rest, finger, place
 from PIL import Image
 from playwright.sync_api import Download, Locator, Page, expect
 

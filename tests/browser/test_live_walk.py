@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from conftest import NO_WEBASSEMBLY, OpenPage, at_rest, becomes, changed, finger, place, source_of
+from pages import NO_WEBASSEMBLY, OpenPage, at_rest, becomes, changed, finger, place, source_of
 from playwright.sync_api import Browser, Locator, Page, expect
 
 RUN = "digits-variational"

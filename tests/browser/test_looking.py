@@ -2,7 +2,7 @@
 
 import re
 
-from conftest import OpenPage, at_rest, becomes, changed, go_to, picture_of, source_of
+from pages import OpenPage, at_rest, becomes, changed, go_to, picture_of, source_of
 from playwright.sync_api import Locator, Page, expect
 
 RUN = "digits-denoising"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from conftest import OpenPage, changed, picture_of, source_of, start_training
+from pages import OpenPage, changed, picture_of, source_of, start_training
 from playwright.sync_api import Page, expect
 
 MANY_EPOCHS = 10_000

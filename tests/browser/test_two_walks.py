@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import at_rest, changed, place, source_of
+from pages import at_rest, changed, place, source_of
 from playwright.sync_api import Browser, expect
 from server import END_SECONDS, ROOT, await_health, free_port
 

@@ -1,10 +1,12 @@
 """README promises only what is there: its lines run, its pictures and files exist, its kinds are all kinds."""
 
+import ast
 import os
 import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,20 @@ def layout() -> dict[str, list[str]]:
     return found
 
 
+def examples() -> list[str]:
+    """The blocks of Python in README, and those in the documentation of the modules that it sends a reader to."""
+    found = blocks("python")
+    for path in ("aecore/estimator.py", "aecore/session/onnx_cache.py"):
+        text = ast.get_docstring(ast.parse((ROOT / path).read_text(encoding="utf-8"))) or ""
+        indented = re.findall(r"(?:^    .*\n|^\n)+", text + "\n", flags=re.MULTILINE)
+        found += [
+            textwrap.dedent(block).strip() + "\n"
+            for block in indented
+            if block.strip().startswith(("import ", "from "))
+        ]
+    return found
+
+
 CHECKS = {
     "import aecore": """
 assert session.info.explorable
@@ -62,8 +78,8 @@ BEFORE = {"import numpy": ["export", "digits-variational", "decoder.onnx"]}
 """The command, one of README's own, that makes what a block reads."""
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.split("\n")[0])
-def test_the_python_block_runs_as_it_stands(tmp_path, monkeypatch, code):
+@pytest.mark.parametrize("code", examples(), ids=lambda code: code.split("\n")[0])
+def test_the_python_example_runs_as_it_stands(tmp_path, monkeypatch, code):
     (check,) = (check for beginning, check in CHECKS.items() if code.startswith(beginning))
     for words in (words for beginning, words in BEFORE.items() if code.startswith(beginning)):
         assert words in command_lines()
@@ -76,7 +92,8 @@ def test_the_python_block_runs_as_it_stands(tmp_path, monkeypatch, code):
     assert done.returncode == 0, done.stderr
 
 
-def test_there_are_commands_to_check():
+def test_there_are_examples_and_commands_to_check():
+    assert len(examples()) == len(CHECKS)
     assert {words[0] for words in command_lines()} >= {"app", "train", "walk", "embed", "recipes"}
 
 
