@@ -1,13 +1,15 @@
 """Recipes as scikit-learn transformers, for use alone, in a `Pipeline` or in a `GridSearchCV`.
 
-from sklearn.datasets import load_wine
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from aecore.estimator import AutoencoderTransformer
+    from sklearn.datasets import load_wine
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from aecore.estimator import AutoencoderTransformer
 
-x, y = load_wine(return_X_y=True)
-model = make_pipeline(AutoencoderTransformer("denoising", n_components=8, random_state=0), LogisticRegression())
-accuracy = model.fit(x[::2], y[::2]).score(x[1::2], y[1::2])
+    x, y = load_wine(return_X_y=True)
+    model = make_pipeline(AutoencoderTransformer("denoising", n_components=8, random_state=0), LogisticRegression())
+    accuracy = model.fit(x[::2], y[::2]).score(x[1::2], y[1::2])
+
+Tables are standardised inside; backbones that need neighbouring pixels ask for `shape=(channels, height, width)`.
 """
 
 import math

@@ -303,7 +303,7 @@ def test_the_output_is_fed_back_and_two_runs_share_their_noise(open_page: OpenPa
 
     # A second run has a row and a column of its own, drawn from the same noise.
     height = canvas.evaluate("canvas => canvas.height")
-    page.get_by_role("combobox", name="Second run").press_sequentially("Digits, variational")
+    page.get_by_role("combobox", name="Compare with another run").press_sequentially("Digits, variational")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"second={OTHER}"))
     expect(page.locator(".rows span")).to_have_count(4)

@@ -77,7 +77,7 @@ def test_own_pictures_are_shown_placed_and_a_bad_one_is_refused_in_a_line(open_p
     before = source_of(picture_of(page))
     page.get_by_role("button", name="Own images").click()
     page.locator("input[type=file]").set_input_files(own_files)
-    expect(page.get_by_text("1 image kept")).to_be_visible()
+    expect(page.get_by_text("1 image, fitted to")).to_be_visible()
     expect(page.locator(".refused li")).to_have_count(1)
     expect(page.locator(".refused li")).to_contain_text("notes.png")
     changed(picture_of(page), before)

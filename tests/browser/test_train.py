@@ -54,7 +54,7 @@ def test_one_trains_others_wait_and_what_was_trained_is_explored_deleted_and_und
     assert third != first
     expect(page.get_by_text("Number 1 in the queue")).to_be_visible()
     press_stop(page, third)
-    expect(page.get_by_test_id("stAlert")).to_contain_text("learned nothing")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("before the first epoch")
     stopped_at_the_end.remove(third)
     second = train_another(page, 12)
     stopped_at_the_end.append(second)

@@ -50,7 +50,7 @@ def examples() -> list[str]:
     """The blocks of Python in README, and those in the documentation of the modules that it sends a reader to."""
     found = blocks("python")
     for path in ("aecore/estimator.py", "aecore/session/onnx_cache.py"):
-        text = ast.get_docstring(ast.parse((ROOT / path).read_text(encoding="utf-8"))) or ""
+        text = ast.get_docstring(ast.parse((ROOT / path).read_text(encoding="utf-8")), clean=False) or ""
         indented = re.findall(r"(?:^    .*\n|^\n)+", text + "\n", flags=re.MULTILINE)
         found += [
             textwrap.dedent(block).strip() + "\n"

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urljoin
 
 import anyio
@@ -29,6 +31,7 @@ from aecore.session import onnx_cache, onnx_model
 from app import cache, routes
 from app.live import blobs, library, models, tiles
 
+T = TypeVar("T")
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -47,9 +50,15 @@ class Answer:
         return line
 
 
+def run(function: Callable[..., Awaitable[T]], *arguments: object) -> T:
+    """Runs an async function in a thread of its own: this one may have the event loop of the browser tests."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(anyio.run, function, *arguments).result()
+
+
 def get(path: str, accept: str = "gzip, br", base: str = "") -> Answer:
     """What the routes answer, byte for byte: no client that would unpack or follow anything."""
-    return anyio.run(asked, Starlette(routes=routes.routes(base)), path, accept)
+    return run(asked, Starlette(routes=routes.routes(base)), path, accept)
 
 
 async def asked(app: Starlette, path: str, accept: str) -> Answer:
@@ -194,7 +203,7 @@ def test_of_many_first_visitors_one_model_is_made(run_ids, monkeypatch, tmp_path
             for _ in range(30):
                 visitors.start_soon(visit)
 
-    anyio.run(all_at_once)
+    run(all_at_once)
     assert len(makers) == 1
     assert makers[0].startswith("aecore-live"), "never in the thread that answers everybody"
     assert len({answer.body for answer in found}) == 1

@@ -204,7 +204,7 @@ class Denoise {
     if (!plain) console.warn(error);
     const why = plain ? error.message.replace(/\.$/, "") : "the model could not be run in this browser";
     this.display.state = "failed";
-    this.display.setStatus(`The picture follows when you let go: ${why}.`);
+    this.display.setStatus(`The picture changes when you release a control: ${why}.`);
     this.display.showServed(this.message);
   }
 
