@@ -67,13 +67,18 @@ def _send(session: Session, atlas: Atlas, chosen: list[int], page: str, label: s
     """A button that adds the images to the visitor's own, which all pages have, and opens `page`."""
     bounded = session.config.dataset.value_range == (0.0, 1.0) and session.shape[0] in (1, 3)
     why = words if bounded else "Only grey or colour pictures can be taken to another page"
-    if st.button(label, icon=icon, help=why, disabled=not bounded, width="stretch", key=f"{maps.MAP_WIDGET}{page}"):
+
+    def take() -> None:
+        # A callback: after the toggle that inverts own images is drawn, its value can no longer be set.
         sent = [
             Upload(f"{SENT}{atlas.indices[i]}.png", sheets.png(sheets.filmstrip(atlas.pictures([i]))))
             for i in chosen[:MAX_SENT]
         ]
         uploads.keep_uploads([*sent, *(old for old in uploads.uploads() if not old.name.startswith(SENT))])
         uploads.show_own_images()
+
+    key = f"{maps.MAP_WIDGET}{page}"
+    if st.button(label, icon=icon, help=why, disabled=not bounded, width="stretch", key=key, on_click=take):
         st.switch_page(
             f"views/{page}/page.py",
             query_params={runs.RUN: session.run_id, **({keys.IMAGE: "0"} if page == "walk" else {})},

@@ -14,10 +14,12 @@ from streamlit.testing.v1 import AppTest
 
 from aecore.foundation.errors import DataUnavailable
 from aecore.maps.spec import AtlasSpec, PanelSpec
+from aecore.pictures import sheets
 from app import cache
 from app.live import blobs, maps
 from app.state import runs
 from app.state.maps import MAP_SCATTER, MAP_WIDGET
+from app.state.uploads import Upload
 from app.views.maps import choice
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -122,13 +124,16 @@ def test_without_a_selection_the_page_says_how_to_select(open_page: OpenPage, ru
 
 def test_the_selected_images_go_to_another_page_as_they_are(open_page: OpenPage, run_ids: dict[str, str]) -> None:
     run_id = run_ids["variational"]
-    page = open_page("maps", run=run_id)
     atlas = cache.atlas(run_id, AtlasSpec())
+    # With an image of one's own on the maps, the toggle that inverts own images is drawn before the button is pressed.
+    own = Upload("own.png", sheets.png(sheets.filmstrip(atlas.pictures([5]))))
+    page = open_page("maps", run=run_id, held={"_uploads": [own]})
     page.session_state[MAP_SCATTER] = {"selection": {"token": atlas.key, "indices": [3, 17, 41], "count": 3}}
     page.run()
     page.button(key=f"{MAP_WIDGET}denoise").click().run()
     healthy(page)
-    sent = page.session_state["_uploads"]
+    *sent, kept = page.session_state["_uploads"]
+    assert kept == own
     assert [upload.name for upload in sent] == [f"from-maps-{atlas.indices[i]}.png" for i in (3, 17, 41)]
     taken = [np.asarray(Image.open(io.BytesIO(upload.content)).convert("L"), np.float32) / 255 for upload in sent]
     np.testing.assert_allclose(np.stack(taken), atlas.pictures([3, 17, 41])[:, 0], atol=0.5 / 255 + 1e-6)
