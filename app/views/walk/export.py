@@ -1,6 +1,5 @@
 """Downloads of a walk: the picture, films of it, and the code."""
 
-import io
 import json
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +9,7 @@ import streamlit as st
 
 from aecore.parts.data import Pictures
 from aecore.pictures import sheets
+from aecore.session import render
 from app.live.walk_place import Place
 from app.state.place import WALK_WIDGET
 
@@ -72,6 +72,4 @@ def _as_json(where: str, place: Place) -> str:
 
 
 def _as_npy(place: Place) -> bytes:
-    out = io.BytesIO()
-    np.save(out, place.now, allow_pickle=False)
-    return out.getvalue()
+    return render.npy_bytes(place.now)
