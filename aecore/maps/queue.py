@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -106,7 +105,7 @@ class MapJobs:
         self.store = store
         self.env = {**os.environ, "AECORE_HOME": str(store.root), **(env or {})}
         self._lock = threading.Condition(threading.RLock())
-        self._jobs: OrderedDict[tuple[str, AtlasSpec], MapJob] = OrderedDict()
+        self._jobs: dict[tuple[str, AtlasSpec], MapJob] = {}
         self._closed = False
         self._thread: threading.Thread | None = None
 

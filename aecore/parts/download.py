@@ -27,7 +27,7 @@ class Download:
             load_data(self.dataset, self._progress, fetch=True)
         except AecoreError as error:
             self.error = str(error)
-        except Exception as error:  # shown on the page: nobody would see a traceback
+        except Exception as error:  # shown on the page: a traceback in a thread would go unseen
             self.error = f"the download failed ({type(error).__name__}: {error}); try again later"
 
     def _progress(self, fraction: float, words: str) -> None:

@@ -1,4 +1,4 @@
-"""Train a configuration from start to end and keep what comes of it as a run."""
+"""Train a configuration from start to end and store the result as a run."""
 
 import contextlib
 import copy

@@ -260,10 +260,7 @@ class Trainer:
     def _diverged(self, what: str, epoch: int | None = None) -> str:
         kept = f"the weights of epoch {self.best_epoch} are kept" if self.best else "there were no good weights yet"
         rate = self.config.training.learning_rate
-        return (
-            f"training diverged in epoch {epoch or self.epoch}: {what}; {kept}. "
-            f"Try training.learning_rate={rate / 10:g}"
-        )
+        return f"training diverged in epoch {epoch or self.epoch}: {what}; {kept}. Try learning rate {rate / 10:g}"
 
 
 class _Steps:

@@ -47,7 +47,7 @@ class Blobs:
 
 
 def message(blobs: Blobs, n: int, shift: float = 0.0, colours: str = "classes", token: str = "one") -> dict[str, Any]:
-    """Three maps of images in three classes; the first has a way back, and on the second nothing lies in the middle."""
+    """Three maps of images in three classes; the first has an inverse, and the second has an empty middle."""
     rng = np.random.default_rng(0)
     labels = np.arange(n) % CLASSES
     angle = labels * 2 * np.pi / CLASSES

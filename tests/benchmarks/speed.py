@@ -96,7 +96,7 @@ ROWS = {f.__name__: f for f in (contractive, memory)}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", help=f"some of: {', '.join(ROWS)}; default: all")
+    parser.add_argument("rows", nargs="*", choices=[*ROWS, []], help=f"some of: {', '.join(ROWS)}; default: all")
     parser.add_argument("--rounds", type=int, default=3, help="repetitions, of which the median counts")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()

@@ -2,7 +2,7 @@
 `python tests/benchmarks/visitors.py [--visitors 100] [--page walk|maps]`.
 
 Each speaks Streamlit's own websocket protocol; time runs from the moment all begin to the message with the visitor's
-first picture, or with all that the maps are; the server's memory is that after the crowd. Then one Chromium opens the
+first picture, or with all that the maps are; the server's memory is that after all. Then one Chromium opens the
 page cold and once more: bytes beyond Streamlit's own files until the page is live. Bars: p95 ≤ 4 s, no error; ≤ 6 MB
 cold, nothing when cached.
 """
@@ -56,7 +56,7 @@ async def visit(url: str, name: str, start: asyncio.Event) -> tuple[float, int]:
                 return picture, errors + (picture == 0)
 
 
-async def crowd(url: str, name: str, visitors: int) -> list[tuple[float, int]]:
+async def visit_at_once(url: str, name: str, visitors: int) -> list[tuple[float, int]]:
     start = asyncio.Event()
     tasks = [asyncio.create_task(visit(url, name, start)) for _ in range(visitors)]
     await asyncio.sleep(0)
@@ -87,8 +87,8 @@ def main() -> None:
     parser.add_argument("--page", choices=PAGES, default="walk")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, server(Path(home)) as (url, pid):
-        asyncio.run(crowd(url, options.page, 1))  # warm
-        found = asyncio.run(crowd(url, options.page, options.visitors))
+        asyncio.run(visit_at_once(url, options.page, 1))  # warm
+        found = asyncio.run(visit_at_once(url, options.page, options.visitors))
         program = psutil.Process(pid)
         memory = max(process.memory_info().rss for process in [program, *program.children(recursive=True)]) / 1e6
         with sync_playwright() as playwright:

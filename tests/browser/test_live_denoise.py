@@ -1,4 +1,7 @@
-"""Denoise with the model in the browser: picture and figures follow the pointer, and the server hears on release."""
+"""Denoise with the model in the browser: picture and figures follow the pointer, and the server hears on release.
+
+Longer than other files, because its journeys share the helpers for one page.
+"""
 
 import re
 from collections.abc import Callable

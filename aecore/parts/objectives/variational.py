@@ -48,6 +48,6 @@ class Variational(Objective):
 
     def unit_report(self, code: Code) -> dict[str, Float[Tensor, "k"]]:
         """`kl`: mean KL per unit in nats, without β. Near 0, the unit has collapsed to its prior and carries no
-        information (see `aecore.model.analysis.COLLAPSED`).
+        information (see `aecore.model.analysis.COLLAPSED_NATS`).
         """
         return {"kl": self.kl(code).mean(0)}

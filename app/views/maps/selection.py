@@ -13,7 +13,7 @@ from app.state.place import unit_parameter
 from app.state.uploads import Upload
 from app.widgets.picture import picture
 
-ROWS = 4
+GALLERY_ROWS = 4
 MAX_SENT = 64
 SENT = "from-maps-"
 """Prefix of the names of images sent to another page; the next ones replace them."""
@@ -30,7 +30,7 @@ def show_selection(session: Session, atlas: Atlas, chosen: list[int], count: int
         return
     w = atlas.shape[2]
     columns = max(4, 350 // (w + 1))
-    gallery = chosen[: ROWS * columns]
+    gallery = chosen[: GALLERY_ROWS * columns]
     counts = ", ".join(_class_count(name, many) for name, many in atlas.class_counts(chosen).items())
     few = "" if len(gallery) == count else f" The first {len(gallery)} are shown."
     of_them = "" if len(chosen) == count else f"Of the first {len(chosen):,}: "

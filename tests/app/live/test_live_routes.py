@@ -1,4 +1,7 @@
-"""What a live page fetches: models and noise that equal the session's, and nothing that it must not."""
+"""What a live page fetches: models and noise that equal the session's, and nothing that it must not.
+
+Longer than other files, because every route stands here beside the attacks on it.
+"""
 
 import base64
 import gzip

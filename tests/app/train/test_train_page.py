@@ -223,7 +223,7 @@ def test_a_training_that_diverged_says_what_to_change(empty_home: Path, open_pag
     page = open_page("train", job=train(config, RunStore(empty_home)))
     assert not page.exception
     assert "diverged" in page.error[0].value
-    assert "Try training.learning_rate=1" in page.error[0].value
+    assert "Try learning rate 1" in page.error[0].value
 
 
 def test_stages_are_marked_and_an_ended_one_resumes(empty_home: Path, open_page) -> None:

@@ -75,7 +75,7 @@ def test_an_ended_training_of_several_stages_goes_on(home, command, monkeypatch)
 def test_divergence_is_a_failure_with_a_remedy(home, command):
     line = command.failure("train", "linear", "--set", "epochs=3", "--set", "learning_rate=10", "--set", "code_dim=2")
     assert "training diverged" in line
-    assert "training.learning_rate=1" in line
+    assert "learning rate 1" in line
 
 
 def test_a_full_disk_is_reported_in_words(home, command, monkeypatch):

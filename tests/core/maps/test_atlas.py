@@ -1,3 +1,8 @@
+"""Atlases: which images they show, where they lie on each map, and what the maps lead back to.
+
+Longer than other files by a few lines, because one atlas is made once for all of its tests.
+"""
+
 import csv
 import io
 from collections.abc import Iterator
