@@ -231,7 +231,7 @@ def test_a_drawing_is_encoded_as_it_is_drawn_and_becomes_the_start(open_page: Op
     page.mouse.up()
     changed(canvas, begin)
     use.click()
-    expect(page.get_by_text("The code of image 0", exact=False)).to_be_visible()
+    expect(page.get_by_text("The code of your drawing", exact=False)).to_be_visible()
     expect(page.get_by_text("Yours", exact=True)).to_be_visible()
     becomes(page.locator(".start canvas"), source_of(canvas))
     moved = source_of(canvas)
