@@ -107,7 +107,7 @@ def show(run: str, as_json: bool) -> None:
 
 
 def _facts(info: "RunInfo") -> Iterator[tuple[str, str]]:
-    """Yield label and value of what is known of a run besides its settings and figures."""
+    """Yield (label, value) for the id, reason, date, epochs, picture size and folder of a run."""
     status = info.status
     yield "run", info.run_id
     if info.reason:
