@@ -1,4 +1,4 @@
-"""What each owner keeps in a home: runs, bytes, trainings; and removing all of it."""
+"""What each owner keeps in a home, and what only the operator may do about it."""
 
 import contextlib
 import dataclasses
@@ -6,13 +6,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from aecore.parts.data import Dataset
+from aecore.parts.download import Download
+from aecore.store.access import Visitor
 from aecore.store.folder import LIVE, RunFolder
 from aecore.store.listing import folders
-
-if TYPE_CHECKING:
-    from aecore.store.store import RunStore
 
 PLACES = ("staging", "runs", "trash")
 
@@ -35,15 +34,15 @@ def owner_of(folder: Path) -> str | None:
     return None
 
 
-def _owned_folders(store: "RunStore") -> Iterator[tuple[str, Path, str | None]]:
+def _owned_folders(root: Path) -> Iterator[tuple[str, Path, str | None]]:
     for place in PLACES:
-        for folder in folders(store.root / place):
+        for folder in folders(root / place):
             yield place, folder, owner_of(folder)
 
 
-def owned_bytes(store: "RunStore", owner: str) -> int:
-    """Add up the files of all runs of `owner`, deleted ones included."""
-    return sum(_size(folder) for _, folder, of in _owned_folders(store) if of == owner)
+def owned_bytes(root: Path, owner: str) -> int:
+    """Add up the files of all runs of `owner` in the home `root`, deleted ones included."""
+    return sum(_size(folder) for _, folder, of in _owned_folders(root) if of == owner)
 
 
 def _size(folder: Path) -> int:
@@ -55,11 +54,11 @@ def _size(folder: Path) -> int:
     return total
 
 
-def owners(store: "RunStore") -> list[Owned]:
-    """Describe what every owner keeps, the largest first. Raises `NotAllowed` unless `store` is the operator's."""
-    store.who.require_operator("see what its visitors keep")
+def owners(who: Visitor, root: Path) -> list[Owned]:
+    """Describe what every owner keeps, the largest first. Raises `NotAllowed` unless `who` is the operator."""
+    who.require_operator("see what its visitors keep")
     found: dict[str, list[tuple[str, Path]]] = {}
-    for place, folder, of in _owned_folders(store):
+    for place, folder, of in _owned_folders(root):
         found.setdefault(of or "", []).append((place, folder))
     rows = [
         Owned(
@@ -74,15 +73,23 @@ def owners(store: "RunStore") -> list[Owned]:
     return sorted(rows, key=lambda row: -row.bytes)
 
 
-def remove_owner(store: "RunStore", owner: str) -> int:
+def remove_owner(who: Visitor, root: Path, owner: str) -> int:
     """Delete for good every run of a visitor that has ended, and return their number; the queue ends the others.
 
-    Raises `NotAllowed` unless `store` is the operator's. The operator's own runs are never removed so.
+    Raises `NotAllowed` unless `who` is the operator. The operator's own runs are never removed so.
     """
-    store.who.require_operator("remove what a visitor keeps")
+    who.require_operator("remove what a visitor keeps")
     removed = 0
-    for place, folder, of in _owned_folders(store):
+    for place, folder, of in _owned_folders(root):
         if owner and of == owner and not (place == "staging" and RunFolder(folder).status().state in LIVE):
             shutil.rmtree(folder, ignore_errors=True)
             removed += 1
     return removed
+
+
+def start_download(who: Visitor, dataset: Dataset) -> Download:
+    """Start to download a dataset. Raises `NotAllowed` unless `who` is the operator."""
+    who.require_operator("download datasets to it")
+    found = Download(dataset)
+    found.start()
+    return found

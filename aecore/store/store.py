@@ -24,8 +24,6 @@ from aecore.foundation.errors import AecoreError, BadInput, BadSettings, NotAllo
 from aecore.foundation.files import write_atomic
 from aecore.foundation.home import assets, home
 from aecore.model.config import FORMAT, RunConfig, error_text
-from aecore.parts.data import Dataset
-from aecore.parts.download import Download
 from aecore.store.access import OPERATOR, Visitor
 from aecore.store.folder import LIVE, LOST, RESUMES, RUN_ID, RunFolder, RunInfo, Status, new_run_id
 from aecore.store.listing import Listing, SortedRuns, sees
@@ -268,7 +266,7 @@ class RunStore:
         if self.who.is_operator:
             return
         limit = self.who.quotas.megabytes
-        if owned_bytes(self, self.who.name) + more > limit * 10**6:
+        if owned_bytes(self.root, self.who.name) + more > limit * 10**6:
             raise NotAllowed(
                 f"your runs would take more than the {limit} MB that a visitor may fill here; delete some on the Runs "
                 "page, for good"
@@ -325,12 +323,3 @@ class RunStore:
     def trash(self) -> list[str]:
         """List the ids of the runs that `restore` can bring back, the last deleted first."""
         return [folder.name for folder in self._deleted()]
-
-    # --- what only the operator may do
-
-    def download(self, dataset: Dataset) -> Download:
-        """Begin to download a dataset. Raises `NotAllowed` unless this is the operator."""
-        self.who.require_operator("download datasets to it")
-        found = Download(dataset)
-        found.start()
-        return found
