@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from gauge import need_mnist
 from hand import ARGS, MOVES, watched
 from playwright.async_api import Browser, Page, async_playwright
 from server import ROOT, server
@@ -183,8 +184,7 @@ PARTS = {"hover": hover, "pan": pan, "open": opening, "first": first}
 
 
 async def main(wanted: list[str]) -> None:
-    if not os.environ.get("AECORE_MNIST"):
-        raise SystemExit("Set AECORE_MNIST to an mnist.npz: these maps show up to 70,000 of its images.")
+    need_mnist()
     print(f"load before: {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)

@@ -9,6 +9,7 @@ import http.client
 import itertools
 import json
 import random
+import re
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,14 +24,13 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 XSRF_COOKIE = "_streamlit_xsrf"
 PICTURE_ERROR = b'class="picture-error"'
 """What a page shows in place of a picture that cannot be drawn."""
-PIECES = {
-    "": b'class="hero-picture"',
-    "denoise": b"-denoise_live",
-    "walk": b"-walk_stage",
-    "maps": b"-_map_scatter",
-    "train": b"-_train_go",
-    "runs": b"-compare_curves",
-}
+PIECES = {"": re.compile(b'class="hero-picture"')} | {
+    page: re.compile(rb"\$\$ID-\w+-" + key.encode())
+    for page, key in {
+        "denoise": "denoise_live", "walk": "walk_stage", "maps": "_map_scatter", "train": "_train_go",
+        "runs": "compare_curves",
+    }.items()
+}  # fmt: skip
 """{page: what is in one of its messages once its main piece is drawn}; "" is Start."""
 _CODES = ("digits-denoising", "digits-variational", "digits-deep", "digits-sequence", "patterns-variational")
 MIX: dict[str, tuple[dict[str, str], ...]] = {
@@ -38,7 +38,7 @@ MIX: dict[str, tuple[dict[str, str], ...]] = {
     "denoise": tuple({"run": run} for run in (*_CODES, "mnist-course-denoising", "shapes-denoising")),
     "walk": tuple({"run": run} for run in (*_CODES, "mnist-variational", "digits-sparse")),
     "maps": tuple({"run": run} for run in _CODES[:4]),
-    "train": tuple({"recipe": recipe} for recipe in ("denoising", "variational", "sparse")),
+    "train": tuple({"recipe": recipe, "job": "new"} for recipe in ("denoising", "variational", "sparse")),
     "runs": ({},),
 }
 """{page: parameters of its links}: whole pages of every kind, with ready-made runs of several kinds."""
@@ -120,7 +120,9 @@ class Visitor:
 
     # --- pages
 
-    async def open(self, page: str, parameters: dict[str, str] | None = None, seen: Callable[[bytes], None] | None = None):
+    async def open(
+        self, page: str, parameters: dict[str, str] | None = None, seen: Callable[[bytes], None] | None = None
+    ):
         """Open a link to a page, and wait until it is drawn; `seen` gets each message as it arrives."""
         self.query, self._page_hash = urllib.parse.urlencode(parameters or {}), ""
         message = BackMsg()
@@ -128,7 +130,7 @@ class Visitor:
         found = [False]
 
         def look(raw: bytes) -> None:
-            found[0] = found[0] or PIECES[page] in raw
+            found[0] = found[0] or PIECES[page].search(raw) is not None
             if seen is not None:
                 seen(raw)
 
@@ -241,7 +243,9 @@ class Visitor:
             self.errors.append(f"no picture: {element.html.body}")
         elif kind and (own := getattr(getattr(element, kind), "id", "")):
             key = own.split("-", 2)[-1]
-            self.controls[own if key == "None" else key] = Control(own, forward.delta.fragment_id, getattr(element, kind))
+            self.controls[own if key == "None" else key] = Control(
+                own, forward.delta.fragment_id, getattr(element, kind)
+            )
 
 
 def widget_state(own: str, value: dict[str, Any]) -> WidgetState:
