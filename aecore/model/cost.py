@@ -23,8 +23,10 @@ LOOKED_AT = 1000
 """Images that a page encodes and decodes at a time: those of a map, or those that describe the directions of a code."""
 OPTIMISED = 64
 """Images whose codes a page optimises, where the objective defines codes by that."""
-MAX_OPERATIONS = 10_000
-"""Operations of one encoding and decoding. A recurrent network has some fifty for each row of the picture."""
+MAX_OPERATIONS = 7000
+"""Operations of one encoding and decoding. A recurrent network has some fifty for each row of a picture: it may have
+128 rows.
+"""
 
 
 @dataclasses.dataclass(frozen=True)

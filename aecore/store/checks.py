@@ -152,9 +152,9 @@ def affordable(config: RunConfig, status: Status) -> int:
         return 0
     try:
         shape = status.checked_shape()
-        if shape[0] * shape[1] * shape[2] > MAX_NUMBERS:
+        if shape[0] not in (1, 3) or shape[0] * shape[1] * shape[2] > MAX_NUMBERS:
             size = " × ".join(map(str, shape))
-            raise BadInput(f"its pictures have {size} numbers; runs for pictures up to 128 × 128 can be imported")
+            raise BadInput(f"its pictures are {size}; runs for grey or colour pictures up to 128 × 128 can be imported")
         found = cost(config, shape)
     except (RunUnavailable, BadSettings) as error:
         raise BadInput(f"the run cannot be opened: {_line(str(error))}") from None

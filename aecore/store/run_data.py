@@ -45,9 +45,9 @@ def load_run_data(folder: Path, config: RunConfig, status: Status) -> Data:
         data = load_data(dataset)
     except BadInput as error:  # the file has been damaged since training
         raise DataUnavailable(str(error)) from None
-    # Before the first epoch a training has not written down its data; a run from elsewhere always has.
-    known = status.imported or status.data_hash
-    if status.state not in LIVE and known and (data.hash, data.shape) != (status.data_hash, status.shape):
+    # A training that waits, or failed before it had its data, has not written down which it is.
+    unknown = status.state in LIVE or (status.shape is None and not status.imported)
+    if not unknown and (data.hash, data.shape) != (status.data_hash, status.shape):
         raise DataUnavailable("the dataset is not the one this run was trained on (its pictures have changed since)")
     return data
 
