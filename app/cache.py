@@ -18,13 +18,14 @@ from aecore.model.filters import Filters, Inference
 from aecore.parts.data import Data
 from aecore.parts.datasets.npz import as_data
 from aecore.parts.download import Download
-from aecore.parts.loading import load_data
 from aecore.pictures import sheets
 from aecore.pictures.uploads import Intake, read_files
 from aecore.session.directions import Direction, towards
 from aecore.session.gallery import Gallery
+from aecore.session.open_runs import OpenRuns
 from aecore.session.session import Session
 from aecore.store.folder import RunFolder, RunInfo
+from aecore.store.run_data import load_offered_data, load_run_data
 from aecore.store.store import RunStore
 from aecore.training.run import Outlook
 from aecore.training.run import outlook as make_outlook
@@ -49,15 +50,15 @@ def runs() -> tuple[RunInfo, ...]:
     return store().runs()
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _session(folder: str, changed: float, run_id: str) -> Session:
-    return Session(all_runs(), run_id)
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _open_runs() -> OpenRuns:
+    return OpenRuns()
 
 
 def session(run_id: str) -> Session:
     """The session of a run, which all who may see it share. Raises `RunUnavailable` for others, too."""
-    folder = store().folder(run_id)
-    return _session(str(folder), (folder / "status.json").stat().st_mtime, run_id)
+    store().folder(run_id)  # raises for those who may not see it
+    return _open_runs().open(all_runs(), run_id)
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
@@ -121,7 +122,9 @@ def error_curve(
 def outlook(config_json: str, folder: str = "") -> Outlook:
     """The preview of a training; `folder` is the run's, if it exists. Raises what loading its data raises."""
     config = parse(json.loads(config_json))
-    return make_outlook(config, load_data(config.dataset.resolved(Path(folder))))
+    if not folder:
+        return make_outlook(config, load_offered_data(config))
+    return make_outlook(config, load_run_data(Path(folder), config, RunFolder(Path(folder)).status()))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -24,7 +24,7 @@ NAMES = {
     "fetch": ("KIND", ""),
     "reconstruct": ("RUN IMAGE*", "--n --level --noise --seed -o/--out"),
     "walk": ("RUN", "--image --index --unit -o/--out"),
-    "embed": ("RUN|FOLDER|FILE.npz", "--method+ --run --n -o/--out"),
+    "embed": ("RUN|FOLDER|FILE", "--method+ --run --n -o/--out"),
     "likelihood": ("RUN", "--samples --n --seed --binarise! --json!"),
     "queue": ("", "--json!"),
     "stop": ("RUN*", "--all!"),
