@@ -2,24 +2,25 @@
 
 Content-Security-Policy: nothing is allowed but what Streamlit's client and our live components need.
 
-    default-src 'none'       whatever is not named below: frames, plugins, prefetching, other kinds to come
-    script-src 'self'        Streamlit's client, and our components' files and runtime below /live/dist
-      blob:                  Streamlit imports a component's script, which came with the page, from a blob address
-      'wasm-unsafe-eval'     onnxruntime compiles WebAssembly; it allows no `eval` of text
+    default-src 'none'       whatever is not named below: frames, plugins, prefetching, kinds to come
+    script-src 'self'        Streamlit's client, and our components' files below /live/dist
+      blob:                  Streamlit imports a component's script, which came in a message, from a blob address
+      'wasm-unsafe-eval'     onnxruntime compiles WebAssembly; this allows no `eval` of text
       'sha256-…'             the one inline script of Streamlit's index.html, by its content
     style-src 'self' 'unsafe-inline'
-                             Streamlit (emotion), Plotly and the data table make <style> elements and style attributes
-                             while they run; our components bring their CSS the same way
-    img-src 'self' data: blob:
-                             our pictures are data: addresses; Plotly makes an image of a chart through blob:
-    font-src 'self' data:    Streamlit's fonts; KaTeX has some inlined
-    connect-src 'self' data: its own server by http and websocket, nothing else; a component fetches data: addresses
-    worker-src 'self' blob:  onnxruntime's and the data table's workers
-    media-src 'self'         st.audio and st.video, of /media
+                             Streamlit (emotion), Plotly and our components make <style> elements and style attributes
+                             while they run, whose content no hash can name beforehand
+    img-src 'self' data:     /media and /live; most of our pictures are data: addresses
+    font-src 'self' data:    Streamlit's fonts; its icons have one inlined
+    connect-src 'self' data: its own server by http and websocket, nothing else; Walk fetches its data: pictures
+    worker-src 'self'        the worker in which onnxruntime runs, of /live/dist
+    media-src 'self'         sound and film, of /media
     manifest-src 'self'      Streamlit's manifest.json
-    form-action 'none'       Streamlit's forms send nothing by themselves
-    base-uri 'self'          Streamlit's client sets none; an injected <base> must not lead elsewhere
+    form-action 'none'       no form of this page sends anything by itself
+    base-uri 'none'          an injected <base> would lead every relative address elsewhere
     frame-ancestors 'none'   nobody may lay this page under theirs and have it clicked
+
+`tests/browser` fail on anything that this blocks.
 """
 
 import base64
@@ -44,14 +45,14 @@ def policy(index: str) -> str:
             "default-src 'none'",
             f"script-src 'self' blob: 'wasm-unsafe-eval' {inline}".rstrip(),
             "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:",
+            "img-src 'self' data:",
             "font-src 'self' data:",
             "connect-src 'self' data:",
-            "worker-src 'self' blob:",
+            "worker-src 'self'",
             "media-src 'self'",
             "manifest-src 'self'",
             "form-action 'none'",
-            "base-uri 'self'",
+            "base-uri 'none'",
             "frame-ancestors 'none'",
         ]
     )
@@ -67,7 +68,7 @@ def fixed() -> Headers:
         "referrer-policy": "no-referrer",  # the address holds what was looked at
         "cross-origin-opener-policy": "same-origin",  # a page that opened this one holds no handle of it
         "cross-origin-resource-policy": "same-origin",  # other sites embed neither pictures nor models
-        "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), "
+        "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), "
         "display-capture=(), midi=(), browsing-topics=()",
     }
     return [(name.encode(), text.encode()) for name, text in texts.items()]
