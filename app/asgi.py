@@ -41,7 +41,7 @@ async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
         preload.begin()
         stack.callback(lambda: cache.map_jobs().close())  # made by the first page that asks for maps
         if SITUATION.access != "read-only":
-            runner = Runner(cache.store())
+            runner = Runner(cache.all_runs())
             runner.start()
             stack.callback(runner.close)
         for line in opening.words(SITUATION, ADDRESS, int(st.get_option("server.port")), BASE, SECRET):

@@ -28,28 +28,34 @@ from aecore.store.folder import RunFolder, RunInfo
 from aecore.store.store import RunStore
 from aecore.training.run import Outlook
 from aecore.training.run import outlook as make_outlook
+from app import visitor
 
 T = TypeVar("T")
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)  # at the server's start there is no page for a spinner
-def store() -> RunStore:
-    """The runs of this process's home."""
+def all_runs() -> RunStore:
+    """The operator's store: all runs of this process's home."""
     return RunStore()
 
 
-def runs() -> list[RunInfo]:
-    """All runs as they are on disk now; cheap, because the store checks only what changed."""
+def store() -> RunStore:
+    """The runs of this process's home that the visitor of the present page or request may see."""
+    return all_runs().seen_by(visitor.current())
+
+
+def runs() -> tuple[RunInfo, ...]:
+    """The runs of `store` as they are on disk now; cheap, because they are read only when one changed."""
     return store().runs()
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _session(folder: str, changed: float, run_id: str) -> Session:
-    return Session(store(), run_id)
+    return Session(all_runs(), run_id)
 
 
 def session(run_id: str) -> Session:
-    """The session of a run, which all visitors of this process share. Raises `RunUnavailable`."""
+    """The session of a run, which all who may see it share. Raises `RunUnavailable` for others, too."""
     folder = store().folder(run_id)
     return _session(str(folder), (folder / "status.json").stat().st_mtime, run_id)
 
@@ -142,7 +148,7 @@ def atlas(run_id: str, spec: AtlasSpec) -> Atlas:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def map_jobs() -> MapJobs:
     """The queue of maps to compute, for all visitors."""
-    return MapJobs(store())
+    return MapJobs(all_runs())
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
@@ -165,6 +171,6 @@ def thumbnail(folder: str, run_id: str, epoch: int, run_state: str) -> np.ndarra
 
 def warm() -> None:
     """Load the galleries of the ready-made runs, for which the first visitor would otherwise wait."""
-    for info in runs():
+    for info in all_runs().runs():
         if info.builtin and info.explorable:
             gallery(str(info.folder), info.run_id, 64)

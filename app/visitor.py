@@ -7,7 +7,6 @@ The guard (`app.guard`) names the visitor of every request in two headers. Strea
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Generator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -38,8 +37,6 @@ class Situation:
 
 _situation: Situation | None = None  # None in a process without a server: a test, the command line
 _of_request: ContextVar[Visitor | None] = ContextVar("visitor", default=None)
-_NOBODY = secrets.token_hex(8)
-"""The name of a visitor who cannot be told: that of no cookie, and never "", which is the operator's."""
 
 
 def from_environment(loopback: bool) -> Situation:
@@ -97,7 +94,7 @@ def named(name: str, role: str) -> Visitor:
     if situation.access == "alone" or (situation.access == "shared" and role == "operator" and name):
         return OPERATOR
     known: Role = "reader" if situation.access == "read-only" else "guest"
-    return Visitor(name or _NOBODY, known, situation.quotas)
+    return Visitor(name, known, situation.quotas)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cachetools
 
+from aecore.store.access import visitor_name
 from app.visitor import Access
 
 SECRET = re.compile(r"[0-9a-f]{32}")
@@ -34,7 +35,7 @@ class Identity:
     @property
     def name(self) -> str:
         """What pages and runs know of the visitor; the token cannot be found from it."""
-        return hashlib.sha256(self.token.encode()).hexdigest()[:16]
+        return visitor_name(self.token)
 
 
 class Cookies:
