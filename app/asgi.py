@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 ADDRESS, BASE = str(st.get_option("server.address") or ""), str(st.get_option("server.baseUrlPath") or "")
 SITUATION = visitor.from_environment(hosts.is_loopback(ADDRESS))
 SECRET = teacher_secret(home()) if SITUATION.access == "shared" else ""
+visitor.serve(SITUATION)  # here, not in the lifespan, which a server may leave out
 
 
 @contextlib.asynccontextmanager
@@ -33,9 +34,7 @@ async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     """Preload modules and run the training queue while the server runs."""
     torch.set_num_threads(1)
     _raise_open_files()
-    visitor.serve(SITUATION)
     with contextlib.ExitStack() as stack:
-        stack.callback(visitor.serve, None)
         if SITUATION.access == "read-only":
             _cache_elsewhere(stack)
         preload.begin()
@@ -70,5 +69,6 @@ def _cache_elsewhere(stack: contextlib.ExitStack) -> None:
 guard = Middleware(
     Guard, situation=SITUATION, address=ADDRESS, base=BASE, home=home(), secret=SECRET,
     upload_megabytes=int(st.get_option("server.maxUploadSize")),
+    away_seconds=float(st.get_option("server.disconnectedSessionTTL")),
 )  # fmt: skip
 app = st.App(HERE / "main.py", lifespan=lifespan, routes=routes(BASE), middleware=[guard])

@@ -56,7 +56,7 @@ def from_environment(loopback: bool) -> Situation:
 
 
 def serve(situation: Situation | None) -> None:
-    """Say what this process's server is open for; None when it has ended."""
+    """Say what this process's server is open for; None for no server."""
     global _situation
     _situation = situation
 

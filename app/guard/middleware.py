@@ -37,15 +37,18 @@ class Guard:
 
     def __init__(
         self, app: ASGIApp, *, situation: visitor.Situation, address: str, base: str, home: Path, secret: str,
-        upload_megabytes: int,
+        upload_megabytes: int, away_seconds: float,
     ) -> None:  # fmt: skip
-        """`address` is where the server listens, `base` its base path, `secret` the teacher's, "" for no teacher."""
+        """`address` is where the server listens, `base` its base path, `secret` the teacher's, "" for no teacher;
+        `away_seconds` is how long a visit waits for a tab whose connection broke.
+        """
         self._app, self._situation, self._secret = app, situation, secret
         self._base = f"/{base.strip('/')}" if base.strip("/") else ""
         self._hosts = hosts.AllowedHosts(address, situation.allowed_hosts)
         self._cookies = identity.Cookies(home, situation.access, secret)
         self._fixed = headers.fixed()
         self._tries, self._connections = identity.Tries(), limits.Connections()
+        self._leavers = sessions.Leavers(away_seconds)
         quotas = situation.quotas
         self._uploads = limits.Uploads(upload_megabytes, quotas.upload_megabytes, quotas.all_upload_megabytes)
 
@@ -151,12 +154,14 @@ class Guard:
         if who.new:
             answer.cookies.append(self._cookies.visitor(who, answer.secure))
         connection = secrets.token_hex(8)
-        ended = list[str]()
+        session, closed = None, False
 
         async def received() -> Message:
+            nonlocal session, closed
             message = await receive()
-            if message["type"] == "websocket.disconnect" and message.get("code") in _CLOSED_BY_VISITOR:
-                ended.extend(filter(None, [sessions.session_of(connection)]))
+            if session is None and message["type"] != "websocket.connect":
+                session = sessions.session_of(connection)
+            closed = message["type"] == "websocket.disconnect" and message.get("code") in _CLOSED_BY_VISITOR
             return message
 
         with self._connections.one(who.name):
@@ -165,8 +170,8 @@ class Guard:
                 await self._app(inside, received, answer.send)
             finally:
                 # After Streamlit's handler, which has put the session aside for a tab that lost its connection.
-                for session_id in ended:
-                    sessions.end(session_id)
+                if session is not None:
+                    self._leavers.left(session, closed)
 
     # --- the teacher
 

@@ -3,6 +3,7 @@
 All of it runs on the server's event loop, as Streamlit's own handlers do.
 """
 
+import asyncio
 from typing import Any, cast
 
 from streamlit import runtime
@@ -10,6 +11,7 @@ from streamlit.runtime.session_manager import SessionManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from app.guard.identity import Identity
+from app.state import uploads
 from app.visitor import ROLE_KEY, VISITOR_KEY
 
 CONNECTION_HEADER = "X-Aecore-Connection"
@@ -39,11 +41,30 @@ def owns(identity: Identity, session_id: str) -> bool:
     return info is not None and info.session.matches_user_info(cast(Any, user))
 
 
-def end(session_id: str) -> None:
-    """Close a session with its files, caches and event loop, unless its tab is connected again."""
-    found = runtime.get_instance()
-    if not found.is_active_session(session_id):
+class Leavers:
+    """Ends the sessions of tabs that have gone: a closed tab's at once, another one's when it has not come back."""
+
+    def __init__(self, away_seconds: float) -> None:
+        self._away = max(0.0, away_seconds - 1)  # before Streamlit drops the session, and leaves it to be collected
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def left(self, session_id: str, closed: bool) -> None:
+        """End a session whose websocket has ended; `closed` if the browser said so."""
+        if (timer := self._timers.pop(session_id, None)) is not None:
+            timer.cancel()
+        if closed:
+            self._end(session_id)
+        else:
+            self._timers[session_id] = asyncio.get_running_loop().call_later(self._away, self._end, session_id)
+
+    def _end(self, session_id: str) -> None:
+        """Close a session with its files, caches and event loop, unless its tab is connected again."""
+        self._timers.pop(session_id, None)
+        found, info = runtime.get_instance(), _manager().get_session_info(session_id)
+        if info is None or found.is_active_session(session_id):
+            return
         found.close_session(session_id)
+        uploads.forget(info.session.session_state)
 
 
 def uploaded_bytes(session_id: str | None = None) -> int:

@@ -1,5 +1,6 @@
 """A visitor's own images, kept for the visit only, and what all visitors together keep."""
 
+import contextlib
 import dataclasses
 import secrets
 import threading
@@ -7,6 +8,7 @@ import weakref
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.state import SessionState
 
 from app import visitor
 from app.state.url import set_parameter
@@ -45,6 +47,12 @@ def keep_uploads(files: list[Upload]) -> None:
     if out:
         names = f"{out[0].name} was" if len(out) == 1 else f"{out[0].name} and {len(out) - 1} more files were"
         st.toast(f"{names} left out: there is no room for more images. Remove some of yours, or try again later.")
+
+
+def forget(state: SessionState) -> None:
+    """Drop the files of a visit that has ended. Its state is in a cycle, which Python would collect some time later."""
+    with contextlib.suppress(KeyError):
+        del state[_UPLOADS]
 
 
 def kept_bytes(visit: str | None = None) -> int:
