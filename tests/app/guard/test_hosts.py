@@ -82,7 +82,8 @@ def test_what_is_no_page_s_origin_is_none(text):
 @pytest.mark.parametrize(
     ("address", "loopback"),
     [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("::ffff:127.0.0.1", True),
-     ("", False), ("0.0.0.0", False), ("::", False), ("192.168.1.5", False), ("::ffff:10.0.0.1", False), ("localhost.evil", False)],
+     ("", False), ("0.0.0.0", False), ("::", False), ("192.168.1.5", False), ("::ffff:10.0.0.1", False),
+     ("localhost.evil", False)],
 )  # fmt: skip
 def test_only_loopback_is_loopback(address, loopback):
     assert is_loopback(address) == loopback
