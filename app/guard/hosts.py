@@ -101,13 +101,12 @@ class AllowedHosts:
         if self._everywhere:
             own = socket.gethostname().lower()
             names |= {own, f"{own.partition('.')[0]}.local"}  # the second is how the machine is found without a server
-        self._names = names - {None, "0.0.0.0", "::"}
+        self._names = {name for name in names if name and name not in WILDCARDS}
 
     def __contains__(self, host: Host) -> bool:
-        if host.name in self._names:
-            return True
-        # Read each time, since a laptop's address changes with the network.
-        return self._everywhere and host.name in _own_addresses()
+        if host.name not in self._names and self._everywhere:
+            self._names |= _own_addresses()  # read anew for a name not known yet: a laptop's address changes
+        return host.name in self._names
 
 
 def _own_addresses() -> set[str]:

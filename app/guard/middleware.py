@@ -26,6 +26,7 @@ _METRICS = "/_stcore/metrics"
 _STREAM = "/_stcore/stream"
 _CLOSED = re.compile(r"/(auth|oauth2callback|component)(/|$)|.*/_stcore(/|$)")
 """Sign-in and components of the first kind, which this program has not; and /_stcore below a page's address."""
+_TEACHER = re.compile(r"/teacher/([^/]+)")
 _SAFE = {"GET", "HEAD"}
 _CLOSED_BY_VISITOR = {1000, 1001}
 """Codes with which a browser ends a websocket when its tab is closed or leaves the page."""
@@ -104,8 +105,8 @@ class Guard:
         method = scope["method"]
         if method not in _SAFE and not (upload and method in ("PUT", "DELETE")):
             raise Refused(405, "this address is only read")
-        if path.startswith("/teacher/"):
-            return await self._teacher(path.removeprefix("/teacher/"), scope, answer, who)
+        if link := _TEACHER.fullmatch(path):
+            return await self._teacher(link[1], scope, answer, who)
         if not upload and not self._is_open(path):
             raise Refused(404, "there is nothing at this address")
         if who.new and _is_page(path):
