@@ -13,6 +13,7 @@ A few threads of their own export and read graphs, so that no other visitor wait
 """
 
 import asyncio
+import contextvars
 import functools
 import gzip
 import re
@@ -70,7 +71,9 @@ def _threaded(answer: Answer) -> Endpoint:
     """An endpoint that answers in a thread; errors become a line of text."""
 
     async def endpoint(request: Request) -> Response:
-        return await asyncio.get_running_loop().run_in_executor(_threads, _safely, answer, request)
+        # A copy of the context, so that the answer's thread knows whose request it is (`app.visitor.current`).
+        inside = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(_threads, lambda: inside.run(_safely, answer, request))
 
     return endpoint
 

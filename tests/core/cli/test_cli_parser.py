@@ -14,7 +14,7 @@ from aecore.cli.parser import cli, main
 
 ROOT = Path(__file__).parents[3]
 NAMES = {
-    "app": ("", "--port --host --no-browser!"),
+    "app": ("", "--port --host --no-browser! --shared! --read-only! --allow-host+ --quota+ --metrics!"),
     "train": ("RECIPE?", "--dataset --set+ --name --resume --json!"),
     "list": ("", "--json!"),
     "show": ("RUN", "--json!"),
