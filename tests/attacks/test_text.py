@@ -2,14 +2,25 @@
 
 import ast
 import inspect
+import itertools
 import json
 import re
+import shutil
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import streamlit as st
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
+import aecore
+from aecore.store.folder import Status
+from app.state.uploads import Upload
+from app.widgets.drawn_curve import drawn_curve
 from app.widgets.text import chart_text, one_line, plain
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +47,7 @@ PROPER = (
     re.compile(r"(?i)https?://|www\.|[-.\w+]@[-\w]"),  # links that the renderer finds in finished text
     re.compile(r":[\w+-]+:"),  # emoji and icons, found there too
 )
-MARKUP = re.compile(r"[`*_\[\]<>|~$&]|:(?=\w+\[)")
+MARKUP = re.compile(r"[`*_\[\]<>|~$]|&(?=[#\w])|:(?=\w+\[)")
 
 
 def markdown_in(text: str) -> list[str]:
@@ -58,7 +69,8 @@ def test_a_text_stays_text_and_stays_readable(text: str) -> None:
     read = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", shown).replace(BREAK, "")
     assert read == one_line(text), "nobody reads a backslash"
     assert re.findall(r"\w+", read)[:1] == re.findall(r"\w+", text)[:1]
-    assert "<" not in chart_text(text) and "\n" not in chart_text(text)
+    assert "<" not in chart_text(text)
+    assert "\n" not in chart_text(text)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +131,10 @@ REVIEWED = {
         "status.epoch": "a number by its type",
         "status.epochs": "a number by its type",
     },
-    "app/views/walk/modes.py": {"label": "given by this module", "(kinds[sampler].__doc__ or '').split('\\n')[0]": "a docstring"},
+    "app/views/walk/modes.py": {
+        "label": "given by this module",
+        "(kinds[sampler].__doc__ or '').split('\\n')[0]": "a docstring",
+    },
     "app/views/maps/export.py": {"label": "given by this module, with panel titles made plain"},
     "app/views/walk/export.py": {"label": "given by this module, with the number of a unit"},
     "app/views/runs/compare.py": {"shape[2]": "a number by its type", "shape[1]": "a number by its type"},
@@ -247,7 +262,8 @@ def test_pages_show_only_their_own_words_and_plain_texts() -> None:
     """Streamlit reads Markdown in these arguments; what comes from outside goes through `plain`."""
     known = markdown_parameters()
     assert {"markdown", "button", "error", "toast", "segmented_control", "expander", "progress"} <= set(known)
-    assert "help" in known["button"][1] and "format_func" in known["pills"][1]
+    assert "help" in known["button"][1]
+    assert "format_func" in known["pills"][1]
     assert "options" not in known["selectbox"][1], "a list shows text"
     unsafe, count = [], 0
     for path in sorted(APP.rglob("*.py")):
@@ -263,3 +279,217 @@ def test_pages_show_only_their_own_words_and_plain_texts() -> None:
         unsafe += [f"{name}: {text} is reviewed, but not shown" for text in set(REVIEWED.get(name, {})) - reader.used]
     assert count > 100
     assert unsafe == [], "\n".join(unsafe)
+
+
+# --- whole pages
+
+MAIN = APP / "main.py"
+MARKDOWN_FIELDS = {
+    "alert": ("body", "title"), "button": ("label", "help"), "button_group": ("label", "help"),
+    "checkbox": ("label", "help"), "download_button": ("label", "help"), "file_uploader": ("label", "help"),
+    "heading": ("body", "help"), "link_button": ("label", "help"), "markdown": ("body", "help"), "metric": ("label",),
+    "multiselect": ("label", "help"), "number_input": ("label", "help"), "page_link": ("label", "help"),
+    "progress": ("text",), "radio": ("label", "help"), "selectbox": ("label", "help"), "slider": ("label", "help"),
+    "spinner": ("text",), "text_input": ("label", "help"), "toast": ("body",), "expandable": ("label",),
+    "popover": ("label", "help"), "dialog": ("title",), "tab": ("label",),
+}  # fmt: skip
+OWN_MARKUP = re.compile(r":material/\w+:|\*\*|`[a-z0-9_-]+`|!\[image \d+\]\(data:image/png;base64,[\w+/=]+\)|  \n|→")
+"""What pages write themselves."""
+
+
+def hostile_run(home: Path, source: str, run_id: str, name: str, **status: Any) -> str:
+    """A copy of a run, with hostile texts wherever a run's files hold texts."""
+    folder = home / "runs" / run_id
+    shutil.copytree(home / "runs" / source, folder)
+    texts = itertools.cycle(HOSTILE)
+    before = Status.model_validate_json((folder / "status.json").read_bytes())
+    changes = {
+        "name": name[:80],
+        "reason": " ".join(HOSTILE)[:500],
+        "versions": {next(texts): next(texts) for _ in HOSTILE},
+        "metrics": {**before.metrics, **dict.fromkeys(HOSTILE, 1.0)},
+        "data_hash": next(texts),
+        "imported": True,
+        **status,
+    }
+    (folder / "status.json").write_text(before.model_copy(update=changes).model_dump_json(), encoding="utf-8")
+    rows = [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+    for i, row in enumerate(rows):
+        row["train"] = {**row["train"], **dict.fromkeys(HOSTILE, 1.0 + i)}
+        row["stage"] = HOSTILE[i // 2]
+    (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return run_id
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home whose runs are hostile: trained on classes with such names, renamed, ended with such reasons."""
+    folder = tmp_path_factory.mktemp("home")
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    classes = np.array([HOSTILE[i % 6] for i in range(60)])
+    np.savez(folder / "own.npz", images=images, labels=classes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AECORE_HOME", str(folder))
+        st.cache_resource.clear()
+        dataset = {"kind": "npz", "path": str(folder / "own.npz")}
+        run_id = aecore.train("denoising", dataset=dataset, epochs=4, threads=1).run_id
+        hostile_run(folder, run_id, "attack-finished", HOSTILE[3] + HOSTILE[0], state="finished")
+        hostile_run(folder, run_id, "attack-stopped", HOSTILE[1] + HOSTILE[6], state="stopped")
+        hostile_run(folder, run_id, "attack-failed", HOSTILE[2] + HOSTILE[5], state="failed")
+        hostile_run(folder, run_id, "attack-waiting", HOSTILE[4] + HOSTILE[10], state="queued", imported=False)
+        shutil.move(folder / "runs" / "attack-waiting", folder / "staging" / "attack-waiting")
+        hostile_run(folder, run_id, "attack-damaged", HOSTILE[9] + HOSTILE[11])
+        (folder / "runs" / "attack-damaged" / "weights.safetensors").write_bytes(b"short")
+        yield folder
+    st.cache_resource.clear()
+
+
+class Elements(HTMLParser):
+    """What an HTML text holds that is more than text in a layout."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.wrong: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        source = dict(attrs).get("src") or "data:"
+        if tag in ("a", "script", "iframe", "svg", "object", "form") or not source.startswith("data:"):
+            self.wrong.append(f"<{tag} {attrs}>")
+        self.wrong += [f"<{tag} {name}>" for name, _ in attrs if name.startswith("on")]
+
+
+def wrong_in(page: AppTest) -> list[str]:
+    """Every link, picture, colour, icon, emoji and element that a page made of a text from outside."""
+    found = []
+    for node in page._tree:
+        if (proto := getattr(node, "proto", None)) is None:
+            continue
+        kind = re.sub(r"(?<!^)(?=[A-Z])", "_", proto.DESCRIPTOR.name).lower()
+        texts = [getattr(proto, field) for field in MARKDOWN_FIELDS.get(kind, ())]
+        if kind == "button_group":
+            texts += [option.content for option in proto.options]
+        found += [f"{kind}: {text!r}" for text in texts if markdown_in(OWN_MARKUP.sub("", text))]
+        if kind == "html":
+            found += [f"html: {wrong}" for wrong in Elements(proto.body).wrong]
+        if kind == "plotly_chart":
+            found += [
+                f"chart: {text}" for text in strings(json.loads(proto.spec)) if re.search(r"<(?!b>|/b>|br>)", text)
+            ]
+        if kind == "bidi_component":
+            data = json.loads(proto.json or proto.mixed.json or "{}")
+            found += [
+                f"curve: {wrong}" for wrong in Elements(data.get("curve", "") if isinstance(data, dict) else "").wrong
+            ]
+    return found
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from strings(each)
+
+
+def opened(name: str, held: dict[str, object] | None = None, **parameters: str) -> AppTest:
+    page = AppTest.from_file(MAIN, default_timeout=60)
+    page.session_state["_uploads"] = [Upload(f"{text}.png", b"no picture") for text in HOSTILE]
+    page.session_state["_uploads_version"] = "attack"
+    for key, value in (held or {}).items():
+        page.session_state[key] = value
+    for key, value in parameters.items():
+        page.query_params[key] = value
+    if name != "start":
+        page._page_hash = calc_hash(name)
+    return page.run()
+
+
+REASON = " ".join(HOSTILE)[:200]
+FAILED = {"failed": {"reason": REASON}}
+KEPT = "|".join(f"{text[:20].replace('|', ' ')}*image={i}" for i, text in enumerate(HOSTILE[:7]))
+THREE_MAPS = "pca|code|code@attack-stopped"
+VISITS: list[tuple[str, dict[str, object], dict[str, str]]] = [
+    ("start", {}, {"run": "attack-finished"}),
+    ("start", {}, {"run": HOSTILE[0]}),
+    ("denoise", {}, {"run": "attack-finished", "second": "attack-stopped", "noise": HOSTILE[2], "level": HOSTILE[3]}),
+    ("denoise", {"denoise_live": FAILED}, {"run": "attack-finished", "images": HOSTILE[0]}),
+    ("walk", {}, {"run": "attack-finished", "kept": KEPT, "mode": HOSTILE[0]}),
+    ("walk", {"walk_stage": FAILED}, {"run": "attack-stopped", "mode": "between", "kept": KEPT}),
+    ("walk", {"walk_stage": FAILED}, {"run": "attack-damaged"}),
+    ("maps", {"_map_scatter": FAILED, "map_charts": True}, {"run": "attack-finished", "maps": THREE_MAPS}),
+    ("maps", {}, {"run": "attack-failed", "maps": HOSTILE[0], "colour": HOSTILE[2]}),
+    ("train", {}, {"job": "attack-finished"}),
+    ("train", {}, {"job": "attack-stopped"}),
+    ("train", {}, {"job": "attack-failed"}),
+    ("train", {}, {"job": "attack-damaged"}),
+    ("train", {}, {"job": "attack-waiting"}),
+    ("train", {}, {"job": HOSTILE[1]}),
+    ("train", {}, {"recipe": HOSTILE[0], "dataset": "own"}),
+    ("runs", {}, {"compare": f"attack-finished,attack-stopped,{HOSTILE[0]}"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "held", "parameters"), VISITS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_pages_of_a_hostile_run_show_its_texts_as_text(
+    home: Path, name: str, held: dict[str, object], parameters: dict[str, str]
+) -> None:
+    page = opened(name, held, **parameters)
+    assert not page.exception
+    assert wrong_in(page) == []
+
+
+@pytest.mark.parametrize("run_id", ["attack-finished", "attack-stopped", "attack-failed", "attack-damaged"])
+def test_the_window_of_a_hostile_run_shows_its_texts_as_text(home: Path, run_id: str) -> None:
+    page = opened("runs")
+    page.button(key=f"_runs_more_{run_id}").click().run()
+    assert not page.exception
+    assert any("attack" in str(getattr(node, "proto", "")) for node in page._tree)
+    assert wrong_in(page) == []
+    for offer in page.get("download_button"):
+        assert re.fullmatch(r"/media/[\w.-]+", offer.proto.url) or not offer.proto.url
+
+
+# --- charts and live parts
+
+
+def test_charts_take_names_as_text() -> None:
+    """Plotly reads HTML in names, titles and annotations."""
+    unsafe = []
+    for path in sorted(APP.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if "import plotly" not in text:
+            continue
+        tree = ast.parse(text)
+        reader = Reader(tree, {})
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).startswith(("go.", "figure.add_")):
+                named = {word.arg: word.value for word in call.keywords}
+                shown = [named[name] for name in ("name", "text", "annotation_text", "hovertemplate") if name in named]
+                unsafe += [f"{path.name}:{call.lineno}: {ast.unparse(each)}" for each in shown if not reader.safe(each)]
+    assert unsafe == []
+
+
+def test_live_parts_write_text_never_html() -> None:
+    """All HTML that a live part is given is the curve, whose texts the server escapes."""
+    found = []
+    for path in sorted((APP / "live" / "frontend" / "src").rglob("*.ts")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if re.search(
+                r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|srcdoc", line
+            ):
+                found.append(f"{path.name}: {line.strip()}")
+    assert [line for line in found if "place.innerHTML = message.curve" not in line] == []
+    x = np.array([0.0, 1.0])
+    for text in HOSTILE:
+        html = drawn_curve(
+            {"before": (text, x, x + 1)}, unit=text, axis=text, ticks=[(0.0, text)], levels={text: 1.0},
+            marks=[("now", 0.5, text)],
+        )  # fmt: skip
+        assert Elements(html).wrong == []
