@@ -11,9 +11,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import streamlit as st
 import torch
+from starlette.middleware import Middleware
 
 from aecore.training.queue import Runner
 from app import cache, preload
+from app.compressed import Compressed
 from app.routes import routes
 
 HERE = Path(__file__).parent
@@ -33,4 +35,6 @@ async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
         cache.map_jobs().close()
 
 
-app = st.App(HERE / "main.py", lifespan=lifespan, routes=routes(st.get_option("server.baseUrlPath")))
+BASE = st.get_option("server.baseUrlPath")
+compressed = Middleware(Compressed, base=BASE)
+app = st.App(HERE / "main.py", lifespan=lifespan, routes=routes(BASE), middleware=[compressed])

@@ -11,7 +11,7 @@ MAX_LETTERS = 600
 """Of one text on a page; longer ones are cut."""
 MAX_MARKS = 4
 """Combining marks on one letter: more than any script needs, too few to write over the lines above and below."""
-_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~$&]|:(?=\S)")
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w)|:(?=\S)")
 _BLOCK = re.compile(r"^([#+-]|\d+(?=[.)]))")
 _BREAK = "\u2060"
 """Word joiner: invisible. Links, emoji and icons are found in the text after backslashes are gone; it parts them."""
