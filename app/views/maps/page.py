@@ -20,6 +20,7 @@ from app.views.maps import choice as map_choice
 from app.views.maps.charts import charts
 from app.views.maps.export import export
 from app.views.maps.selection import show_selection, show_spot
+from app.views.maps.still import still_maps
 from app.widgets.own_images import inverted, own_images, taken_in
 from app.widgets.picture import picture, picture_error, send_now
 from app.widgets.run_picker import header_with_run
@@ -94,12 +95,8 @@ def choose(
 
 def _below(session: Session, atlas: Atlas, own: Own | None) -> None:
     """Draw what belongs to the maps below them: selection, place, own images, note and charts."""
-    if (reason := live_maps.failure()) is not None:
-        st.caption(f":material/info: No pictures between the points: {plain(reason)}. Everything else works.")
-    chosen, count = live_maps.selected(len(atlas), atlas.key)
-    show_selection(session, atlas, chosen, count)
-    if (spot := live_maps.spot(atlas)) is not None:
-        show_spot(spot)
+    if live_maps.undrawn() is None:
+        _chosen_in_browser(session, atlas)
     if own is not None:
         show_own(atlas, own)
     if atlas.decoded:
@@ -107,6 +104,16 @@ def _below(session: Session, atlas: Atlas, own: Own | None) -> None:
     else:
         st.caption(f"{plain(atlas.note)}. The maps are turned and mirrored to lie alike (Procrustes).")
     charts(atlas)
+
+
+def _chosen_in_browser(session: Session, atlas: Atlas) -> None:
+    """Draw the selected images and the place between the points."""
+    if (reason := live_maps.failure()) is not None:
+        st.caption(f":material/info: No pictures between the points: {plain(reason)}. Everything else works.")
+    chosen, count = live_maps.selected(len(atlas), atlas.key)
+    show_selection(session, atlas, chosen, count)
+    if (spot := live_maps.spot(atlas)) is not None:
+        show_spot(spot)
 
 
 @st.fragment
@@ -131,7 +138,10 @@ def view(session: Session) -> None:
         waiting.empty()
         with main:
             message = live_maps.message(session, atlas, coloured(atlas, colours), thumbnails=thumbnails, own=own)
-            live_maps.maps(message)
+            if (reason := live_maps.undrawn()) is not None:
+                still_maps(session, atlas, colours, thumbnails, reason)
+            else:
+                live_maps.maps(message)
         send_now()
     except AecoreError as error:
         waiting.empty()
