@@ -25,7 +25,7 @@ class Compressed:
     def __init__(self, app: ASGIApp, base: str = "") -> None:
         self.app = app
         self.below = f"/{base.strip('/')}/static/" if base.strip("/") else "/static/"
-        self._kept: cachetools.LRUCache[str, Response] = cachetools.LRUCache(
+        self.kept: cachetools.LRUCache[str, Response] = cachetools.LRUCache(
             MAX_BYTES, lambda answer: min(len(answer.body), MAX_BYTES)
         )
         self._coming: dict[str, asyncio.Future[Response]] = {}
@@ -35,7 +35,7 @@ class Compressed:
             await self.app(scope, receive, send)
             return
         path = scope["path"]
-        answer = self._kept.get(path) or await self._made(path, scope, receive)
+        answer = self.kept.get(path) or await self._made(path, scope, receive)
         await answer(scope, receive, send)
 
     def _concerns(self, scope: Scope) -> bool:
@@ -64,7 +64,7 @@ class Compressed:
         body = await asyncio.to_thread(gzip.compress, bytes(answer.body), 9, mtime=0)
         kept = {name: headers[name] for name in KEPT_HEADERS if name in headers}
         packed = Response(body, headers={**kept, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
-        self._kept[path] = packed
+        self.kept[path] = packed
         return packed
 
     async def _plain(self, scope: Scope, receive: Receive) -> Response:

@@ -39,7 +39,8 @@ APP_ROOMS["widgets"] = {"cache", "state", "picture_first", "live"}
 APP_ROOMS["views"] = {*APP_ROOMS}
 APP_ROOMS["routes"] = {"cache", "live"}
 APP_ROOMS["main"] = {"picture_first", "preload"}
-APP_ROOMS["asgi"] = {"cache", "preload", "routes"}
+APP_ROOMS["compressed"] = set()
+APP_ROOMS["asgi"] = {"cache", "compressed", "preload", "routes"}
 """{room of `app`: the rooms it may import}; `main` runs the pages by their path."""
 
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 330, 50
