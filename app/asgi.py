@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from aecore.foundation.home import home
 from aecore.training.queue import Runner
 from app import cache, preload, visitor
+from app.compressed import Compressed
 from app.guard import hosts, opening
 from app.guard.identity import teacher_secret
 from app.guard.middleware import Guard
@@ -71,4 +72,5 @@ guard = Middleware(
     upload_megabytes=int(st.get_option("server.maxUploadSize")),
     away_seconds=float(st.get_option("server.disconnectedSessionTTL")),
 )  # fmt: skip
-app = st.App(HERE / "main.py", lifespan=lifespan, routes=routes(BASE), middleware=[guard])
+compressed = Middleware(Compressed, base=BASE)
+app = st.App(HERE / "main.py", lifespan=lifespan, routes=routes(BASE), middleware=[guard, compressed])

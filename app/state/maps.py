@@ -21,6 +21,7 @@ MAP_WIDGET = "_maps_"
 _MAPS_SHOWN = "_maps_shown"
 _MAP_SPOT = "_map_spot"
 _MAP_ROUND = "_maps_round"
+_MAPS_UNDRAWN = "_maps_undrawn"
 MAX_IMAGES, MAX_SEED = 10**6, 10**6
 """Of a link; the page's own limits are lower."""
 
@@ -58,6 +59,16 @@ def map_spot() -> Any:
 def keep_map_spot(spot: Any) -> None:
     """Remember what `map_spot` returns."""
     st.session_state[_MAP_SPOT] = spot
+
+
+def undrawn_maps() -> str | None:
+    """Why the browser could not draw the maps in this visit; None while it can."""
+    return st.session_state.get(_MAPS_UNDRAWN)
+
+
+def remember_undrawn(reason: str) -> None:
+    """Remember what `undrawn_maps` returns; the component that said so leaves the page, and its message with it."""
+    st.session_state[_MAPS_UNDRAWN] = reason
 
 
 def round_of_maps() -> int:

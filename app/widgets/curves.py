@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from aecore.store.stages import Stage, stages
+from app.widgets.text import chart_text, plain
 
 HEIGHT = 215
 Line = tuple[str, list[Any], list[Any]]
@@ -45,7 +46,7 @@ def train_curves(history: Sequence[dict[str, Any]], epochs: int) -> None:
 def _say_stages(marks: Sequence[Stage]) -> None:
     """Say the error of each stage if there are several."""
     if len(marks) > 1:
-        reached = " · ".join(f"{mark.name} **{mark.sse:.2f}**" for mark in marks)
+        reached = " · ".join(f"{plain(mark.name)} **{mark.sse:.2f}**" for mark in marks)
         st.caption(f"Best squared error per held-out image in each stage, for the layers trained so far: {reached}.")
 
 
@@ -69,13 +70,13 @@ def chart(
     figure = go.Figure()
     for (label, x, y), colour in zip(lines, colours * len(lines), strict=False):
         figure.add_scatter(
-            x=x, y=y, name=label, mode="lines+markers" if len(x) < 3 else "lines", line={"color": colour, "width": 2.5},
-            hovertemplate="epoch %{x}: %{y:.2f}",
+            x=x, y=y, name=chart_text(label), mode="lines+markers" if len(x) < 3 else "lines",
+            line={"color": colour, "width": 2.5}, hovertemplate="epoch %{x}: %{y:.2f}",
         )  # fmt: skip
     for mark in marks if len(marks) > 1 else ():
         # The label is at the bottom, right of the beginning of its stage, where falling curves leave room.
         figure.add_vline(
-            x=mark.first - 1, line={"width": 1, "dash": "dot", "color": GREY}, annotation_text=mark.name,
+            x=mark.first - 1, line={"width": 1, "dash": "dot", "color": GREY}, annotation_text=chart_text(mark.name),
             annotation={"y": 0, "yanchor": "bottom", "xanchor": "left", "font": {"size": 12}, "textangle": 0},
         )  # fmt: skip
     figure.update_layout(

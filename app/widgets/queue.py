@@ -10,6 +10,7 @@ from aecore.training import queue
 from app import cache
 from app.state import training
 from app.widgets.run_picker import run_name
+from app.widgets.text import plain
 
 
 def train_queue(shown: str | None = None) -> None:
@@ -43,7 +44,10 @@ def stop_button(info: RunInfo) -> None:
             else "The training ends after its current step; the best weights so far are kept."
         )
         st.button(
-            f"{label} {run_name(info)}", key=f"_train_stop_yes_{info.run_id}", on_click=_stop, args=(info.run_id,)
+            f"{label} {plain(run_name(info))}",
+            key=f"_train_stop_yes_{info.run_id}",
+            on_click=_stop,
+            args=(info.run_id,),
         )
 
 
@@ -59,7 +63,7 @@ def _resume(run_id: str) -> None:
     try:
         queue.resume(cache.store(), run_id)
     except AecoreError as error:
-        st.toast(f"{error}", icon=":material/error:")
+        st.toast(plain(str(error)), icon=":material/error:")
 
 
 def _entry(place: int, info: RunInfo, shown: bool) -> None:
@@ -78,4 +82,4 @@ def _stop(run_id: str) -> None:
     try:
         queue.stop(cache.store(), run_id)
     except AecoreError as error:
-        st.toast(f"{error}", icon=":material/error:")
+        st.toast(plain(str(error)), icon=":material/error:")

@@ -14,6 +14,7 @@ from app import cache
 from app.state import runs
 from app.widgets.header import header
 from app.widgets.picture import picture_error
+from app.widgets.text import one_line
 
 NO_RUNS = "There is no trained run yet. Open Train and start one; it appears here when it has ended."
 
@@ -21,10 +22,10 @@ NO_RUNS = "There is no trained run yet. Open Train and start one; it appears her
 def run_name(info: RunInfo) -> str:
     """The name that people gave a run, else its recipe and dataset."""
     if info.status.name or info.config is None:
-        return info.name
+        return one_line(info.name)
     recipe = RECIPES.get(info.config.recipe)
     title = recipe.title if recipe else info.config.recipe.replace("_", " ")
-    return f"{title} · {dataset_title(info.config)}"
+    return one_line(f"{title} · {dataset_title(info.config)}")
 
 
 def dataset_title(config: RunConfig) -> str:

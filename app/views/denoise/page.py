@@ -24,6 +24,7 @@ from app.widgets.image_picker import pick_images
 from app.widgets.image_source import image_source
 from app.widgets.picture import picture, picture_error, send_now
 from app.widgets.run_picker import explorable_runs, header_with_run, run_labels, run_name
+from app.widgets.text import plain
 
 ROWS = ("Original", "Corrupted")
 RECONSTRUCTION = "Reconstruction"
@@ -175,7 +176,7 @@ def _plain(scene: Scene, places: Places) -> None:
     )
     send_now()
     if note := live.given_rows(scene.sessions[0], scene.view.kind, first.rows_given):
-        places.slider.caption(note)
+        places.slider.caption(plain(note))
     reading = f'<p class="reading">{html.escape(live.reading(first.removed))}</p>'
     table = live.table(scene.results, scene.titles)
     places.below.html(f'<div class="below"><div>{table}{reading}</div>{scene.curve()}</div>')
@@ -217,7 +218,7 @@ def choose(session: Session, *places: DeltaGenerator) -> Chosen:
         try:
             second = pick_second(session)
         except AecoreError as error:
-            st.caption(f":material/info: {error}")
+            st.caption(f":material/info: {plain(str(error))}")
             second = None
     return Chosen(session, second, gallery, positions)
 
@@ -259,7 +260,7 @@ def _plain_page(session: Session, reason: str) -> None:
         noise.pick_seed(view.seed, live.SEEDS, kinds[view.kind].random)
         hint(session)
         chosen = choose(session, st.container(), st.container(), st.container())
-        st.caption(f"The picture changes when you release a control: {reason}.")
+        st.caption(f"The picture changes when you release a control: {plain(reason)}.")
     plain_view(chosen, Places(picture_place, slider, below))
 
 

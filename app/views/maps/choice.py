@@ -18,6 +18,7 @@ from app import cache
 from app.state import maps
 from app.widgets.run_picker import explorable_runs, run_labels
 from app.widgets.settings_form import own_fields, settings_form
+from app.widgets.text import plain
 
 POLL_SECONDS = 0.4
 NO_MAP = "none"
@@ -210,12 +211,12 @@ def _run(session: Session, spec: AtlasSpec) -> None:
         try:
             cache.map_jobs().ask(session.run_id, spec)
         except AecoreError as error:
-            st.toast(str(error), icon=":material/error:")
+            st.toast(plain(str(error)), icon=":material/error:")
 
 
 def _progress(job: MapJob) -> None:
     if job.state not in ("waiting", "running"):
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", key="map_notice"):
-        st.progress(job.fraction, text=job.words)
+        st.progress(job.fraction, text=plain(job.words))
         st.button("Stop", icon=":material/stop:", on_click=job.stop)

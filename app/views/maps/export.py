@@ -14,6 +14,7 @@ from app.live import maps as live_maps
 from app.live.maps import Message
 from app.state import maps
 from app.widgets.run_picker import run_labels
+from app.widgets.text import plain
 
 
 def export(session: Session, atlas: Atlas, colours: str, thumbnails: bool, message: Message) -> None:
@@ -44,12 +45,12 @@ def export(session: Session, atlas: Atlas, colours: str, thumbnails: bool, messa
             ending = f"-{i + 1}-{panel.kind}"
             with left:
                 _offer(
-                    session, f"{panel.title}, PNG", None, f"{ending}.png",
+                    session, f"{plain(panel.title)}, PNG", None, f"{ending}.png",
                     lambda one=one: sheets.png(poster(one, colours, heading, thumbnails)),
                 )  # fmt: skip
             with right:
                 _offer(
-                    session, f"{panel.title}, SVG", None, f"{ending}.svg",
+                    session, f"{plain(panel.title)}, SVG", None, f"{ending}.svg",
                     lambda panel=panel: panel_svg(atlas, panel, colouring(atlas, colours, panel)),
                 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from app.state import runs, training, url
 from app.views.runs.manage import manage
 from app.widgets.queue import resume_button
 from app.widgets.run_picker import dataset_title, run_name
+from app.widgets.text import plain
 
 SHOWN_RUNS = 20
 STATES = {
@@ -99,7 +100,7 @@ def _restore(run_id: str) -> None:
     try:
         cache.store().restore(run_id)
     except (AecoreError, OSError) as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(plain(str(error)), icon=":material/error:")
     runs.remember_deleted(None)
 
 

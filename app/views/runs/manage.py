@@ -11,6 +11,7 @@ from aecore.store.folder import RunInfo
 from app import cache
 from app.state import runs, url
 from app.widgets.run_picker import run_name
+from app.widgets.text import plain
 
 PAGES = (("Denoise", "denoise", "blur_on"), ("Walk", "walk", "explore"), ("Maps", "maps", "scatter_plot"))
 READY_MADE = "This run came with the program, so it cannot be renamed or deleted."
@@ -23,11 +24,11 @@ def manage(run_id: str) -> None:
     try:
         info = cache.store().info(run_id)
     except AecoreError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return
-    st.markdown(f"**{_plain(run_name(info))}**  \n`{run_id}`")
+    st.markdown(f"**{plain(run_name(info))}**  \n`{run_id}`")
     if info.reason:
-        st.warning(_plain(info.reason))
+        st.warning(plain(info.reason))
     if info.explorable:
         with st.container(horizontal=True):
             for title, name, icon in PAGES:
@@ -51,16 +52,11 @@ def import_run() -> None:
             try:
                 run_id = archive.import_zip(cache.store(), file.getvalue())
             except AecoreError as error:
-                st.error(_plain(f"{file.name}: {error}"))
+                st.error(plain(f"{file.name}: {error}"))
             else:
                 url.hold(count_key, url.value(count_key, 0) + 1)
-                st.toast(f"“{_plain(run_name(cache.store().info(run_id)))}” is in the list.", icon=":material/check:")
+                st.toast(f"“{plain(run_name(cache.store().info(run_id)))}” is in the list.", icon=":material/check:")
                 st.rerun()
-
-
-def _plain(text: str) -> str:
-    """Escape a text that people wrote, so that it is not read as Markdown."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~$:<>" else c for c in text)
 
 
 def _exports(info: RunInfo) -> None:
@@ -104,7 +100,7 @@ def _rename(run_id: str, key: str) -> None:
     try:
         cache.store().rename(run_id, str(url.value(key, "")))
     except (AecoreError, OSError) as error:
-        st.toast(_plain(str(error)), icon=":material/error:")
+        st.toast(plain(str(error)), icon=":material/error:")
     st.rerun()
 
 
@@ -114,5 +110,5 @@ def _delete(run_id: str) -> None:
         cache.store().delete(run_id)
         runs.remember_deleted((run_id, run_name(info)))
     except (AecoreError, OSError) as error:
-        st.toast(_plain(str(error)), icon=":material/error:")
+        st.toast(plain(str(error)), icon=":material/error:")
     st.rerun()

@@ -13,6 +13,7 @@ from app.widgets.figures import definitions
 from app.widgets.image_source import GALLERY
 from app.widgets.picture import picture_error
 from app.widgets.run_picker import explorable_runs, header_with_run
+from app.widgets.text import plain
 
 OWN_RUNS = 6
 SHOWPIECE = "patterns-variational"
@@ -31,7 +32,7 @@ def look(session: Session) -> None:
         except AecoreError as error:
             picture_error(str(error))
         if gallery.decoded:
-            st.caption(f":material/info: {gallery.note}.")
+            st.caption(f":material/info: {plain(gallery.note)}.")
         with st.container(horizontal=True, horizontal_alignment="center"):
             st.button(
                 "Another image",
