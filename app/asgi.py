@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import streamlit as st
 import torch
 
+from aecore.foundation.home import server_cache
 from aecore.training.queue import Runner
 from app import cache, preload
 from app.routes import routes
@@ -23,14 +24,15 @@ HERE = Path(__file__).parent
 async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     """Preload modules and run the training queue while the server runs."""
     torch.set_num_threads(1)
-    preload.begin()
-    runner = Runner(cache.all_runs())
-    runner.start()
-    try:
-        yield None
-    finally:
-        runner.close()
-        cache.map_jobs().close()
+    with server_cache(os.environ.get("AECORE_ACCESS") == "read-only"):
+        preload.begin()
+        runner = Runner(cache.all_runs())
+        runner.start()
+        try:
+            yield None
+        finally:
+            runner.close()
+            cache.map_jobs().close()
 
 
 app = st.App(HERE / "main.py", lifespan=lifespan, routes=routes(st.get_option("server.baseUrlPath")))

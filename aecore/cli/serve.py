@@ -19,6 +19,7 @@ import click
 
 from aecore.cli.options import Number, command
 from aecore.foundation.errors import AecoreError
+from aecore.foundation.home import check_home
 
 PORT = 8501
 PORTS_TRIED = 50
@@ -53,6 +54,7 @@ def serve(port: int | None = None, host: str = "127.0.0.1", browser: bool = True
     Without `port`, takes the first free one from 8501 on. Raises `AecoreError` when the given port is taken, `host` is
     not an address of this machine, the front end is not installed, or the server ends by itself.
     """
+    check_home()
     script = entry()
     if not script.is_file():
         raise AecoreError(f"the front end is not installed: {script} is missing; install the program again")

@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import secrets
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -13,8 +12,9 @@ from typing import Any, cast
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from aecore.foundation.errors import AecoreError, BadInput, BadSettings, NotAllowed, RunUnavailable
+from aecore.foundation.errors import AecoreError, BadInput, BadSettings, NotAllowed, RunUnavailable, words_of
 from aecore.foundation.files import write_atomic
+from aecore.foundation.leftovers import writer
 from aecore.foundation.zip_guard import ZipGuard, ZipRefused
 from aecore.model.config import RunConfig, error_text, parse
 from aecore.parts.datasets import Npz
@@ -111,7 +111,7 @@ def import_zip(store: RunStore, data: bytes) -> str:
     with _open(data, guard) as archive:
         store.require_space(sum(entry.file_size for entry in archive.infolist()))
         run_id = _free_id(store, archive.comment)
-        stage = store.root / "staging" / f".new-import-{secrets.token_hex(6)}"
+        stage = store.root / "staging" / f".new-{writer()}"
         folder = stage / "runs" / (run_id or "new")
         try:
             (folder / "snapshots").mkdir(parents=True)
@@ -123,8 +123,7 @@ def import_zip(store: RunStore, data: bytes) -> str:
             (store.root / "runs").mkdir(parents=True, exist_ok=True)
             folder.rename(store.root / "runs" / run_id)
         except OSError as error:
-            why = error.strerror or error
-            raise AecoreError(f"the run could not be kept ({why}); make room on the disk and import it again") from None
+            raise AecoreError(f"the run could not be kept: {words_of(error)}") from None
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     return run_id
