@@ -154,6 +154,10 @@ class RunFolder:
                 return status.model_copy(update={"state": state, "reason": reason})
         return status
 
+    def write_settled(self, status: Status, **changes: Any) -> None:
+        """Write what `settled_status` found, without the process that is gone."""
+        self.update(state=status.state, reason=status.reason, pid=None, pid_started=None, **changes)
+
     def _has_several_stages(self) -> bool:
         with contextlib.suppress(AecoreError, OSError):
             return self.config().procedure.several_stages
@@ -196,10 +200,12 @@ class RunFolder:
 
     # --- arrays
 
-    def forget_stages(self) -> None:
-        """Delete the weights that are kept for resuming."""
-        for path in self.path.glob(stage_file("*")):
-            path.unlink()
+    def forget_training(self) -> None:
+        """Delete what only a training needs: the request to stop and, once it has finished, the weights to resume."""
+        (self.path / "stop").unlink(missing_ok=True)
+        if self.status().state == "finished":
+            for path in self.path.glob(stage_file("*")):
+                path.unlink()
 
     def write_weights(self, state: Mapping[str, torch.Tensor], name: str = "weights.safetensors") -> None:
         path = self.path / name

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from aecore.foundation.errors import AecoreError, BadInput, BadSettings, NotAllowed, RunUnavailable, words_of
 from aecore.foundation.files import write_atomic
 from aecore.foundation.home import assets, home
-from aecore.foundation.leftovers import remove_abandoned, remove_leftovers, writer
+from aecore.foundation.leftovers import remove_leftovers, writer
 from aecore.model.config import FORMAT, RunConfig, error_text
 from aecore.store.access import OPERATOR, Visitor
 from aecore.store.folder import LIVE, RUN_ID, RunFolder, RunInfo, Status, new_run_id
@@ -187,8 +187,9 @@ class RunStore:
 
     def settle(self) -> None:
         """Move killed trainings out of staging: each becomes a `stopped` run, or `queued` again if it can resume at a
-        stage. Delete folders whose writer was killed before they were complete.
+        stage. Delete what killed processes left half written.
         """
+        remove_leftovers([self.root / "staging"])
         for folder in _folders(self.root / "staging"):
             with contextlib.suppress(AecoreError, OSError, ValueError):
                 status = RunFolder(folder).settled_status()
@@ -197,16 +198,11 @@ class RunStore:
                         self._queue_again(folder)
                 elif status.state not in LIVE:
                     if status.pid is not None:
-                        lost = {"state": status.state, "reason": status.reason, "ended": time.time()}
-                        RunFolder(folder).update(**lost, pid=None, pid_started=None)
+                        RunFolder(folder).write_settled(status, ended=time.time())
                     self._settle_one(folder)
-        with contextlib.suppress(OSError):
-            for leftover in (self.root / "staging").glob(".new-*"):
-                remove_abandoned(leftover)
 
     def turn(self, seconds: float = 10.0) -> FileLock:
-        """Return the lock under which a run changes between waiting and training, or leaves the queue, so that two
-        processes never do it at once.
+        """Return the lock under which a run changes between waiting and training, or leaves the queue.
 
         Acquiring it raises `filelock.Timeout`, an OSError, when another process holds it for `seconds`.
         """
@@ -216,9 +212,7 @@ class RunStore:
     def _queue_again(self, folder: Path) -> None:
         status = RunFolder(folder).settled_status()  # another process may have done it meanwhile
         if status.state == "queued" and status.pid is not None:
-            remove_leftovers([folder])
-            again = {"state": "queued", "reason": status.reason, "resumed": status.resumed + 1}
-            RunFolder(folder).update(**again, pid=None, pid_started=None)
+            RunFolder(folder).write_settled(status, resumed=status.resumed + 1)
 
     def resume(self, run_id: str) -> None:
         """Put a stopped run back into the queue, to continue at the beginning of the stage it was in.
@@ -239,13 +233,9 @@ class RunStore:
 
     def _settle_one(self, folder: Path) -> None:
         """Move an ended run out of staging, without what only its training needed."""
-        remove_leftovers([folder])
-        (folder / "stop").unlink(missing_ok=True)
-        if RunFolder(folder).status().state == "finished":
-            RunFolder(folder).forget_stages()
+        RunFolder(folder).forget_training()
         (self.root / "runs").mkdir(parents=True, exist_ok=True)
-        # Another process may have moved it at the same moment.
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):  # another process may have moved it at the same moment
             folder.rename(self.root / "runs" / folder.name)
 
     # --- what only the owner may do

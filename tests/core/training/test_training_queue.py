@@ -289,7 +289,7 @@ def test_a_dead_process_is_not_waited_for_where_nothing_can_be_written(
     run_id = queue.submit(store, settings())
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    RunFolder(store.folder(run_id)).update(state="running", pid=gone.pid, pid_started=time.time())
+    RunFolder(store.folder(run_id)).update(state="running", started=1.0, pid=gone.pid, pid_started=time.time())
 
     def full(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
