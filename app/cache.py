@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 import numpy as np
 import streamlit as st
 
-from aecore.foundation.errors import AecoreError, DataUnavailable
+from aecore.foundation.errors import AecoreError, DataUnavailable, RunUnavailable, words_of
 from aecore.maps.atlas import Atlas
 from aecore.maps.atlas import atlas as make_atlas
 from aecore.maps.queue import MapJobs
@@ -57,7 +57,11 @@ def _session(folder: str, changed: float, run_id: str) -> Session:
 def session(run_id: str) -> Session:
     """The session of a run, which all who may see it share. Raises `RunUnavailable` for others, too."""
     folder = store().folder(run_id)
-    return _session(str(folder), (folder / "status.json").stat().st_mtime, run_id)
+    try:
+        changed = (folder / "status.json").stat().st_mtime
+    except OSError as error:
+        raise RunUnavailable(f"run {run_id} cannot be opened: {words_of(error)}") from None
+    return _session(str(folder), changed, run_id)
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)

@@ -73,10 +73,11 @@ def remove_abandoned(path: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Delete a folder: renamed first, so that a kill meanwhile never leaves half of it under its name."""
+    """Delete a folder: renamed first, so that a kill meanwhile never leaves half of it under its name.
+
+    One that cannot be deleted is left.
+    """
     gone = folder.with_name(f".gone-{writer()}")
-    try:
+    with contextlib.suppress(OSError):
         folder.rename(gone)
-    except FileNotFoundError:
-        return  # another process was faster
-    shutil.rmtree(gone, ignore_errors=True)
+        shutil.rmtree(gone, ignore_errors=True)
