@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aecore.foundation.children import alive, identity
 
-_WRITER = re.compile(r"(\d{1,10})\.([0-9a-z-]{1,40})\.[0-9a-f]{8}")
+_WRITER = re.compile(r"pid(\d{1,10})\.([0-9a-z-]{1,40})\.[0-9a-f]{8}")
 _FILE = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 """A temporary file of `files.atomic_file`."""
 _FOLDER = re.compile(r"\.(new|gone)-.+")
@@ -29,7 +29,7 @@ EARLIER_SECONDS = 3600
 def writer() -> str:
     """Make a part of a file's name that says which process writes it, different each time."""
     pid = os.getpid()
-    return f"{pid}.{_started(pid)}.{secrets.token_hex(4)}"
+    return f"pid{pid}.{_started(pid)}.{secrets.token_hex(4)}"
 
 
 @functools.cache

@@ -187,8 +187,10 @@ class RunStore:
 
     def settle(self) -> None:
         """Move killed trainings out of staging: each becomes a `stopped` run, or `queued` again if it can resume at a
-        stage. Delete what killed processes left half written.
+        stage. Delete what killed processes left half written. Nothing for a reader, for whom nothing is written.
         """
+        if self.who.role == "reader":
+            return
         remove_leftovers([self.root / "staging"])
         for folder in _folders(self.root / "staging"):
             with contextlib.suppress(AecoreError, OSError, ValueError):

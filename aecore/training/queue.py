@@ -222,7 +222,7 @@ class Runner:
                     while not self._ended.wait(TICK_SECONDS) and lock.exists():
                         self.tick()
                         self._log(QUEUE, "")
-                    if not self._ended.is_set():
+                    if not self._ended.is_set() and not self.store.root.exists():
                         self._log(QUEUE, "the home folder was deleted or moved; an empty one takes its place")
             except Timeout:
                 pass  # another server starts the jobs

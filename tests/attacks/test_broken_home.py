@@ -211,7 +211,7 @@ def test_the_temporary_cache_of_a_killed_server_is_removed(tmp_path: Path, monke
     monkeypatch.setenv("AECORE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("AECORE_CACHE", raising=False)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    left = tmp_path / "aecore-cache-4194303.1-0.0123abcd-x"
+    left = tmp_path / "aecore-cache-pid4194303.1-0.0123abcd-x"
     left.mkdir()
     with server_cache(read_only=True):
         [folder] = tmp_path.glob("aecore-cache-*")

@@ -105,19 +105,21 @@ def test_what_is_written_now_is_never_taken_for_a_leftover(
     mine = staging / f".new-{leftovers.writer()}"
     (mine / "runs").mkdir(parents=True)
     gone = ended()
-    theirs = staging / f".new-{gone['pid']}.{gone['pid_started']}.0123abcd"
+    theirs = staging / f".new-pid{gone['pid']}.{gone['pid_started']}.0123abcd"
     theirs.mkdir()
-    half = staging / "run" / f".status.json.{gone['pid']}.{gone['pid_started']}.0123abcd.tmp"
+    half = staging / "run" / f".status.json.pid{gone['pid']}.{gone['pid_started']}.0123abcd.tmp"
     half.parent.mkdir()
     half.write_bytes(b"{")
     earlier = staging / ".new-import-0123456789ab"  # a version that named no writer
     earlier.mkdir()
+    (half.parent / ".epoch-00005.safetensors.0123abcd.tmp").write_bytes(b"")
     set_clock(monkeypatch, seconds)
     store.settle()
     assert mine.is_dir(), "an import that goes on"
     assert not theirs.exists(), "at the next start, not an hour later"
     assert not half.exists()
     assert earlier.exists() == (seconds < 0)
+    assert (half.parent / ".epoch-00005.safetensors.0123abcd.tmp").exists() == (seconds < 0)
 
 
 def test_the_last_deleted_run_stays_in_the_trash(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:

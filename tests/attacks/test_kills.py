@@ -230,7 +230,7 @@ def test_a_killed_map_leaves_no_half(store: RunStore) -> None:
 def test_leftovers_of_a_living_process_are_its_own_affair(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as other:
         found = children.identity(other.pid)
-        name = f"{found['pid']}.{found['pid_started']}.0123abcd"
+        name = f"pid{found['pid']}.{found['pid_started']}.0123abcd"
         half = tmp_path / f".status.json.{name}.tmp"
         half.write_bytes(b"")
         (tmp_path / ".notes.tmp").write_bytes(b"")  # not ours
