@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import streamlit as st
 import torch
 from starlette.middleware import Middleware
 
-from aecore.foundation.home import home
+from aecore.foundation.home import home, server_cache
 from aecore.training.queue import Runner
 from app import cache, preload, visitor
 from app.compressed import Compressed
@@ -36,8 +35,7 @@ async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     torch.set_num_threads(1)
     _raise_open_files()
     with contextlib.ExitStack() as stack:
-        if SITUATION.access == "read-only":
-            _cache_elsewhere(stack)
+        stack.enter_context(server_cache(SITUATION.access == "read-only"))
         preload.begin()
         stack.callback(lambda: cache.map_jobs().close())  # made by the first page that asks for maps
         if SITUATION.access != "read-only":
@@ -58,13 +56,6 @@ def _raise_open_files() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _cache_elsewhere(stack: contextlib.ExitStack) -> None:
-    """Write caches to a folder that goes with this server, unless one was named."""
-    if "AECORE_CACHE" not in os.environ:
-        os.environ["AECORE_CACHE"] = stack.enter_context(tempfile.TemporaryDirectory(prefix="aecore-"))
-        stack.callback(os.environ.pop, "AECORE_CACHE", None)
 
 
 guard = Middleware(

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 import numpy as np
 import streamlit as st
 
-from aecore.foundation.errors import AecoreError, DataUnavailable
+from aecore.foundation.errors import AecoreError, DataUnavailable, RunUnavailable, words_of
 from aecore.maps.atlas import Atlas
 from aecore.maps.atlas import atlas as make_atlas
 from aecore.maps.queue import MapJobs
@@ -58,7 +58,10 @@ def _open_runs() -> OpenRuns:
 def session(run_id: str) -> Session:
     """The session of a run, which all who may see it share. Raises `RunUnavailable` for others, too."""
     store().folder(run_id)  # raises for those who may not see it
-    return _open_runs().open(all_runs(), run_id)
+    try:
+        return _open_runs().open(all_runs(), run_id)
+    except OSError as error:
+        raise RunUnavailable(f"run {run_id} cannot be opened: {words_of(error)}") from None
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)

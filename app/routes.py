@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from aecore.foundation.errors import AecoreError, BadInput, RunUnavailable
+from aecore.foundation.errors import AecoreError, BadInput, RunUnavailable, words_of
 from aecore.session import onnx_cache
 from aecore.session.session import Session
 from aecore.store.folder import RUN_ID
@@ -86,7 +86,7 @@ def _safely(answer: Answer, request: Request) -> Response:
     except AecoreError as error:
         return _refusal(422, str(error))
     except OSError as error:
-        return _refusal(500, f"the file cannot be written ({error.strerror or error}); make room in the cache folder")
+        return _refusal(500, words_of(error))
 
 
 def _refusal(status: int, words: str) -> Response:

@@ -20,6 +20,7 @@ import click
 
 from aecore.cli.options import Number, command
 from aecore.foundation.errors import AecoreError
+from aecore.foundation.home import check_home
 
 PORT = 8501
 PORTS_TRIED = 50
@@ -130,6 +131,7 @@ def serve(
     Raises `AecoreError` when the given port is taken, `host` is not an address of this machine, the front end is
     not installed, or the server ends by itself.
     """
+    check_home()
     script = entry()
     if not script.is_file():
         raise AecoreError(f"the front end is not installed: {script} is missing; install the program again")

@@ -2,14 +2,14 @@
 
 import io
 import re
-import secrets
 import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from aecore.foundation.errors import AecoreError, BadInput, NotAllowed, RunUnavailable
+from aecore.foundation.errors import AecoreError, BadInput, NotAllowed, RunUnavailable, words_of
 from aecore.foundation.files import write_atomic
+from aecore.foundation.leftovers import writer
 from aecore.foundation.zip_guard import ZipGuard, ZipRefused
 from aecore.model.config import RunConfig
 from aecore.pictures.arrays import printable
@@ -128,7 +128,7 @@ def import_zip(store: RunStore, data: bytes) -> str:
         )  # fmt: skip
         _check_sizes(archive, status.parameters)
         run_id = _free_id(store, archive.comment)
-        stage = store.root / "staging" / f".new-import-{secrets.token_hex(6)}"
+        stage = store.root / "staging" / f".new-{writer()}"
         folder = stage / "runs" / (run_id or "new")
         try:
             (folder / "snapshots").mkdir(parents=True)
@@ -139,8 +139,7 @@ def import_zip(store: RunStore, data: bytes) -> str:
             (store.root / "runs").mkdir(parents=True, exist_ok=True)
             folder.rename(store.root / "runs" / run_id)
         except OSError as error:
-            why = error.strerror or error
-            raise AecoreError(f"the run could not be kept ({why}); make room on the disk and import it again") from None
+            raise AecoreError(f"the run could not be kept: {words_of(error)}") from None
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     return run_id

@@ -3,10 +3,10 @@
 import contextlib
 import dataclasses
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from aecore.foundation.leftovers import discard
 from aecore.parts.data import Dataset
 from aecore.parts.download import Download
 from aecore.store.access import Visitor
@@ -82,7 +82,7 @@ def remove_owner(who: Visitor, root: Path, owner: str) -> int:
     removed = 0
     for place, folder, of in _owned_folders(root):
         if owner and of == owner and not (place == "staging" and RunFolder(folder).status().state in LIVE):
-            shutil.rmtree(folder, ignore_errors=True)
+            discard(folder)
             removed += 1
     return removed
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import UInt8
 
 from aecore.foundation.children import identity
-from aecore.foundation.errors import AecoreError, Stopped
+from aecore.foundation.errors import AecoreError, Stopped, words_of
 from aecore.foundation.progress import ShouldStop
 from aecore.model.analysis import analyse
 from aecore.model.autoencoder import build
@@ -51,13 +51,11 @@ def train(
         trainer = Trainer(config, data, folder, on_step, should_stop)
         folder.update(shape=data.shape, data_hash=data.hash, parameters=trainer.parameters)
         state, reason, metrics = _run(trainer, data, folder)
-        if state == "finished":
-            folder.forget_stages()
         seconds = trainer.journal.seconds
         store.finish(run_id, state, reason, epoch=trainer.epoch, seconds=seconds, metrics=metrics)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            _fail(store, run_id, f"{type(error).__name__}: {error}")
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            _fail(store, run_id, f"the training could not go on: {words_of(error)}")
             raise
         # Removing the preview makes room for the last status.
         (folder.path / "preview.safetensors").unlink(missing_ok=True)

@@ -27,6 +27,8 @@ def place_in_queue(run_id: str) -> str:
     """The place of a waiting training, in words."""
     ids = [info.run_id for info in queue.queue(cache.store())]
     before = ids.index(run_id) if run_id in ids else 0
+    if why := queue.why_paused(cache.store()):
+        return f"It cannot start at present: {why}."
     if not before:
         return "Starts in a moment."
     ended = "the training before it has ended" if before == 1 else f"the {before} trainings before it have ended"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from aecore.foundation.errors import AecoreError
+from aecore.foundation.errors import AecoreError, words_of
 from aecore.pictures import sheets
 from aecore.store.figures import short
 from aecore.store.folder import LIVE, RunInfo
@@ -100,7 +100,7 @@ def _restore(run_id: str) -> None:
     try:
         cache.store().restore(run_id)
     except (AecoreError, OSError) as error:
-        st.toast(plain(str(error)), icon=":material/error:")
+        st.toast(plain(words_of(error)), icon=":material/error:")
     runs.remember_deleted(None)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from aecore.foundation.errors import AecoreError
+from aecore.foundation.errors import AecoreError, words_of
 from aecore.session import render
 from aecore.store import archive
 from aecore.store.folder import RunInfo
@@ -100,7 +100,7 @@ def _rename(run_id: str, key: str) -> None:
     try:
         cache.store().rename(run_id, str(url.value(key, "")))
     except (AecoreError, OSError) as error:
-        st.toast(plain(str(error)), icon=":material/error:")
+        st.toast(plain(words_of(error)), icon=":material/error:")
     st.rerun()
 
 
@@ -110,5 +110,5 @@ def _delete(run_id: str) -> None:
         cache.store().delete(run_id)
         runs.remember_deleted((run_id, run_name(info)))
     except (AecoreError, OSError) as error:
-        st.toast(plain(str(error)), icon=":material/error:")
+        st.toast(plain(words_of(error)), icon=":material/error:")
     st.rerun()
