@@ -1,7 +1,7 @@
 """The choice of a run: it holds for all pages, and links contain the run's id."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import streamlit as st
 
@@ -15,6 +15,8 @@ from app.state import runs
 from app.widgets.header import header
 from app.widgets.picture import picture_error
 
+MAX_OFFERED = 50
+"""Own runs in a list to choose from, the newest; older ones are opened from Runs."""
 NO_RUNS = "There is no trained run yet. Open Train and start one; it appears here when it has ended."
 
 
@@ -32,15 +34,35 @@ def dataset_title(config: RunConfig) -> str:
     return "Own images" if config.dataset.local_path else config.dataset.title or config.dataset.kind
 
 
-def explorable_runs() -> list[RunInfo]:
+def explorable_runs() -> Sequence[RunInfo]:
     """Runs that can be opened: ready-made ones in the order of the recipes, then own ones, newest first."""
+    return _explorable(cache.runs())
+
+
+@cache.of_listing
+def _explorable(listed: Sequence[RunInfo]) -> Sequence[RunInfo]:
     order = {name: place for place, name in enumerate(RECIPES)}
-    infos = [info for info in cache.runs() if info.explorable]
+    infos = [info for info in listed if info.explorable]
     ready = sorted(
         (info for info in infos if info.builtin),
         key=lambda info: order.get(info.config.recipe, len(order)) if info.config else len(order),
     )
-    return ready + [info for info in infos if not info.builtin]
+    return (*ready, *(info for info in infos if not info.builtin))
+
+
+def offered_runs(infos: Sequence[RunInfo], chosen: Collection[str] = ()) -> Sequence[RunInfo]:
+    """Those of `infos` that a list offers: ready-made ones, the newest `MAX_OFFERED` own ones, and the `chosen`."""
+    offered, older = _offered(infos)
+    return (*offered, *(info for info in older if info.run_id in chosen)) if older else offered
+
+
+@cache.of_listing
+def _offered(infos: Sequence[RunInfo]) -> tuple[Sequence[RunInfo], Sequence[RunInfo]]:
+    ready = [info for info in infos if info.builtin]
+    own = [info for info in infos if not info.builtin]
+    if len(own) <= MAX_OFFERED:
+        return infos, ()
+    return (*ready, *own[:MAX_OFFERED]), own[MAX_OFFERED:]
 
 
 def run_labels(infos: Sequence[RunInfo]) -> dict[str, str]:
@@ -48,6 +70,9 @@ def run_labels(infos: Sequence[RunInfo]) -> dict[str, str]:
     plain = {info.run_id: f"{run_name(info)} · {info.config.code_dim if info.config else '?'} units" for info in infos}
     times = Counter(plain.values())
     return {run_id: text if times[text] == 1 else f"{text} · {run_id[-6:]}" for run_id, text in plain.items()}
+
+
+_labels = cache.of_listing(run_labels)
 
 
 def header_with_run(title: str, shows: str, try_this: str, showpiece: str) -> Session:
@@ -66,8 +91,9 @@ def header_with_run(title: str, shows: str, try_this: str, showpiece: str) -> Se
 
 def _pick(page: str, showpiece: str) -> str | None:
     infos = explorable_runs()
-    labels = run_labels(infos)
     chosen = _chosen(page, infos, showpiece)
+    offered = offered_runs(infos, () if chosen is None else (chosen,))
+    labels = _labels(offered)
     st.session_state[runs.RUN_PICKER] = chosen if chosen in labels else None
     st.selectbox(
         "Run",
@@ -79,6 +105,8 @@ def _pick(page: str, showpiece: str) -> str | None:
         icon=":material/network_node:",
         label_visibility="collapsed",
     )
+    if len(offered) < len(infos):
+        st.caption(f"The newest {MAX_OFFERED} own runs; open older ones from Runs.")
     return chosen
 
 

@@ -82,9 +82,14 @@ def show_own(atlas: Atlas, own: Own) -> None:
 def choose(
     session: Session, wanted: AtlasSpec, drawn: AtlasSpec, choice: DeltaGenerator, above: DeltaGenerator
 ) -> None:
-    """Draw the choice of maps. A new one that needs no wait is drawn at once, else a line `above` says what to do."""
-    with choice:
-        draft, refusal = map_choice.choose(session, wanted)
+    """Draw the choice of maps once it is opened; its many widgets are half of what the page costs. A new one that needs
+    no wait is drawn at once, else a line `above` says what to do.
+    """
+    draft, refusal = None, ""
+    if choice.open or maps.choice_unfinished():
+        with choice:
+            draft, refusal = map_choice.choose(session, wanted)
+    maps.remember_choice(bool(refusal) or draft not in (None, wanted))
     if draft is not None and draft != wanted and map_choice.at_once(session, draft) and map_choice.ask(draft):
         st.rerun()  # the maps come before the choice, so that a first visitor sees them first
     with above:
@@ -114,7 +119,7 @@ def view(session: Session) -> None:
     controls = st.container(horizontal=True, vertical_alignment="center", key="map_controls")
     above = st.container()
     main = st.container(key="map_picture")
-    choice = st.expander("Map settings", icon=":material/tune:", key="map_choice")
+    choice = st.expander("Map settings", icon=":material/tune:", on_change="rerun", key=maps.MAP_CHOICE)
     below = st.container()
     with main:
         waiting = st.empty()

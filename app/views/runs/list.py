@@ -63,9 +63,10 @@ def _line(info: RunInfo) -> None:
             manage(info.run_id)
 
 
+@cache.of_run
 def _words(info: RunInfo) -> str:
     """HTML of a run's pictures, name, state and figures."""
-    thumbnail = cache.thumbnail(str(info.folder), info.run_id, info.status.epoch, info.state)
+    thumbnail = cache.thumbnail(info)
     image = (
         f'<img src="{sheets.data_uri(sheets.png(thumbnail))}" alt="" style="--natural:{thumbnail.shape[1]}px">'
         if thumbnail is not None

@@ -40,9 +40,8 @@ class Strip:
 
 def run_card(info: RunInfo) -> None:
     """Draw the card."""
-    recipe = RECIPES.get(info.config.recipe) if info.config else None
     with st.container(border=True, height="stretch", key=f"card_{info.run_id}"):
-        st.html(_strip(info) + _words(info, recipe.teaches if recipe else ""))
+        st.html(_strip(info) + _words(info))
         with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
             for page, label, icon in PAGES:
                 st.page_link(page, label=label, icon=icon, query_params={runs.RUN: info.run_id}, width="content")
@@ -59,7 +58,10 @@ def _strip(info: RunInfo) -> str:
     )
 
 
-def _words(info: RunInfo, teaches: str) -> str:
+@cache.of_run
+def _words(info: RunInfo) -> str:
+    recipe = RECIPES.get(info.config.recipe) if info.config else None
+    teaches = recipe.teaches if recipe else ""
     return (
         f'<div class="card-words"><h3>{html.escape(run_name(info))}</h3><p>{html.escape(teaches)}</p>'
         f"{figure_list(info)}</div>"
