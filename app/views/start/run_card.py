@@ -1,9 +1,12 @@
-"""A run's card: pictures it makes, what it teaches, its figures, and links to the pages that open it."""
+"""Cards of runs: pictures it makes, what it teaches, its figures, and links to the pages that open it."""
 
 import dataclasses
 import html
+from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
+from streamlit.components import v2
 
 from aecore.foundation import metrics
 from aecore.foundation.errors import AecoreError
@@ -12,7 +15,7 @@ from aecore.pictures import sheets
 from aecore.session.gallery import Gallery
 from aecore.session.session import Session
 from aecore.store.folder import RunInfo
-from app import cache
+from app import cache, live
 from app.state import runs
 from app.widgets.figures import figure_list
 from app.widgets.run_picker import run_name
@@ -21,10 +24,13 @@ WIDTH = 320
 TILE = 32
 COPIES_NOISE = 0.5
 """A model whose R² of pure noise is at least this copies; its card shows that."""
-PAGES = (
-    ("views/denoise/page.py", "Denoise", ":material/blur_on:"),
-    ("views/walk/page.py", "Walk", ":material/explore:"),
-    ("views/maps/page.py", "Maps", ":material/scatter_plot:"),
+PAGES = {"denoise": ("Denoise", "blur_on"), "walk": ("Walk", "explore"), "maps": ("Maps", "scatter_plot")}
+"""{page that a card opens: (label, icon)}."""
+_CARDS = v2.component(
+    "run_cards",
+    html='<div class="run-cards"></div>',
+    js=(Path(__file__).parent / "run_cards.js").read_text(encoding="utf-8"),
+    isolate_styles=False,  # the cards look as the page does
 )
 
 
@@ -38,13 +44,26 @@ class Strip:
     caption: str
 
 
-def run_card(info: RunInfo) -> None:
-    """Draw the card."""
-    with st.container(border=True, height="stretch", key=f"card_{info.run_id}"):
-        st.html(_strip(info) + _words(info))
-        with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-            for page, label, icon in PAGES:
-                st.page_link(page, label=label, icon=icon, query_params={runs.RUN: info.run_id}, width="content")
+@st.fragment
+def run_cards(infos: Sequence[RunInfo], key: str) -> None:
+    """Draw the cards, three in a row, as one component: as elements of their own they were half of the page's cost."""
+    shown = {info.run_id: info for info in infos}
+    pressed = _CARDS(key=key, data="".join(_card(info) for info in infos), on_open_change=lambda: None).open
+    match pressed:  # sent by the browser: may be anything
+        case {"page": str(name), "run": str(run_id)} if name in PAGES and run_id in shown:
+            st.switch_page(f"views/{name}/page.py", query_params={runs.RUN: run_id})
+        case _:
+            pass
+
+
+def _card(info: RunInfo) -> str:
+    run_id = html.escape(info.run_id, quote=True)
+    links = "".join(
+        f'<a href="{live.base()}/{name}?{runs.RUN}={run_id}" data-page="{name}" data-run="{run_id}">'
+        f'<span class="icon" aria-hidden="true" translate="no">{icon}</span>{label}</a>'
+        for name, (label, icon) in PAGES.items()
+    )
+    return f'<article class="run-card" data-run="{run_id}">{_strip(info)}{_words(info)}<nav>{links}</nav></article>'
 
 
 def _strip(info: RunInfo) -> str:
