@@ -1,5 +1,7 @@
 """The caches that pages share: keyed by run id and plain values, each one bounded."""
 
+import contextlib
+import functools
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -41,6 +43,8 @@ SESSION_BYTES = 2**20
 """What a session holds besides its weights and codes, roughly."""
 MAX_GALLERIES = MAX_DENOISED = 32 * 2**20
 MAX_STRIPS = MAX_TEXTS = 8 * 2**20
+VALUES_BYTES = 2**13
+"""What an entry of `of_run` other than a text takes, roughly."""
 MAX_LISTINGS = 32
 """Lists of runs for which `of_listing` remembers a value."""
 _tables: list[cachetools.Cache[Any, Any]] = []
@@ -62,20 +66,21 @@ def bounded(max_bytes: int, size: Callable[[T], int]) -> Callable[[Callable[P, T
     return decorate
 
 
-def of_run(make: Callable[[RunInfo], str]) -> Callable[[RunInfo], str]:
-    """Cache the text that a function makes of a run, until the run changes."""
-    table: cachetools.LRUCache[Path, tuple[RunInfo, str]] = cachetools.LRUCache(
-        MAX_TEXTS, lambda entry: min(len(entry[1]), MAX_TEXTS)
+def of_run(make: Callable[[RunInfo], T]) -> Callable[[RunInfo], T]:
+    """Cache the text or the few values that a function makes of a run, until the run changes."""
+    table: cachetools.LRUCache[Path, tuple[RunInfo, T]] = cachetools.LRUCache(
+        MAX_TEXTS, lambda entry: len(entry[1]) if isinstance(entry[1], str) else VALUES_BYTES
     )
     _tables.append(table)
     lock = threading.Lock()
 
-    def found(info: RunInfo) -> str:
+    @functools.wraps(make)
+    def found(info: RunInfo) -> T:
         with lock:
             entry = table.get(info.folder)
         if entry is None or (entry[0] is not info and entry[0] != info):
             entry = info, make(info)
-            with lock:
+            with lock, contextlib.suppress(ValueError):  # a text longer than all others may be is not kept
                 table[info.folder] = entry
         return entry[1]
 
@@ -88,6 +93,7 @@ def of_listing(make: Callable[[Sequence[RunInfo]], T]) -> Callable[[Sequence[Run
     _tables.append(table)
     lock = threading.Lock()
 
+    @functools.wraps(make)
     def found(infos: Sequence[RunInfo]) -> T:
         with lock:
             entry = table.get(id(infos))
@@ -136,7 +142,11 @@ def session(run_id: str) -> Session:
     return _session(store().root, folder, (folder / "status.json").stat().st_mtime_ns, run_id)
 
 
-@bounded(MAX_GALLERIES, lambda found: 2 * found.images.nbytes)  # with its sprite and thumbnails
+def _gallery_bytes(found: Gallery) -> int:
+    return 2 * found.images.nbytes  # with its sprite and thumbnails
+
+
+@bounded(MAX_GALLERIES, _gallery_bytes)
 def gallery(folder: str, run_id: str, n: int) -> Gallery:
     """Images of a run to choose from; read-only."""
     found = session(run_id).gallery(n)
@@ -144,7 +154,11 @@ def gallery(folder: str, run_id: str, n: int) -> Gallery:
     return found
 
 
-@bounded(MAX_DENOISED, lambda found: 4 * found.original.nbytes)
+def _denoised_bytes(found: Denoised) -> int:
+    return 4 * found.original.nbytes
+
+
+@bounded(MAX_DENOISED, _denoised_bytes)
 def _denoised(
     folder: str,
     run_id: str,

@@ -52,17 +52,13 @@ def _explorable(listed: Sequence[RunInfo]) -> Sequence[RunInfo]:
 
 def offered_runs(infos: Sequence[RunInfo], chosen: Collection[str] = ()) -> Sequence[RunInfo]:
     """Those of `infos` that a list offers: ready-made ones, the newest `MAX_OFFERED` own ones, and the `chosen`."""
-    offered, older = _offered(infos)
-    return (*offered, *(info for info in older if info.run_id in chosen)) if older else offered
+    older = {info.run_id for info in [info for info in infos if not info.builtin][MAX_OFFERED:]}.difference(chosen)
+    return [info for info in infos if info.run_id not in older] if older else infos
 
 
 @cache.of_listing
-def _offered(infos: Sequence[RunInfo]) -> tuple[Sequence[RunInfo], Sequence[RunInfo]]:
-    ready = [info for info in infos if info.builtin]
-    own = [info for info in infos if not info.builtin]
-    if len(own) <= MAX_OFFERED:
-        return infos, ()
-    return (*ready, *own[:MAX_OFFERED]), own[MAX_OFFERED:]
+def _offered(infos: Sequence[RunInfo]) -> dict[str, str]:
+    return run_labels(offered_runs(infos))
 
 
 def run_labels(infos: Sequence[RunInfo]) -> dict[str, str]:
@@ -70,9 +66,6 @@ def run_labels(infos: Sequence[RunInfo]) -> dict[str, str]:
     plain = {info.run_id: f"{run_name(info)} · {info.config.code_dim if info.config else '?'} units" for info in infos}
     times = Counter(plain.values())
     return {run_id: text if times[text] == 1 else f"{text} · {run_id[-6:]}" for run_id, text in plain.items()}
-
-
-_labels = cache.of_listing(run_labels)
 
 
 def header_with_run(title: str, shows: str, try_this: str, showpiece: str) -> Session:
@@ -92,8 +85,9 @@ def header_with_run(title: str, shows: str, try_this: str, showpiece: str) -> Se
 def _pick(page: str, showpiece: str) -> str | None:
     infos = explorable_runs()
     chosen = _chosen(page, infos, showpiece)
-    offered = offered_runs(infos, () if chosen is None else (chosen,))
-    labels = _labels(offered)
+    labels = _offered(infos)
+    if chosen is not None and chosen not in labels:
+        labels = run_labels(offered_runs(infos, (chosen,)))
     st.session_state[runs.RUN_PICKER] = chosen if chosen in labels else None
     st.selectbox(
         "Run",
@@ -105,7 +99,7 @@ def _pick(page: str, showpiece: str) -> str | None:
         icon=":material/network_node:",
         label_visibility="collapsed",
     )
-    if len(offered) < len(infos):
+    if len(labels) < len(infos):
         st.caption(f"The newest {MAX_OFFERED} own runs; open older ones from Runs.")
     return chosen
 

@@ -80,13 +80,18 @@ def show_own(atlas: Atlas, own: Own) -> None:
 
 
 def choose(
-    session: Session, wanted: AtlasSpec, drawn: AtlasSpec, choice: DeltaGenerator, above: DeltaGenerator
+    session: Session,
+    wanted: AtlasSpec,
+    drawn: AtlasSpec,
+    choice: DeltaGenerator,
+    above: DeltaGenerator,
+    opened: bool,
 ) -> None:
     """Draw the choice of maps once it is opened; its many widgets are half of what the page costs. A new one that needs
     no wait is drawn at once, else a line `above` says what to do.
     """
     draft, refusal = None, ""
-    if choice.open or maps.choice_unfinished():
+    if opened or maps.choice_unfinished():
         with choice:
             draft, refusal = map_choice.choose(session, wanted)
     maps.remember_choice(bool(refusal) or draft not in (None, wanted))
@@ -143,7 +148,7 @@ def view(session: Session) -> None:
             picture_error(str(error))
         with controls, st.container(width=170):
             own_images(session)
-        choose(session, wanted, drawn, choice, above)  # leads away from maps that cannot be drawn
+        choose(session, wanted, drawn, choice, above, bool(choice.open))  # leads away from maps that cannot be drawn
         return
     with controls:
         with st.container(width=170):
@@ -153,7 +158,7 @@ def view(session: Session) -> None:
         export(session, atlas, colours, thumbnails, message)
     with below:
         _below(session, atlas, own)
-    choose(session, wanted, drawn, choice, above)
+    choose(session, wanted, drawn, choice, above, bool(choice.open))
 
 
 view(
