@@ -81,7 +81,7 @@ def runs() -> "list[RunInfo]":
     """List every run, newest first and ready-made ones last; damaged runs are listed too, with the reason."""
     from aecore.store.store import RunStore
 
-    return RunStore().runs()
+    return list(RunStore().runs())
 
 
 def recipes() -> "dict[str, Recipe]":

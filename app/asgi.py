@@ -24,7 +24,7 @@ async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     """Preload modules and run the training queue while the server runs."""
     torch.set_num_threads(1)
     preload.begin()
-    runner = Runner(cache.store())
+    runner = Runner(cache.all_runs())
     runner.start()
     try:
         yield None

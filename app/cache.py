@@ -34,13 +34,10 @@ from aecore.store.folder import RunFolder, RunInfo
 from aecore.store.store import RunStore
 from aecore.training.run import Outlook
 from aecore.training.run import outlook as make_outlook
+from app import visitor
 
 T = TypeVar("T")
 P = ParamSpec("P")
-MAX_SESSIONS = 160 * 2**20
-"""Bytes of all open sessions together."""
-SESSION_BYTES = 2**20
-"""What a session holds besides its weights and codes, roughly."""
 MAX_GALLERIES = MAX_DENOISED = 32 * 2**20
 MAX_STRIPS = MAX_TEXTS = 8 * 2**20
 VALUES_BYTES = 2**13
@@ -117,29 +114,30 @@ def forget() -> None:
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)  # at the server's start there is no page for a spinner
-def store() -> RunStore:
-    """The runs of this process's home."""
+def all_runs() -> RunStore:
+    """The operator's store: all runs of this process's home."""
     return RunStore()
 
 
-def runs() -> list[RunInfo]:
-    """All runs as they are on disk now; cheap, because the store checks only what changed."""
+def store() -> RunStore:
+    """The runs of this process's home that the visitor of the present page or request may see."""
+    return all_runs().seen_by(visitor.current())
+
+
+def runs() -> tuple[RunInfo, ...]:
+    """The runs of `store` as they are on disk now; cheap, because they are read only when one changed."""
     return store().runs()
 
 
-def _session_bytes(found: Session) -> int:
-    return SESSION_BYTES + 4 * found.parameters + 2 * found.codes.nbytes
-
-
-@bounded(MAX_SESSIONS, _session_bytes)
-def _session(root: Path, folder: Path, changed: int, run_id: str) -> Session:
-    return Session(store(), run_id)
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _session(folder: str, changed: float, run_id: str) -> Session:
+    return Session(all_runs(), run_id)
 
 
 def session(run_id: str) -> Session:
-    """The session of a run, which all visitors of this process share. Raises `RunUnavailable`."""
+    """The session of a run, which all who may see it share. Raises `RunUnavailable` for others, too."""
     folder = store().folder(run_id)
-    return _session(store().root, folder, (folder / "status.json").stat().st_mtime_ns, run_id)
+    return _session(str(folder), (folder / "status.json").stat().st_mtime, run_id)
 
 
 def _gallery_bytes(found: Gallery) -> int:
@@ -261,7 +259,7 @@ def atlas(run_id: str, spec: AtlasSpec) -> Atlas:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def map_jobs() -> MapJobs:
     """The queue of maps to compute, for all visitors."""
-    return MapJobs(store())
+    return MapJobs(all_runs())
 
 
 @bounded(MAX_STRIPS, lambda found: len(repr(found)))
@@ -283,6 +281,6 @@ def thumbnail(info: RunInfo) -> np.ndarray | None:
 
 def warm() -> None:
     """Load the galleries of the ready-made runs, for which the first visitor would otherwise wait."""
-    for info in runs():
+    for info in all_runs().runs():
         if info.builtin and info.explorable:
             gallery(str(info.folder), info.run_id, 64)

@@ -38,6 +38,8 @@ def run_values(info: "RunInfo") -> dict[str, Any]:
         "state": info.state,
         "reason": info.reason,
         "builtin": info.builtin,
+        "owner": info.status.owner,
+        "shared": info.status.shared,
         "explorable": info.explorable,
         "recipe": config.recipe if config else None,
         "dataset": config.dataset.kind if config else None,

@@ -1,4 +1,4 @@
-"""Commands that manage runs: delete, restore, rename, export, import."""
+"""Commands that manage runs: queue, stop, share, delete, restore, rename, export, import."""
 
 from pathlib import Path
 
@@ -15,7 +15,59 @@ from aecore.cli.options import (
     own_run_argument,
     run_argument,
 )
-from aecore.cli.output import find_run, open_session, open_store, print_json, write_file
+from aecore.cli.output import find_run, open_session, open_store, print_json, print_table, write_file
+
+
+@command("queue", "aecore queue --json")
+@json_option
+def show_queue(as_json: bool) -> None:
+    """List the trainings that run and wait, in the order in which they start."""
+    from aecore.training.queue import queue
+
+    jobs = queue(open_store())
+    if as_json:
+        return print_json([
+            {"run_id": job.run_id, "state": job.state, "owner": job.status.owner, "epoch": job.status.epoch,
+             "epochs": job.status.epochs} for job in jobs
+        ])  # fmt: skip
+    rows = [
+        (job.run_id, job.state, job.status.owner or "you", f"{job.status.epoch} of {job.status.epochs}") for job in jobs
+    ]
+    if not rows:
+        return print("No training runs or waits.")
+    print_table(("RUN", "STATE", "OWNER", "EPOCH"), rows)
+
+
+@command("stop", "aecore stop denoising-digits-20260101-1a2b3c", "aecore stop --all")
+@click.argument("runs", metavar="[RUN]...", nargs=-1, shell_complete=complete_own_run, help=RUN_HELP)
+@click.option("--all", "everything", is_flag=True, help="every training that runs or waits, whoever began it")
+def stop(runs: tuple[str, ...], everything: bool) -> None:
+    """Stop trainings. Their best weights so far are kept; a waiting one leaves the queue."""
+    from aecore.training import queue
+
+    store = open_store()
+    if everything:
+        return print(f"Stopped {queue.clear(store)} trainings")
+    if not runs:
+        raise click.UsageError("name the runs to stop, or --all; aecore queue lists them")
+    for run_id in [find_run(store, wanted) for wanted in runs]:
+        state = store.info(run_id).state
+        queue.stop(store, run_id)
+        stopping = {"running": "is asked to stop after its present step", "queued": "is taken out of the queue"}
+        print(f"{run_id} {stopping.get(state, f'has ended already: {state}')}")
+
+
+@command("share", "aecore share denoising-digits-20260101-1a2b3c")
+@own_run_argument
+@click.option("--off", is_flag=True, help="stop sharing it")
+def share(run: str, off: bool) -> None:
+    """Show a run to every visitor of a shared server. They see its figures, codes, pictures, and the images that it was
+    trained on; they cannot change or export it.
+    """
+    store = open_store()
+    run_id = find_run(store, run)
+    store.share(run_id, not off)
+    print(f"{run_id} is {'no longer ' if off else ''}shared with the visitors of a shared server")
 
 
 @command("delete", "aecore delete denoising-digits-20260101-1a2b3c")

@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aecore.foundation.errors import AecoreError
+from aecore.foundation.errors import AecoreError, RunUnavailable
 
 if TYPE_CHECKING:
     from aecore.foundation.progress import OnProgress
@@ -34,7 +34,10 @@ def find_run(store: "RunStore", wanted: str) -> str:
             raise AecoreError(f"{wanted!r} could be {', '.join(matches[:5])}; write more of the id")
         if matches:
             return matches[0]
-    store.folder(wanted)  # raises `RunUnavailable`
+    try:
+        store.folder(wanted)
+    except RunUnavailable as error:
+        raise RunUnavailable(f"{error}. `aecore list` shows those that exist") from None
     return wanted
 
 

@@ -16,7 +16,7 @@ import aecore
 from aecore.cli.draw import likelihood, reconstruct, walk
 from aecore.cli.embed import embed
 from aecore.cli.list import datasets, directions, fetch, list_runs, recipes, show
-from aecore.cli.manage import delete, export, import_run, rename, restore
+from aecore.cli.manage import delete, export, import_run, rename, restore, share, show_queue, stop
 from aecore.cli.options import HOME
 from aecore.cli.output import plain
 from aecore.cli.serve import app
@@ -52,6 +52,7 @@ class _InOrder(click.Group):
         *(app, train),
         *(list_runs, show, directions, recipes, datasets, fetch),
         *(reconstruct, walk, embed, likelihood),
+        *(show_queue, stop, share),
         *(delete, restore, rename, export, import_run),
     ],
     params=[HOME],

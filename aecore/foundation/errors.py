@@ -17,6 +17,10 @@ class BadSettings(AecoreError):
     """Settings that do not work together; the message names the field and the remedy."""
 
 
+class NotAllowed(AecoreError):
+    """An action that this visitor may not take; the message says who may."""
+
+
 class RunUnavailable(AecoreError):
     """A run does not exist, is damaged, or has no weights to explore."""
 

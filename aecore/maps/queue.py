@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aecore.foundation.children import end_with_parent, lower_priority, messages, send, start_module
-from aecore.foundation.errors import AecoreError, BadInput
+from aecore.foundation.errors import AecoreError, BadInput, NotAllowed
 from aecore.maps.atlas import atlas
 from aecore.maps.plan import is_cached
 from aecore.maps.spec import AtlasSpec, PanelSpec
 from aecore.session.session import Session
+from aecore.store.access import OPERATOR, Visitor, in_turn
 from aecore.store.store import RunStore
 
-QUEUE_LIMIT = 8
+QUEUE_LIMIT = 60
+"""Maps of all visitors that may wait; each guest has a quota besides."""
 MAX_ENDED_JOBS = 32
 """Ended jobs that `MapJobs.find` still knows, so that pages can show how they ended."""
 PROGRESS_STEP = 0.005
@@ -37,8 +39,10 @@ NOT_KEPT = (
 class MapJob:
     """A requested atlas: `fraction` of the work is done, `words` describe the present step, `error` why it failed."""
 
-    def __init__(self, run_id: str, spec: AtlasSpec, lock: threading.Condition) -> None:
+    def __init__(self, run_id: str, spec: AtlasSpec, asker: str, lock: threading.Condition) -> None:
         self.run_id, self.spec = run_id, spec
+        self.askers = [asker]
+        """Names of the visitors who wait for it, who asked first in front; "" is the operator."""
         self.state: State = "waiting"
         self.fraction, self.words, self.error = 0.0, "Waiting for other maps", ""
         self._lock = lock
@@ -48,10 +52,13 @@ class MapJob:
     def ended(self) -> bool:
         return self.state in ("finished", "failed", "stopped")
 
-    def stop(self) -> None:
-        """Ends the job for every page that waits for it, and kills its child; does nothing after its end."""
+    def stop(self, who: Visitor = OPERATOR) -> None:
+        """Ends the job and kills its child once nobody else waits for it, for the operator at once; does nothing after
+        its end.
+        """
         with self._lock:
-            if not self.ended:
+            self.askers = [] if who.is_operator else [name for name in self.askers if name != who.name]
+            if not self.ended and not self.askers:
                 self.state = "stopped"
                 if self._child is not None:
                     self._child.kill()
@@ -109,23 +116,23 @@ class MapJobs:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def ask(self, run_id: str, spec: AtlasSpec) -> MapJob:
+    def ask(self, run_id: str, spec: AtlasSpec, who: Visitor = OPERATOR) -> MapJob:
         """The job that computes these maps: the one that is already waiting or running, or a new one at the end of the
         queue.
 
-        Raises `BadInput` when the queue is full or closed.
+        Raises `RunUnavailable` for a run that the visitor does not see, `BadInput` when the queue is full or closed,
+        `NotAllowed` beyond the visitor's quota.
         """
+        self.store.seen_by(who).info(run_id)
         with self._lock:
             held = self._jobs.get((run_id, spec))
             if held is not None and not held.ended:
+                if who.name not in held.askers:
+                    held.askers.append(who.name)
                 return held
-            if self._closed:
-                raise BadInput("the program is ending; start it again to make maps")
-            waiting = sum(job.state == "waiting" for job in self._jobs.values())
-            if waiting >= QUEUE_LIMIT:
-                raise BadInput(f"{waiting} other maps are waiting to be made, which is the most; try again in a while")
+            self._check(who)
             self._jobs.pop((run_id, spec), None)
-            job = self._jobs[run_id, spec] = MapJob(run_id, spec, self._lock)
+            job = self._jobs[run_id, spec] = MapJob(run_id, spec, who.name, self._lock)
             ended = [key for key, other in self._jobs.items() if other.ended]
             for key in ended[: max(0, len(ended) - MAX_ENDED_JOBS)]:
                 del self._jobs[key]
@@ -134,6 +141,26 @@ class MapJobs:
                 self._thread.start()
             self._lock.notify_all()
             return job
+
+    def _check(self, who: Visitor) -> None:
+        """Raises why the visitor may not have another job now."""
+        if self._closed:
+            raise BadInput("the program is ending; start it again to make maps")
+        live = [job for job in self._jobs.values() if not job.ended]
+        own = sum(who.name in job.askers for job in live)
+        if not who.is_operator and own >= who.quotas.maps:
+            raise NotAllowed(f"you have asked for {own} maps that are not made yet, the most here; wait for their end")
+        waiting = sum(job.state == "waiting" for job in live)
+        if waiting >= QUEUE_LIMIT:
+            raise BadInput(f"{waiting} other maps are waiting to be made, which is the most; try again in a while")
+
+    def live(self, who: Visitor = OPERATOR) -> list[MapJob]:
+        """The jobs that wait or run, in the order in which they end; of all visitors for the operator."""
+        with self._lock:
+            jobs = [job for job in self._jobs.values() if not job.ended]
+            jobs.sort(key=lambda job: job.state != "running")
+            turns = in_turn(jobs, lambda job: job.askers[0] if job.askers else "")
+            return [job for job in turns if who.is_operator or who.name in job.askers]
 
     def find(self, run_id: str, spec: AtlasSpec) -> MapJob | None:
         """The latest job for these maps, also an ended one; None if they were never requested, or too long ago."""
@@ -164,7 +191,7 @@ class MapJobs:
                 job.fail(f"The maps could not be made ({error}); try again later.")
 
     def _next(self) -> MapJob | None:
-        return next((job for job in self._jobs.values() if job.state == "waiting"), None)
+        return next((job for job in self.live() if job.state == "waiting"), None)
 
 
 # --- the child -------------------------------------------------------------------------------------------------------

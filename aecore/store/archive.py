@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from aecore.foundation.errors import AecoreError, BadInput, BadSettings, RunUnavailable
+from aecore.foundation.errors import AecoreError, BadInput, BadSettings, NotAllowed, RunUnavailable
 from aecore.foundation.files import write_atomic
 from aecore.foundation.zip_guard import ZipGuard, ZipRefused
 from aecore.model.config import RunConfig, error_text, parse
@@ -67,10 +67,12 @@ def export_zip(store: RunStore, run_id: str, include_images: bool = False) -> by
     """Pack a run as a zip file that `import_zip` reads: settings, status, weights, history, analysis and snapshots.
 
     `include_images` adds the user's own pictures that the run was trained on, if it keeps any; they may be private, so
-    they are left out by default. Raises `RunUnavailable` when there is no such run or it is damaged, `BadInput` while
-    it is still waiting or training.
+    they are left out by default. Raises `RunUnavailable` when there is no such run or it is damaged, `NotAllowed` for
+    another visitor's, `BadInput` while it is still waiting or training.
     """
     info = store.info(run_id)
+    if not (info.builtin or store.who.owns(info.status.owner)):
+        raise NotAllowed("this run belongs to somebody else, who shares it for looking; only they may export it")
     if info.state == "damaged":
         raise RunUnavailable(f"run {run_id} is damaged and would not open elsewhere either: {info.reason}")
     if info.state in ("queued", "running"):
@@ -101,10 +103,13 @@ def import_zip(store: RunStore, data: bytes) -> str:
     Nothing in the zip is trusted: names, sizes and compression are checked before anything is unpacked, every file is
     parsed as what it claims to be, and settings, status and history are written anew from the parsed values. The run
     is built in a hidden staging folder and renamed into place; on failure nothing remains. Raises `BadInput` with a
-    one-line reason, `AecoreError` when the disk is full or cannot be written to.
+    one-line reason, `NotAllowed` for a visitor who may not keep it, `AecoreError` when the disk is full or cannot be
+    written to.
     """
+    store.who.require_writing()
     guard = ZipGuard(MAX_ENTRIES, MAX_BYTES, MAX_RATIO, FREE_RATIO_BYTES)
     with _open(data, guard) as archive:
+        store.require_space(sum(entry.file_size for entry in archive.infolist()))
         run_id = _free_id(store, archive.comment)
         stage = store.root / "staging" / f".new-import-{secrets.token_hex(6)}"
         folder = stage / "runs" / (run_id or "new")
@@ -112,7 +117,7 @@ def import_zip(store: RunStore, data: bytes) -> str:
             (folder / "snapshots").mkdir(parents=True)
             for name, content in _contents(archive, guard):
                 write_atomic(folder / name, content)
-            config = _rewrite(folder)
+            config = _rewrite(folder, store.who.name)
             _check(RunStore(stage, stage / "none"), folder, config)
             run_id = run_id or new_run_id(config)
             (store.root / "runs").mkdir(parents=True, exist_ok=True)
@@ -203,10 +208,10 @@ def _free_id(store: RunStore, comment: bytes) -> str | None:
 # --- parsing and checking --------------------------------------------------------------------------------------------
 
 
-def _rewrite(folder: Path) -> RunConfig:
+def _rewrite(folder: Path, owner: str) -> RunConfig:
     """Parse settings, status and history, and write them as this program would; return the settings."""
     config = _config(_json(folder / "config.json"))
-    status = _status(folder / "status.json", config)
+    status = _status(folder / "status.json", config).model_copy(update={"owner": owner, "shared": False})
     write_atomic(folder / "config.json", config.json_text().encode())
     RunFolder(folder).write_status(status)
     if (folder / "history.jsonl").is_file():

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import os
 import re
 import secrets
 import time
@@ -65,6 +66,12 @@ class Status(BaseModel):
     """Names of the completed stages, of a training of several; the last stage is never listed."""
     resumed: int = 0
     imported: bool = False
+    owner: str = Field(default="", max_length=64)
+    """The visitor who made the run (`Visitor.name`); "" for the operator's. Never exported."""
+    shared: bool = False
+    """Whether all visitors see the run, with the images it was trained on. Never exported."""
+    max_seconds: float | None = None
+    """The longest that this training may take; None for no limit."""
 
     def checked_shape(self) -> Shape:
         """Return (C, H, W) of the images. Raises `RunUnavailable` if it is missing or impossible."""
@@ -153,6 +160,8 @@ class RunFolder:
 
     def write_status(self, status: Status) -> None:
         write_atomic(self.path / "status.json", (status.model_dump_json(indent=2) + "\n").encode())
+        with contextlib.suppress(OSError):
+            os.utime(self.path.parent)  # tells every process that lists these runs; see `listing.Listing`
 
     def update(self, **changes: Any) -> Status:
         """Replace fields of the status, and return it."""

@@ -11,7 +11,7 @@ stages keeps the weights of the last completed one in stage-N.safetensors until 
 """
 
 import contextlib
-import os
+import copy
 import shutil
 import time
 from pathlib import Path
@@ -20,15 +20,18 @@ from typing import Any, Literal
 from filelock import FileLock
 from pydantic import ValidationError
 
-from aecore.foundation.errors import AecoreError, BadInput, BadSettings, RunUnavailable
+from aecore.foundation.errors import AecoreError, BadInput, BadSettings, NotAllowed, RunUnavailable
 from aecore.foundation.files import write_atomic
 from aecore.foundation.home import assets, home
 from aecore.model.config import FORMAT, RunConfig, error_text
+from aecore.store.access import OPERATOR, Visitor
 from aecore.store.folder import LIVE, LOST, RESUMES, RUN_ID, RunFolder, RunInfo, Status, new_run_id
+from aecore.store.listing import Listing, SortedRuns, sees
+from aecore.store.listing import folders as _folders
+from aecore.store.owners import owned_bytes
+from aecore.store.trash import Trash
 from aecore.store.weights import check_headers
 
-TRASH_LIMIT = 10
-"""Deleted runs that can be restored."""
 ABANDONED_SECONDS = 3600
 """Age from which a folder that was never completed is deleted."""
 MAX_CHECKED = 2000
@@ -36,44 +39,69 @@ MAX_CHECKED = 2000
 
 
 class RunStore:
-    """All runs of one home folder, with the ready-made ones beside them."""
+    """All runs of one home folder that a visitor may see, with the ready-made ones beside them.
 
-    def __init__(self, root: Path | None = None, builtin: Path | None = None) -> None:
+    `who` is that visitor: the operator sees and may change everything, a guest sees ready-made and shared runs and
+    changes only own ones. Others' runs do not exist for a guest.
+    """
+
+    def __init__(self, root: Path | None = None, builtin: Path | None = None, who: Visitor = OPERATOR) -> None:
         self.root = root or home()
         self.builtin = builtin or assets() / "runs"
+        self.who = who
         self._checked: dict[Path, tuple[tuple[int, int], str]] = {}
+        self._ended = Listing(self.root / "runs", lambda folder: self._info(folder, False))
+        self._ready = Listing(self.builtin, lambda folder: self._info(folder, True))
+        self._sorted = SortedRuns()
+        self._trash = Trash(self.root / "trash")
+
+    def seen_by(self, who: Visitor) -> "RunStore":
+        """Return the same store for another visitor."""
+        seen = copy.copy(self)
+        seen.who = who
+        return seen
 
     # --- listing
 
-    def runs(self) -> list[RunInfo]:
-        """List every run, newest first, ready-made ones last in their own order. Never raises for a bad folder."""
+    def runs(self) -> tuple[RunInfo, ...]:
+        """List every run, newest first, ready-made ones last in their own order. Never raises for a bad folder.
+
+        The same tuple as before while no run changed.
+        """
         self.settle()
-        own = self.live(False) + [self._info(folder, False) for folder in _folders(self.root / "runs")]
-        own.sort(key=lambda info: info.status.created, reverse=True)
-        ready = [self._info(folder, True) for folder in _folders(self.builtin)]
-        return own + sorted(ready, key=lambda info: info.status.created)
+        staged = tuple(self._staged())
+        return self._sorted.runs(self.who, staged, self._ended.infos(), self._ready.infos())
 
     def live(self, only: bool = True) -> list[RunInfo]:
         """List the runs in staging, which is cheap: those that wait or train; without `only`, all that are there."""
+        return [info for info in self._staged() if sees(self.who, info) and (info.state in LIVE or not only)]
+
+    def live_of(self, owner: str) -> list[RunInfo]:
+        """List an owner's runs that wait or train, whoever asks."""
+        return [info for info in self._staged() if info.status.owner == owner and info.state in LIVE]
+
+    def _staged(self) -> list[RunInfo]:
         found = [self._info(folder, False) for folder in _folders(self.root / "staging")]
         # A run that ends meanwhile moves to `runs`, and only seems damaged here.
-        return [info for info in found if info.folder.is_dir() and (info.state in LIVE or not only)]
+        return [info for info in found if info.folder.is_dir()]
 
     def info(self, run_id: str) -> RunInfo:
-        """Describe one run. Raises `RunUnavailable` when there is none of that id."""
-        folder = self.folder(run_id)
-        found = self._info(folder, folder.parent == self.builtin)
-        # As in `live`: the run may have ended meanwhile.
-        return found if folder.is_dir() else self._info(self.folder(run_id), False)
+        """Describe one run. Raises `RunUnavailable` when there is none of that id that the visitor may see."""
+        place = self._place(run_id)
+        if place is not None:
+            found = self._info(place / run_id, place == self.builtin)
+            if not found.folder.is_dir() and (place := self._place(run_id)) is not None:
+                found = self._info(place / run_id, False)  # as in `_staged`: the run may have ended meanwhile
+            if sees(self.who, found):
+                return found
+        raise RunUnavailable(f"there is no run {run_id!r}; it may have been deleted")
 
     def folder(self, run_id: str) -> Path:
-        """Find the run's folder. Raises `RunUnavailable` when there is none of that id."""
+        """Find the run's folder. Raises `RunUnavailable` as `info` does."""
         place = self._place(run_id)
-        if place is None:
-            raise RunUnavailable(
-                f"there is no run {run_id!r}; it may have been deleted. `aecore list` shows those that exist"
-            )
-        return place / run_id
+        if place is not None and (self.who.is_operator or place == self.builtin):
+            return place / run_id
+        return self.info(run_id).folder
 
     def _place(self, run_id: str) -> Path | None:
         """Find the folder that holds the run's."""
@@ -125,14 +153,19 @@ class RunStore:
     # --- a run's life
 
     def create(self, config: RunConfig, name: str = "", images: bytes | None = None) -> str:
-        """Make a `queued` run in staging, with `images` (the bytes of an npz file) beside it, and return its id."""
+        """Make a `queued` run in staging, with `images` (the bytes of an npz file) beside it, and return its id.
+
+        Raises `NotAllowed` for a reader, and for a guest whose runs fill their space.
+        """
+        self.require_space(len(images or b""))
         run_id = new_run_id(config)
         (self.root / "staging").mkdir(parents=True, exist_ok=True)
         new = self.root / "staging" / f".new-{run_id}"
         new.mkdir()
         status = Status(
-            name=name[:80], created=time.time(), epochs=config.procedure.total_epochs(config), config_hash=config.hash
-        )
+            name=name[:80], created=time.time(), epochs=config.procedure.total_epochs(config), config_hash=config.hash,
+            owner=self.who.name, max_seconds=None if self.who.is_operator else 60 * self.who.quotas.minutes,
+        )  # fmt: skip
         try:
             write_atomic(new / "config.json", config.json_text().encode())
             if images is not None:
@@ -194,7 +227,7 @@ class RunStore:
         Raises `BadInput` for a run that cannot be resumed, `RunUnavailable` for one that does not exist.
         """
         with self.turn():
-            info = self.info(run_id)
+            info = self.own(run_id)
             if not info.resumable:
                 raise BadInput(
                     f"run {run_id} cannot be resumed: only a training of several stages (procedure=greedy) that was "
@@ -211,58 +244,82 @@ class RunStore:
         with contextlib.suppress(FileNotFoundError):
             folder.rename(self.root / "runs" / folder.name)
 
-    # --- renaming, deleting, restoring
+    # --- what only the owner may do
 
-    def _own(self, run_id: str) -> Path:
-        """Find the folder of a run that may be changed. Raises `BadInput` for a ready-made one."""
-        if self._place(run_id) == self.builtin:
+    def own(self, run_id: str) -> RunInfo:
+        """Describe a run that the visitor may change. Raises `NotAllowed` for others' runs, `BadInput` for a ready-made
+        one, `RunUnavailable` where the visitor sees none of that id.
+        """
+        info = self.info(run_id)
+        self.who.require_writing()
+        if info.builtin:
             raise BadInput(
                 "ready-made runs came with the program and cannot be changed or deleted; train one of your own"
             )
-        return self.folder(run_id)
+        if not self.who.owns(info.status.owner):
+            raise NotAllowed("this run belongs to somebody else, who shares it for looking; only they may change it")
+        return info
+
+    def require_space(self, more: int = 0) -> None:
+        """Raise `NotAllowed` unless `more` bytes of runs may be kept for this visitor."""
+        self.who.require_writing()
+        if self.who.is_operator:
+            return
+        limit = self.who.quotas.megabytes
+        if owned_bytes(self.root, self.who.name) + more > limit * 10**6:
+            raise NotAllowed(
+                f"your runs would take more than the {limit} MB that a visitor may fill here; delete some on the Runs "
+                "page, for good"
+            )
 
     def rename(self, run_id: str, name: str) -> None:
         """Change the displayed name; the id stays, so links keep working. Raises `BadInput` for an empty or long name,
-        and for a ready-made run.
+        and as `own` does.
         """
-        name = " ".join(name.split())
+        name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
         if not 1 <= len(name) <= 80:
             raise BadInput("a name needs 1 to 80 characters")
-        RunFolder(self._own(run_id)).update(name=name)
+        RunFolder(self.own(run_id).folder).update(name=name)
+
+    def share(self, run_id: str, shared: bool = True) -> None:
+        """Show a run to every visitor, with the images that it was trained on, or no longer. Raises as `own` does, and
+        `BadInput` for a run that waits or trains.
+        """
+        info = self.own(run_id)
+        if info.state in LIVE:
+            raise BadInput("this run is still waiting or training; share it when it has ended")
+        RunFolder(info.folder).update(shared=shared)
 
     def delete(self, run_id: str) -> None:
-        """Move a run to the trash, which keeps the last `TRASH_LIMIT` and from which `restore` brings it back.
+        """Move a run to the trash, which keeps the last ten of each owner, and from which `restore` brings it
+        back.
 
-        Raises `BadInput` for a ready-made run, and for one that waits or trains.
+        Raises as `own` does, and `BadInput` for a run that waits or trains.
         """
-        folder = self._own(run_id)
-        if self.info(run_id).state in LIVE:
+        info = self.own(run_id)
+        if info.state in LIVE:
             raise BadInput("this run is still waiting or training; stop it first")
-        trash = self.root / "trash"
-        trash.mkdir(parents=True, exist_ok=True)
-        folder.rename(trash / run_id)
-        os.utime(trash / run_id)
-        for old in sorted(_folders(trash), key=lambda f: f.stat().st_mtime)[:-TRASH_LIMIT]:
-            shutil.rmtree(old, ignore_errors=True)
+        self._trash.put(info.folder, info.status.owner)
+
+    def _deleted(self) -> list[Path]:
+        """List the deleted runs that are this visitor's to restore, the last deleted first."""
+        if self.who.is_operator:
+            return self._trash.list(None)
+        return self._trash.list(self.who.name) if self.who.owns(self.who.name) else []
 
     def restore(self, run_id: str) -> None:
-        """Bring a deleted run back. Raises `RunUnavailable` when the trash no longer holds it."""
-        folder = self.root / "trash" / run_id
-        if not RUN_ID.fullmatch(run_id) or not folder.is_dir():
+        """Bring a deleted run back. Raises `RunUnavailable` when the visitor's trash no longer holds it."""
+        self.who.require_writing()
+        folder = next((folder for folder in self._deleted() if folder.name == run_id), None)
+        if folder is None:
             raise RunUnavailable("this run is no longer in the trash, so it cannot be brought back")
         folder.rename(self.root / "runs" / run_id)
 
     def empty_trash(self) -> None:
         """Delete for good all runs that `restore` could bring back, with their images."""
-        for folder in _folders(self.root / "trash"):
-            shutil.rmtree(folder, ignore_errors=True)
+        self.who.require_writing()
+        self._trash.empty(None if self.who.is_operator else self.who.name)
 
     def trash(self) -> list[str]:
         """List the ids of the runs that `restore` can bring back, the last deleted first."""
-        return [f.name for f in sorted(_folders(self.root / "trash"), key=lambda f: f.stat().st_mtime, reverse=True)]
-
-
-def _folders(place: Path) -> list[Path]:
-    with contextlib.suppress(OSError):
-        return sorted(f for f in place.iterdir() if f.is_dir() and not f.name.startswith("."))
-    return []
+        return [folder.name for folder in self._deleted()]

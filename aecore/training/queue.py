@@ -18,52 +18,112 @@ from pathlib import Path
 from types import FrameType
 
 import psutil
+import torch
 from filelock import FileLock, Timeout
 
 from aecore.foundation.children import identity, lower_priority, start_module
-from aecore.foundation.errors import BadInput
+from aecore.foundation.errors import BadInput, NotAllowed
+from aecore.model.autoencoder import build
 from aecore.model.config import RunConfig, with_settings
+from aecore.parts.loading import load_data
+from aecore.pictures.arrays import read_npz
+from aecore.store.access import OPERATOR, in_turn
 from aecore.store.folder import RunFolder, RunInfo
 from aecore.store.store import RunStore
 from aecore.training.run import train
 
-QUEUE_LIMIT = 20
+QUEUE_LIMIT = 200
+"""Trainings of all visitors that may wait; each guest has a quota besides."""
 TICK_SECONDS = 0.2
+_submitting = threading.Lock()
+"""Held while quotas are checked and the training is added, so that two requests at once do not exceed them."""
 GO = b"go"
 """Sent to a child once its pid is in the run's status; only then it trains, whatever happens to its parent."""
 
 
 def submit(store: RunStore, config: RunConfig, name: str = "", images: bytes | None = None) -> str:
-    """Queues a training and returns its run id. `images` (npz bytes) are stored in the run's folder.
+    """Queues a training of the store's visitor and returns its run id. `images` (npz bytes) are stored in the run's
+    folder.
 
-    Raises `BadInput` when the queue or the disk is full.
+    Raises `BadInput` when the queue or the disk is full, `NotAllowed` beyond the visitor's quotas.
     """
-    waiting = [info for info in store.live() if info.state == "queued"]
-    if len(waiting) >= QUEUE_LIMIT:
-        raise BadInput(f"{len(waiting)} trainings are waiting already, which is the most; stop one or try again later")
-    if config.training.threads is None:
-        config = with_settings(config, {"training.threads": 1})  # the other cores are for the pages
-    try:
-        return store.create(config, name, images)
-    except OSError as error:
-        why = error.strerror or error
-        raise BadInput(f"the training could not be queued ({why}); make room on the disk and try again") from None
+    with _submitting:
+        _check_quotas(store, config, images)
+        if len(waiting(store)) >= QUEUE_LIMIT:
+            raise BadInput(f"{QUEUE_LIMIT} trainings are waiting already, which is the most; try again later")
+        if config.training.threads is None:
+            config = with_settings(config, {"training.threads": 1})  # the other cores are for the pages
+        try:
+            return store.create(config, name, images)
+        except OSError as error:
+            why = error.strerror or error
+            raise BadInput(f"the training could not be queued ({why}); make room on the disk and try again") from None
+
+
+def _check_quotas(store: RunStore, config: RunConfig, images: bytes | None) -> None:
+    """Raises `NotAllowed` for a training that the store's visitor may not queue."""
+    who = store.who
+    who.require_writing()
+    if who.is_operator:
+        return
+    quotas = who.quotas
+    live = len(store.live_of(who.name))
+    if live >= quotas.waiting:
+        raise NotAllowed(
+            f"you have {live} trainings in the queue, which is the most here; stop one, or wait for its end"
+        )
+    epochs = config.procedure.total_epochs(config)
+    if epochs > quotas.epochs:
+        raise NotAllowed(
+            f"a training here may have at most {quotas.epochs} epochs, and this one has {epochs}; choose fewer"
+        )
+    if config.dataset.local_path and images is None:
+        raise NotAllowed("a training here cannot read files of the server; upload the images instead")
+    shape = load_data(config.dataset).shape if images is None else read_npz(images).images.shape[1:]
+    with torch.device("meta"):
+        parameters = sum(p.numel() for p in build(config, shape).parameters())
+    if parameters > quotas.parameters:
+        raise NotAllowed(
+            f"a network here may have at most {quotas.parameters / 1e6:g} million parameters, and this one has "
+            f"{parameters / 1e6:,.1f}; choose a smaller one"
+        )
+
+
+def waiting(store: RunStore) -> list[RunInfo]:
+    """The waiting jobs of all visitors in the order in which they will start, whoever asks: one of each owner in turn.
+
+    A running job counts as its owner's first, so that nobody has a second one before everybody has had a first.
+    """
+    live = sorted(store.seen_by(OPERATOR).live(), key=lambda info: (info.state != "running", info.status.created))
+    turns = in_turn(live, lambda info: info.status.owner)
+    return [info for info in turns if info.state == "queued"]
+
+
+def place(store: RunStore, run_id: str) -> int:
+    """The number of trainings that start or end before this waiting one, whoever owns them; 0 if it does not wait."""
+    ids = [info.run_id for info in waiting(store)]
+    running = any(info.state == "running" for info in store.seen_by(OPERATOR).live())
+    return ids.index(run_id) + running if run_id in ids else 0
 
 
 def queue(store: RunStore) -> list[RunInfo]:
-    """The running job, if any, then the waiting ones in the order of their submission."""
-    return sorted(store.live(), key=lambda info: (info.state != "running", info.status.created, info.run_id))
+    """The running job, if any, then the waiting ones in the order in which they will start; of those that the store's
+    visitor may see.
+    """
+    seen = {info.run_id: info for info in store.live()}
+    running = sorted((info for info in seen.values() if info.state == "running"), key=lambda info: info.status.created)
+    return running + [info for info in waiting(store) if info.run_id in seen]
 
 
 def stop(store: RunStore, run_id: str) -> None:
     """Removes a waiting job from the queue, or asks a running one to end at its next step, with its best weights kept.
 
-    Does nothing to a run that has ended. Raises `RunUnavailable` when there is no such run, `BadInput` when the request
-    cannot be stored (a full disk).
+    Does nothing to a run that has ended. Raises `RunUnavailable` when there is no such run, `NotAllowed` when it is
+    another visitor's, `BadInput` when the request cannot be stored (a full disk).
     """
     try:
         with store.turn():
-            info = store.info(run_id)
+            info = store.own(run_id)
             if info.state == "queued":
                 began = info.status.started is not None
                 store.finish(run_id, "stopped", f"taken out of the queue before it {'went on' if began else 'began'}")
@@ -73,15 +133,38 @@ def stop(store: RunStore, run_id: str) -> None:
         raise BadInput(f"the training could not be stopped ({error}); try again") from None
 
 
+def clear(store: RunStore, owner: str | None = None) -> int:
+    """Stops all trainings, or those of one owner, waiting ones first, and returns their number.
+
+    Raises `NotAllowed` unless the store is the operator's.
+    """
+    store.who.require_operator("clear the queue")
+    jobs = [info for info in reversed(queue(store)) if owner is None or info.status.owner == owner]
+    for info in jobs:
+        stop(store, info.run_id)
+    return len(jobs)
+
+
 def resume(store: RunStore, run_id: str) -> None:
     """Queues a training of several stages that ended early; it resumes at the beginning of the stage it was in.
 
-    Raises `RunUnavailable` when there is no such run, `BadInput` when it cannot be resumed or written to.
+    Raises `RunUnavailable` when there is no such run, `NotAllowed` when it is another visitor's or beyond the quotas,
+    `BadInput` when it cannot be resumed or written to.
     """
     try:
-        store.resume(run_id)
+        with _submitting:
+            info = store.own(run_id)
+            if info.config is not None:
+                _check_quotas(store, info.config, _own_images(info))
+            store.resume(run_id)
     except (OSError, Timeout) as error:
         raise BadInput(f"the training could not be resumed ({error}); try again") from None
+
+
+def _own_images(info: RunInfo) -> bytes | None:
+    """The images that were uploaded for a training, kept in its folder."""
+    path = info.folder / "images.npz"
+    return path.read_bytes() if path.is_file() else None
 
 
 def claim(store: RunStore, run_id: str) -> None:

@@ -33,13 +33,15 @@ ROOMS["__init__"] = ROOMS["session"] | {"session", "training"}
 ROOMS["__main__"] = {"cli"}
 """{room of `aecore`: the rooms it may import}; training and session never see each other."""
 
-APP_ROOMS: dict[str, set[str]] = {"cache": set(), "picture_first": set(), "state": {"cache"}, "preload": {"cache"}}
+APP_ROOMS: dict[str, set[str]] = {"visitor": set(), "picture_first": set(), "cache": {"visitor"}, "preload": {"cache"}}
+APP_ROOMS["state"] = {"visitor", "cache"}
 APP_ROOMS["live"] = {"cache", "state"}
-APP_ROOMS["widgets"] = {"cache", "state", "picture_first", "live"}
+APP_ROOMS["widgets"] = {"visitor", "cache", "state", "picture_first", "live"}
 APP_ROOMS["views"] = {*APP_ROOMS}
-APP_ROOMS["routes"] = {"cache", "live"}
-APP_ROOMS["main"] = {"picture_first", "preload"}
-APP_ROOMS["asgi"] = {"cache", "preload", "routes"}
+APP_ROOMS["routes"] = {"visitor", "cache", "live"}
+APP_ROOMS["guard"] = {"visitor", "cache", "state"}
+APP_ROOMS["main"] = {"visitor", "picture_first", "preload"}
+APP_ROOMS["asgi"] = {"visitor", "cache", "preload", "routes", "guard"}
 """{room of `app`: the rooms it may import}; `main` runs the pages by their path."""
 
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 330, 50

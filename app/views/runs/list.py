@@ -1,6 +1,7 @@
 """The list of runs: for each its pictures, its figures and buttons."""
 
 import html
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -25,7 +26,7 @@ STATES = {
 }
 
 
-def runs_list(infos: list[RunInfo]) -> None:
+def runs_list(infos: Sequence[RunInfo]) -> None:
     """Draw own runs, newest first, then the ready-made ones."""
     own = [info for info in infos if not info.builtin]
     ready = [info for info in infos if info.builtin]

@@ -117,11 +117,14 @@ def test_rename_delete_and_undo(own_home: Path, ids: dict[str, str], open_page) 
     assert "was deleted" not in words(page)
 
 
-def test_ready_made_runs_cannot_be_changed(own_home: Path, ids: dict[str, str], open_page, tmp_path: Path) -> None:
-    builtin = tmp_path / "builtin"
-    builtin.mkdir()
+def test_ready_made_runs_cannot_be_changed(
+    own_home: Path, ids: dict[str, str], open_page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builtin = tmp_path / "assets" / "runs"
+    builtin.mkdir(parents=True)
     shutil.move(own_home / "runs" / ids["denoising"], builtin)
-    cache.store().builtin = builtin
+    monkeypatch.setattr("aecore.store.store.assets", lambda: builtin.parent)
+    cache.all_runs.clear()
     page = open_page("runs")
     assert "Ready-made" in words(page)
     more(page, ids["denoising"])

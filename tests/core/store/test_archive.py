@@ -190,7 +190,7 @@ def test_hostile_members_are_refused_in_one_line(trained: tuple[RunStore, str], 
         archive.import_zip(elsewhere, pack(members))
     assert "\n" not in str(caught.value)
     assert left_behind(elsewhere) == []
-    assert elsewhere.runs() == []
+    assert elsewhere.runs() == ()
 
 
 def test_labels_that_would_fill_the_memory_are_refused(trained: tuple[RunStore, str], elsewhere: RunStore) -> None:

@@ -107,7 +107,7 @@ def test_damaged_and_foreign_folders_are_listed_with_the_reason(copied, name):
     with pytest.raises(RunUnavailable, match=rf"(?s)cannot be opened.*{words}"):
         Session(store, run_id)
     store.delete(run_id)
-    assert store.runs() == [], "what is damaged can still be deleted"
+    assert store.runs() == (), "what is damaged can still be deleted"
 
 
 def test_the_intact_copy_opens(copied):

@@ -15,7 +15,8 @@ from aecore.foundation.errors import AecoreError, BadInput, RunUnavailable
 from aecore.foundation.files import read_arrays, write_arrays, write_atomic
 from aecore.session.session import Session
 from aecore.store.folder import RunFolder
-from aecore.store.store import LOST, TRASH_LIMIT, RunStore
+from aecore.store.store import LOST, RunStore
+from aecore.store.trash import TRASH_LIMIT
 
 
 def only(store):
@@ -62,13 +63,13 @@ def test_hidden_and_loose_files_are_no_runs(copied):
 
 
 def test_an_empty_or_absent_home_has_no_runs_and_listing_makes_none(store):
-    assert store.runs() == []
+    assert store.runs() == ()
     assert not store.root.exists()
 
 
 def test_a_home_that_is_a_file_has_no_runs(tmp_path):
     (tmp_path / "file").write_text("")
-    assert RunStore(tmp_path / "file", tmp_path / "none").runs() == []
+    assert RunStore(tmp_path / "file", tmp_path / "none").runs() == ()
 
 
 # --- renaming, deleting, undoing
@@ -87,7 +88,7 @@ def test_a_new_name_keeps_the_id(copied):
 def test_delete_can_be_undone(copied):
     store, run_id, _ = copied
     store.delete(run_id)
-    assert store.runs() == []
+    assert store.runs() == ()
     assert store.trash() == [run_id]
     with pytest.raises(RunUnavailable, match="no run"):
         store.delete(run_id)
@@ -187,11 +188,11 @@ def test_a_kill_between_the_last_word_and_the_move_loses_nothing(store, trained,
 def test_a_kill_while_a_run_is_made_leaves_nothing_to_see(store):
     leftover = store.root / "staging" / ".new-run"
     leftover.mkdir(parents=True)
-    assert store.runs() == []
+    assert store.runs() == ()
     assert leftover.exists(), "it may be in the making at this moment"
     long_ago = time.time() - 7200
     os.utime(leftover, (long_ago, long_ago))
-    assert store.runs() == []
+    assert store.runs() == ()
     assert not leftover.exists()
 
 
@@ -257,7 +258,7 @@ def test_a_disk_full_when_a_run_is_made_leaves_no_run(configure, store, monkeypa
     monkeypatch.setattr(os, "fsync", raise_full)
     with pytest.raises(OSError, match="full"):
         store.create(configure())
-    assert store.runs() == []
+    assert store.runs() == ()
 
 
 def test_arrays_survive_their_file_and_are_never_pickles(tmp_path):
