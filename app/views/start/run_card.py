@@ -3,10 +3,8 @@
 import dataclasses
 import html
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
-from streamlit.components import v2
 
 from aecore.foundation import metrics
 from aecore.foundation.errors import AecoreError
@@ -18,6 +16,7 @@ from aecore.store.folder import RunInfo
 from app import cache, live
 from app.state import runs
 from app.widgets.figures import figure_list
+from app.widgets.pressable import link, pressable
 from app.widgets.run_picker import run_name
 
 WIDTH = 320
@@ -26,12 +25,6 @@ COPIES_NOISE = 0.5
 """A model whose R² of pure noise is at least this copies; its card shows that."""
 PAGES = {"denoise": ("Denoise", "blur_on"), "walk": ("Walk", "explore"), "maps": ("Maps", "scatter_plot")}
 """{page that a card opens: (label, icon)}."""
-_CARDS = v2.component(
-    "run_cards",
-    html='<div class="run-cards"></div>',
-    js=(Path(__file__).parent / "run_cards.js").read_text(encoding="utf-8"),
-    isolate_styles=False,  # the cards look as the page does
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,23 +39,19 @@ class Strip:
 
 @st.fragment
 def run_cards(infos: Sequence[RunInfo], key: str) -> None:
-    """Draw the cards, three in a row, as one component: as elements of their own they were half of the page's cost."""
-    shown = {info.run_id: info for info in infos}
-    pressed = _CARDS(key=key, data="".join(_card(info) for info in infos), on_open_change=lambda: None).open
-    match pressed:  # sent by the browser: may be anything
-        case {"page": str(name), "run": str(run_id)} if name in PAGES and run_id in shown:
-            st.switch_page(f"views/{name}/page.py", query_params={runs.RUN: run_id})
-        case _:
-            pass
+    """Draw the cards, three in a row."""
+    shown = {info.run_id for info in infos}
+    pressed = pressable(f'<div class="run-cards">{"".join(map(_card, infos))}</div>', key)
+    if pressed is not None and pressed[0] in PAGES and pressed[1] in shown:
+        st.switch_page(f"views/{pressed[0]}/page.py", query_params={runs.RUN: pressed[1]})
 
 
 def _card(info: RunInfo) -> str:
-    run_id = html.escape(info.run_id, quote=True)
     links = "".join(
-        f'<a href="{live.base()}/{name}?{runs.RUN}={run_id}" data-page="{name}" data-run="{run_id}">'
-        f'<span class="icon" aria-hidden="true" translate="no">{icon}</span>{label}</a>'
+        link(f"{live.base()}/{name}?{runs.RUN}={info.run_id}", name, info.run_id, label, icon)
         for name, (label, icon) in PAGES.items()
     )
+    run_id = html.escape(info.run_id, quote=True)
     return f'<article class="run-card" data-run="{run_id}">{_strip(info)}{_words(info)}<nav>{links}</nav></article>'
 
 
