@@ -148,7 +148,7 @@ def view(session: Session) -> None:
             picture_error(str(error))
         with controls, st.container(width=170):
             own_images(session)
-        choose(session, wanted, drawn, choice, above, bool(choice.open))  # leads away from maps that cannot be drawn
+        choose(session, wanted, drawn, choice, above, opened=True)  # leads away from maps that cannot be drawn
         return
     with controls:
         with st.container(width=170):
@@ -158,7 +158,7 @@ def view(session: Session) -> None:
         export(session, atlas, colours, thumbnails, message)
     with below:
         _below(session, atlas, own)
-    choose(session, wanted, drawn, choice, above, bool(choice.open))
+    choose(session, wanted, drawn, choice, above, opened=bool(choice.open))
 
 
 view(
