@@ -10,6 +10,8 @@ from app.state import url
 
 MAP_COLOUR = "colour"
 MAP_PICTURES = "pictures"
+MAP_CHOICE = "map_choice"
+MAP_EXPORT = "map_export"
 MAP_SCATTER = "_map_scatter"
 MAPS = "maps"
 """What the panels show, in the form of `PanelSpec.text`, joined by "|"."""
@@ -22,6 +24,7 @@ _MAPS_SHOWN = "_maps_shown"
 _MAP_SPOT = "_map_spot"
 _MAP_ROUND = "_maps_round"
 _MAPS_UNDRAWN = "_maps_undrawn"
+_UNFINISHED = "_maps_unfinished"
 MAX_IMAGES, MAX_SEED = 10**6, 10**6
 """Of a link; the page's own limits are lower."""
 
@@ -79,3 +82,13 @@ def round_of_maps() -> int:
 def undo_map_choice() -> None:
     """Reset the widgets that choose maps to the URL."""
     st.session_state[_MAP_ROUND] = round_of_maps() + 1
+
+
+def choice_unfinished() -> bool:
+    """True if the visitor chose maps that are not drawn; the widgets must be, or they would forget that choice."""
+    return bool(st.session_state.get(_UNFINISHED))
+
+
+def remember_choice(unfinished: bool) -> None:
+    """Remember what `choice_unfinished` returns."""
+    st.session_state[_UNFINISHED] = unfinished

@@ -82,11 +82,21 @@ def show_own(atlas: Atlas, own: Own) -> None:
 
 
 def choose(
-    session: Session, wanted: AtlasSpec, drawn: AtlasSpec, choice: DeltaGenerator, above: DeltaGenerator
+    session: Session,
+    wanted: AtlasSpec,
+    drawn: AtlasSpec,
+    choice: DeltaGenerator,
+    above: DeltaGenerator,
+    opened: bool,
 ) -> None:
-    """Draw the choice of maps. A new one that needs no wait is drawn at once, else a line `above` says what to do."""
-    with choice:
-        draft, refusal = map_choice.choose(session, wanted)
+    """Draw the choice of maps once it is opened; its many widgets are half of what the page costs. A new one that needs
+    no wait is drawn at once, else a line `above` says what to do.
+    """
+    draft, refusal = None, ""
+    if opened or maps.choice_unfinished():
+        with choice:
+            draft, refusal = map_choice.choose(session, wanted)
+    maps.remember_choice(bool(refusal) or draft not in (None, wanted))
     if draft is not None and draft != wanted and map_choice.at_once(session, draft) and map_choice.ask(draft):
         st.rerun()  # the maps come before the choice, so that a first visitor sees them first
     with above:
@@ -122,7 +132,7 @@ def view(session: Session) -> None:
     controls = st.container(horizontal=True, vertical_alignment="center", key="map_controls")
     above = st.container()
     main = st.container(key="map_picture")
-    choice = st.expander("Map settings", icon=":material/tune:", key="map_choice")
+    choice = st.expander("Map settings", icon=":material/tune:", on_change="rerun", key=maps.MAP_CHOICE)
     below = st.container()
     with main:
         waiting = st.empty()
@@ -149,7 +159,7 @@ def view(session: Session) -> None:
             picture_error(str(error))
         with controls, st.container(width=170):
             own_images(session)
-        choose(session, wanted, drawn, choice, above)  # leads away from maps that cannot be drawn
+        choose(session, wanted, drawn, choice, above, opened=True)  # leads away from maps that cannot be drawn
         return
     with controls:
         with st.container(width=170):
@@ -159,7 +169,7 @@ def view(session: Session) -> None:
         export(session, atlas, colours, thumbnails, message)
     with below:
         _below(session, atlas, own)
-    choose(session, wanted, drawn, choice, above)
+    choose(session, wanted, drawn, choice, above, opened=bool(choice.open))
 
 
 view(

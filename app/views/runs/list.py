@@ -1,6 +1,7 @@
 """The list of runs: for each its pictures, its figures and buttons."""
 
 import html
+import itertools
 from collections.abc import Sequence
 
 import streamlit as st
@@ -12,6 +13,7 @@ from aecore.store.folder import LIVE, RunInfo
 from app import cache
 from app.state import runs, training, url
 from app.views.runs.manage import manage
+from app.widgets.pressable import button, pressable
 from app.widgets.queue import resume_button
 from app.widgets.run_picker import dataset_title, run_name
 from app.widgets.text import plain
@@ -37,18 +39,23 @@ def runs_list(infos: Sequence[RunInfo]) -> None:
     if not own:
         st.caption("Nothing has been trained here yet: open Train, or import a run.")
     shown = own if st.session_state.get(all_key) else own[:SHOWN_RUNS]
-    for info in shown:
-        _line(info)
+    _lines(shown)
     if len(shown) < len(own):
         st.button(f"Show {len(own) - len(shown)} older runs", on_click=url.hold, args=(all_key, True))
     if ready:
         st.markdown("**Ready-made**")
-        for info in ready:
-            _line(info)
+        _lines(ready)
     _trash()
 
 
-def _line(info: RunInfo) -> None:
+def _lines(infos: Sequence[RunInfo]) -> None:
+    """Draw the runs below one another; those that can only be opened stand together in one component."""
+    for live_or_not, group in itertools.groupby(infos, lambda info: info.state in LIVE or info.resumable):
+        for part in ([info] for info in group) if live_or_not else [list(group)]:
+            _live_line(part[0]) if live_or_not else _ended_lines(part)
+
+
+def _live_line(info: RunInfo) -> None:
     with st.container(
         border=True, horizontal=True, vertical_alignment="center", gap="medium", key=f"runline_{info.run_id}"
     ):
@@ -57,17 +64,39 @@ def _line(info: RunInfo) -> None:
             if st.button("Watch", icon=":material/visibility:", key=f"_runs_watch_{info.run_id}"):
                 st.switch_page("views/train/page.py", query_params={training.JOB: info.run_id})
             return
-        if info.resumable:
-            resume_button(info)
+        resume_button(info)
         if info.explorable and st.button("Walk", icon=":material/explore:", key=f"_runs_walk_{info.run_id}"):
-            st.switch_page("views/walk/page.py", query_params={runs.RUN: info.run_id})
+            _walk(info.run_id)
         if st.button("More", icon=":material/more_horiz:", key=f"_runs_more_{info.run_id}"):
             manage(info.run_id)
 
 
+def _ended_lines(infos: Sequence[RunInfo]) -> None:
+    shown = {info.run_id for info in infos}
+    key = f"{runs.RUNS_WIDGET}lines_{infos[0].run_id}"
+    match pressable(f'<div class="run-lines">{"".join(map(_ended_line, infos))}</div>', key):
+        case ("walk", run_id) if run_id in shown:
+            _walk(run_id)
+        case ("more", run_id) if run_id in shown:
+            manage(run_id)
+        case _:
+            pass
+
+
+def _ended_line(info: RunInfo) -> str:
+    walk = button("walk", info.run_id, "Walk", "explore") if info.explorable else ""
+    more = button("more", info.run_id, "More", "more_horiz")
+    return f'<div data-run="{html.escape(info.run_id, quote=True)}">{_words(info)}{walk}{more}</div>'
+
+
+def _walk(run_id: str) -> None:
+    st.switch_page("views/walk/page.py", query_params={runs.RUN: run_id})
+
+
+@cache.of_run
 def _words(info: RunInfo) -> str:
     """HTML of a run's pictures, name, state and figures."""
-    thumbnail = cache.thumbnail(str(info.folder), info.run_id, info.status.epoch, info.state)
+    thumbnail = cache.thumbnail(info)
     image = (
         f'<img src="{sheets.data_uri(sheets.png(thumbnail))}" alt="" style="--natural:{thumbnail.shape[1]}px">'
         if thumbnail is not None
