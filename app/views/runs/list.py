@@ -9,11 +9,12 @@ from aecore.foundation.errors import AecoreError
 from aecore.pictures import sheets
 from aecore.store.figures import short
 from aecore.store.folder import LIVE, RunInfo
-from app import cache
+from app import cache, visitor
 from app.state import runs, training, url
 from app.views.runs.manage import manage
 from app.widgets.queue import resume_button
 from app.widgets.run_picker import dataset_title, run_name
+from app.widgets.sharing import owner_tag, shared
 
 SHOWN_RUNS = 20
 STATES = {
@@ -27,31 +28,44 @@ STATES = {
 
 
 def runs_list(infos: Sequence[RunInfo]) -> None:
-    """Draw own runs, newest first, then the ready-made ones."""
-    own = [info for info in infos if not info.builtin]
+    """Draw own runs, newest first, then those that others share, then the ready-made ones."""
+    who = visitor.current()
+    own = [info for info in infos if not info.builtin and who.owns(info.status.owner)]
+    others = [info for info in infos if not info.builtin and not who.owns(info.status.owner)]
     ready = [info for info in infos if info.builtin]
-    all_key = f"{runs.RUNS_WIDGET}all"
-    _undo()
-    st.markdown("**Trained here**")
-    if not own:
-        st.caption("Nothing has been trained here yet: open Train, or import a run.")
-    shown = own if st.session_state.get(all_key) else own[:SHOWN_RUNS]
+    if who.may_write:
+        _undo()
+        st.markdown("**Trained here**" if who.is_operator else "**Your runs**")
+        if not own:
+            somebody = "Nothing has been" if who.is_operator else "You have not"
+            st.caption(
+                f"{somebody} trained {'' if who.is_operator else 'anything '}here yet: open Train, or import a run."
+            )
+        _lines(own, f"{runs.RUNS_WIDGET}all")
+    for title, found in (("Shared by others", others), ("Ready-made", ready)):
+        if found:
+            st.markdown(f"**{title}**")
+            _lines(found, f"{runs.RUNS_WIDGET}all_{title}")
+    _trash()
+
+
+def _lines(infos: Sequence[RunInfo], all_key: str) -> None:
+    """Draw the runs, at first the newest ones only unless they are ready-made."""
+    shown = infos if (infos[:1] and infos[0].builtin) or st.session_state.get(all_key) else infos[:SHOWN_RUNS]
     for info in shown:
         _line(info)
-    if len(shown) < len(own):
-        st.button(f"Show {len(own) - len(shown)} older runs", on_click=url.hold, args=(all_key, True))
-    if ready:
-        st.markdown("**Ready-made**")
-        for info in ready:
-            _line(info)
-    _trash()
+    if len(shown) < len(infos):
+        st.button(
+            f"Show {len(infos) - len(shown)} older runs", key=f"{all_key}_button", on_click=url.hold,
+            args=(all_key, True),
+        )  # fmt: skip
 
 
 def _line(info: RunInfo) -> None:
     with st.container(
         border=True, horizontal=True, vertical_alignment="center", gap="medium", key=f"runline_{info.run_id}"
     ):
-        st.html(_words(info))
+        st.html(_words(info) + _tag(info))
         if info.state in LIVE:
             if st.button("Watch", icon=":material/visibility:", key=f"_runs_watch_{info.run_id}"):
                 st.switch_page("views/train/page.py", query_params={training.JOB: info.run_id})
@@ -77,6 +91,8 @@ def _words(info: RunInfo) -> str:
         words.append(dataset_title(info.config))
     if info.status.imported:
         words.append("imported")
+    if info.status.shared and shared():
+        words.append("shared")
     words += short(info, "test_sse", "code_dim", "probe_accuracy", "noise_r2")
     facts = " · ".join(word for word in words if word)
     reason = f'<br><span class="why">{html.escape(info.reason)}</span>' if info.reason else ""
@@ -84,6 +100,12 @@ def _words(info: RunInfo) -> str:
         f'<div class="run-line">{image}<p><b>{html.escape(run_name(info))}</b><br>'
         f"<small>{html.escape(facts)}{reason}</small></p></div>"
     )
+
+
+def _tag(info: RunInfo) -> str:
+    """HTML of the visitor whose run it is, for the person who runs the server."""
+    tag = owner_tag(info.status.owner)
+    return f'<p class="owner-tag">{html.escape(tag)}</p>' if tag else ""
 
 
 def _undo() -> None:
@@ -119,5 +141,8 @@ def _trash() -> None:
 
 
 def _empty() -> None:
-    cache.store().empty_trash()
+    try:
+        cache.store().empty_trash()
+    except (AecoreError, OSError) as error:
+        st.toast(str(error), icon=":material/error:")
     runs.remember_deleted(None)
