@@ -37,6 +37,11 @@ NOT_KEPT = (
 )
 
 
+def _asker(who: Visitor) -> str:
+    """The name under which a visitor waits for maps; all guests without a name are one."""
+    return who.name or ("" if who.is_operator else "nameless")
+
+
 class MapJob:
     """A requested atlas: `fraction` of the work is done, `words` describe the present step, `error` why it failed."""
 
@@ -58,7 +63,7 @@ class MapJob:
         its end.
         """
         with self._lock:
-            self.askers = [] if who.is_operator else [name for name in self.askers if name != who.name]
+            self.askers = [] if who.is_operator else [name for name in self.askers if name != _asker(who)]
             if not self.ended and not self.askers:
                 self.state = "stopped"
                 if self._child is not None:
@@ -122,19 +127,20 @@ class MapJobs:
         """The job that computes these maps: the one that is already waiting or running, or a new one at the end of the
         queue.
 
-        Raises `RunUnavailable` for a run that the visitor does not see, `BadInput` when the queue is full or closed,
-        `NotAllowed` beyond the visitor's quota.
+        Raises `RunUnavailable` if one of the runs does not exist for the visitor, `BadInput` when the queue is full or
+        closed, `NotAllowed` beyond the visitor's quota.
         """
-        self.store.seen_by(who).info(run_id)
+        for shown in (run_id, *(panel.run for panel in spec.panels if panel.run is not None)):
+            self.store.seen_by(who).info(shown)
         with self._lock:
             held = self._jobs.get((run_id, spec))
             if held is not None and not held.ended:
-                if who.name not in held.askers:
-                    held.askers.append(who.name)
+                if _asker(who) not in held.askers:
+                    held.askers.append(_asker(who))
                 return held
             self._check(who)
             self._jobs.pop((run_id, spec), None)
-            job = self._jobs[run_id, spec] = MapJob(run_id, spec, who.name, self._lock)
+            job = self._jobs[run_id, spec] = MapJob(run_id, spec, _asker(who), self._lock)
             ended = [key for key, other in self._jobs.items() if other.ended]
             for key in ended[: max(0, len(ended) - MAX_ENDED_JOBS)]:
                 del self._jobs[key]
@@ -149,7 +155,7 @@ class MapJobs:
         if self._closed:
             raise BadInput("the program is ending; start it again to make maps")
         live = [job for job in self._jobs.values() if not job.ended]
-        own = sum(who.name in job.askers for job in live)
+        own = sum(_asker(who) in job.askers for job in live)
         if not who.is_operator and own >= who.quotas.maps:
             raise NotAllowed(f"you have asked for {own} maps that are not made yet, the most here; wait for their end")
         waiting = sum(job.state == "waiting" for job in live)
@@ -162,7 +168,18 @@ class MapJobs:
             jobs = [job for job in self._jobs.values() if not job.ended]
             jobs.sort(key=lambda job: job.state != "running")
             turns = in_turn(jobs, lambda job: job.askers[0] if job.askers else "")
-            return [job for job in turns if who.is_operator or who.name in job.askers]
+            return [job for job in turns if who.is_operator or _asker(who) in job.askers]
+
+    def clear(self, who: Visitor, owner: str | None = None) -> int:
+        """Stops all jobs, or lets one visitor no longer wait for any, and returns their number.
+
+        Raises `NotAllowed` unless `who` is the operator.
+        """
+        who.require_operator("clear the queue of maps")
+        jobs = [job for job in reversed(self.live()) if owner is None or owner in job.askers]
+        for job in jobs:
+            job.stop(who if owner is None else Visitor(owner, "guest"))
+        return len(jobs)
 
     def find(self, run_id: str, spec: AtlasSpec) -> MapJob | None:
         """The latest job for these maps, also an ended one; None if they were never requested, or too long ago."""

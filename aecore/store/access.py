@@ -25,14 +25,58 @@ class Quotas(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    waiting: int = Field(default=2, ge=0, le=100, description="trainings of one visitor that wait or run")
-    epochs: int = Field(default=300, ge=1, description="of one training")
-    minutes: float = Field(default=15.0, gt=0, description="of one training")
-    parameters: int = Field(default=5_000_000, ge=1, description="of one network")
-    megabytes: int = Field(default=300, ge=1, description="all runs of one visitor, deleted ones included")
-    maps: int = Field(default=2, ge=0, le=100, description="maps of one visitor that wait or are made")
-    upload_megabytes: int = Field(default=64, ge=1, description="files that one visit has sent")
-    all_upload_megabytes: int = Field(default=512, ge=1, description="files of all visits together")
+    waiting: int = Field(
+        title="Trainings at once", default=2, ge=0, le=100, description="trainings of one visitor that wait or run"
+    )
+    epochs: int = Field(title="Epochs", default=300, ge=1, description="of one training")
+    minutes: float = Field(title="Minutes", default=15.0, gt=0, description="of one training")
+    parameters: int = Field(title="Parameters", default=5_000_000, ge=1, description="of one network")
+    megabytes: int = Field(
+        title="Megabytes of runs", default=300, ge=1, description="all runs of one visitor, deleted ones included"
+    )
+    maps: int = Field(
+        title="Maps at once", default=2, ge=0, le=100, description="maps of one visitor that wait or are made"
+    )
+    upload_megabytes: int = Field(
+        title="Megabytes of uploads", default=64, ge=1, description="files that one visit has sent"
+    )
+    all_upload_megabytes: int = Field(
+        title="All uploads, megabytes", default=512, ge=1, description="files of all visits together"
+    )
+
+    def training_words(self) -> str:
+        """Say in a sentence what a guest may train."""
+        if not self.waiting:
+            return "Visitors do not train on this server; ask the person who runs it."
+        return (
+            f"A training here may take {self.minutes:g} minutes, {self.epochs:,} epochs and "
+            f"{self.parameters / 1e6:g} million parameters; you may have {self.waiting} at once, and your runs may "
+            f"fill {self.megabytes} MB."
+        )
+
+    def check_waiting(self, live: int) -> None:
+        """Raise `NotAllowed` if a guest with so many trainings in the queue may not add another."""
+        if not self.waiting:
+            raise NotAllowed("visitors do not train on this server; ask the person who runs it")
+        if live >= self.waiting:
+            raise NotAllowed(
+                f"you have {live} trainings in the queue, which is the most here; stop one, or wait for its end"
+            )
+
+    def check_epochs(self, epochs: int) -> None:
+        """Raise `NotAllowed` if a training may not have so many epochs."""
+        if epochs > self.epochs:
+            raise NotAllowed(
+                f"a training here may have at most {self.epochs} epochs, and this one has {epochs}; choose fewer"
+            )
+
+    def check_parameters(self, parameters: int) -> None:
+        """Raise `NotAllowed` if a network may not have so many parameters."""
+        if parameters > self.parameters:
+            raise NotAllowed(
+                f"a network here may have at most {self.parameters / 1e6:g} million parameters, and this one has "
+                f"{parameters / 1e6:,.1f}; choose a smaller one"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +93,14 @@ class Visitor:
     def is_operator(self) -> bool:
         return self.role == "operator"
 
+    @property
+    def may_write(self) -> bool:
+        """Whether anything is kept for this visitor."""
+        return self.is_operator or (self.role == "guest" and bool(self.name))
+
     def owns(self, owner: str) -> bool:
         """Whether a run of this `owner` is the visitor's to change; the operator's are all runs, a reader's none."""
-        return self.is_operator or (self.role == "guest" and bool(self.name) and owner == self.name)
+        return self.is_operator or (self.may_write and owner == self.name)
 
     def require_operator(self, action: str) -> None:
         """Raise `NotAllowed` unless this is the operator; `action` completes "only … may"."""
@@ -60,7 +109,7 @@ class Visitor:
 
     def require_writing(self) -> None:
         """Raise `NotAllowed` for a visitor for whom nothing is kept."""
-        if self.role == "reader" or not (self.is_operator or self.name):
+        if not self.may_write:
             raise NotAllowed(
                 "this server is open for looking only, so nothing is kept on it; install the program on your own "
                 "machine to train and keep runs"

@@ -2,17 +2,21 @@
 
 import contextlib
 import dataclasses
-import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from numpy.lib import format as npy
+
 from aecore.foundation.leftovers import discard
+from aecore.foundation.machine import Machine, folder_bytes, machine
 from aecore.parts.data import Dataset
 from aecore.parts.download import Download
 from aecore.store.access import Visitor
-from aecore.store.folder import LIVE, RunFolder
+from aecore.store.folder import LIVE, RunFolder, RunInfo
 from aecore.store.listing import folders
 
+IMAGES = "images.npz"
 PLACES = ("staging", "runs", "trash")
 
 
@@ -42,16 +46,7 @@ def _owned_folders(root: Path) -> Iterator[tuple[str, Path, str | None]]:
 
 def owned_bytes(root: Path, owner: str) -> int:
     """Add up the files of all runs of `owner` in the home `root`, deleted ones included."""
-    return sum(_size(folder) for _, folder, of in _owned_folders(root) if of == owner)
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.stat(os.path.join(place, name)).st_size
-    return total
+    return sum(folder_bytes(folder) for _, folder, of in _owned_folders(root) if of == owner)
 
 
 def owners(who: Visitor, root: Path) -> list[Owned]:
@@ -66,11 +61,29 @@ def owners(who: Visitor, root: Path) -> list[Owned]:
             ended=sum(place == "runs" for place, _ in mine),
             deleted=sum(place == "trash" for place, _ in mine),
             live=sum(place == "staging" for place, _ in mine),
-            bytes=sum(_size(folder) for _, folder in mine),
+            bytes=sum(folder_bytes(folder) for _, folder in mine),
         )
         for owner, mine in found.items()
     ]
     return sorted(rows, key=lambda row: -row.bytes)
+
+
+def machine_of(who: Visitor, root: Path) -> Machine:
+    """Describe the machine that serves the home `root`. Raises `NotAllowed` unless `who` is the operator."""
+    who.require_operator("see the state of its machine")
+    return machine(root)
+
+
+def own_images(info: RunInfo) -> int:
+    """Count the uploaded images that a run keeps, without reading them; 0 if it keeps none."""
+    count = 0
+    with contextlib.suppress(OSError, ValueError, zipfile.BadZipFile), zipfile.ZipFile(info.folder / IMAGES) as file:
+        for name in file.namelist():
+            with file.open(name) as array:
+                read = npy.read_array_header_1_0 if npy.read_magic(array) == (1, 0) else npy.read_array_header_2_0
+                shape, _, _ = read(array)
+                count += shape[0] if len(shape) >= 3 else 0
+    return count
 
 
 def remove_owner(who: Visitor, root: Path, owner: str) -> int:

@@ -68,26 +68,13 @@ def _check_quotas(store: RunStore, config: RunConfig, images: bytes | None) -> N
     if who.is_operator:
         return
     quotas = who.quotas
-    live = len(store.live_of(who.name))
-    if live >= quotas.waiting:
-        raise NotAllowed(
-            f"you have {live} trainings in the queue, which is the most here; stop one, or wait for its end"
-        )
-    epochs = config.procedure.total_epochs(config)
-    if epochs > quotas.epochs:
-        raise NotAllowed(
-            f"a training here may have at most {quotas.epochs} epochs, and this one has {epochs}; choose fewer"
-        )
+    quotas.check_waiting(len(store.live_of(who.name)))
+    quotas.check_epochs(config.procedure.total_epochs(config))
     if config.dataset.local_path and images is None:
         raise NotAllowed("a training here cannot read files of the server; upload the images instead")
     shape = load_data(config.dataset).shape if images is None else read_npz(images).images.shape[1:]
     with torch.device("meta"):
-        parameters = sum(p.numel() for p in build(config, shape).parameters())
-    if parameters > quotas.parameters:
-        raise NotAllowed(
-            f"a network here may have at most {quotas.parameters / 1e6:g} million parameters, and this one has "
-            f"{parameters / 1e6:,.1f}; choose a smaller one"
-        )
+        quotas.check_parameters(sum(p.numel() for p in build(config, shape).parameters()))
 
 
 def waiting(store: RunStore) -> list[RunInfo]:
@@ -105,6 +92,16 @@ def place(store: RunStore, run_id: str) -> int:
     ids = [info.run_id for info in waiting(store)]
     running = any(info.state == "running" for info in store.seen_by(OPERATOR).live())
     return ids.index(run_id) + running if run_id in ids else 0
+
+
+def others_before(store: RunStore) -> int:
+    """The number of other owners' trainings before the first waiting one of the store's visitor; of all that run or
+    wait if the visitor has none.
+    """
+    jobs = queue(store.seen_by(OPERATOR))
+    own = [place for place, info in enumerate(jobs) if info.status.owner == store.who.name]
+    waits = next((place for place in own if jobs[place].state == "queued"), 0 if own else len(jobs))
+    return sum(info.status.owner != store.who.name for info in jobs[:waits])
 
 
 def queue(store: RunStore) -> list[RunInfo]:

@@ -26,18 +26,20 @@ def settings_form(
     only: Collection[str] | None = None,
     without: Collection[Any] = (),
     keep: bool = True,
+    most: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Draw the fields of `settings` (or `only` some) and return their values, as in JSON.
 
     The widgets begin with `values`; choices in `without` are not offered. With `keep` the values stay when the page
     changes. The result may still be invalid: `parse` checks ranges that depend on other settings, and lists of numbers
-    typed as text.
+    typed as text. `most` holds the greatest value of some whole numbers, where it is less than the field's own.
     """
     names = [name for name in own_fields(settings) if only is None or name in only]
     fields = {name: settings.model_fields[name] for name in names}
     persist: Persist = "session" if keep else None
     return {
-        name: _widget(name, field, values[name], f"{key}.{name}", without, persist) for name, field in fields.items()
+        name: _widget(name, field, values[name], f"{key}.{name}", without, persist, (most or {}).get(name))
+        for name, field in fields.items()
     }
 
 
@@ -79,7 +81,9 @@ def _settable(field: FieldInfo) -> bool:
     return known and (low is None or low != high)
 
 
-def _widget(name: str, field: FieldInfo, value: Any, key: str, without: Collection[Any], persist: Persist) -> Any:
+def _widget(
+    name: str, field: FieldInfo, value: Any, key: str, without: Collection[Any], persist: Persist, most: int | None
+) -> Any:
     kind, label, words = _core_type(field), label_of(name, field), field.description
     if kind is bool:
         return st.toggle(label, value=bool(value), key=key, help=words, persist_state=persist)
@@ -92,7 +96,7 @@ def _widget(name: str, field: FieldInfo, value: Any, key: str, without: Collecti
     low, high = bounds(field)
     if kind is float and (low, high) == (0, 1):
         return st.slider(label, 0.0, 1.0, float(value), 0.01, key=key, help=words, persist_state=persist)
-    return _number(kind, label, value, low, high, key, words, persist)
+    return _number(kind, label, value, low, high if most is None else most, key, words, persist)
 
 
 def _choice(label: str, options: tuple[Any, ...], value: Any, key: str, words: str | None, persist: Persist) -> Any:

@@ -14,7 +14,7 @@ from aecore.parts.looking import Embedding
 from aecore.parts.registry import make, members
 from aecore.session.session import Session
 from aecore.store.folder import RunInfo
-from app import cache
+from app import cache, visitor
 from app.state import maps
 from app.widgets.run_picker import explorable_runs, offered_runs, run_labels
 from app.widgets.settings_form import own_fields, settings_form
@@ -32,6 +32,9 @@ def asked(session: Session) -> AtlasSpec:
     texts, number, seed = maps.asked_maps()
     try:
         panels = tuple(PanelSpec.parse(text) for text in texts)
+        for panel in panels:
+            if panel.run is not None:
+                cache.store().info(panel.run)  # the link may name a run that is not this visitor's to see
         spec = AtlasSpec(panels, number, seed) if panels else AtlasSpec(n=number, seed=seed)
         validate(session, spec)
         return spec
@@ -215,7 +218,7 @@ def _run(session: Session, spec: AtlasSpec) -> None:
     ask(spec)
     if not at_once(session, spec):
         try:
-            cache.map_jobs().ask(session.run_id, spec)
+            cache.map_jobs().ask(session.run_id, spec, visitor.current())
         except AecoreError as error:
             st.toast(plain(str(error)), icon=":material/error:")
 
@@ -225,4 +228,5 @@ def _progress(job: MapJob) -> None:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", key="map_notice"):
         st.progress(job.fraction, text=plain(job.words))
-        st.button("Stop", icon=":material/stop:", on_click=job.stop)
+        if job in cache.map_jobs().live(visitor.current()):  # others may wait for the same maps
+            st.button("Stop", icon=":material/stop:", on_click=job.stop, args=(visitor.current(),))

@@ -10,12 +10,13 @@ from aecore.foundation.errors import AecoreError, words_of
 from aecore.pictures import sheets
 from aecore.store.figures import short
 from aecore.store.folder import LIVE, RunInfo
-from app import cache
+from app import cache, visitor
 from app.state import runs, training, url
 from app.views.runs.manage import manage
 from app.widgets.pressable import button, pressable
 from app.widgets.queue import resume_button
 from app.widgets.run_picker import dataset_title, run_name
+from app.widgets.sharing import owner_tag, shared
 from app.widgets.text import plain
 
 SHOWN_RUNS = 20
@@ -30,36 +31,57 @@ STATES = {
 
 
 def runs_list(infos: Sequence[RunInfo]) -> None:
-    """Draw own runs, newest first, then the ready-made ones."""
-    own = [info for info in infos if not info.builtin]
+    """Draw own runs, newest first, then those that others share, then the ready-made ones."""
+    who = visitor.current()
+    own = [info for info in infos if not info.builtin and who.owns(info.status.owner)]
+    others = [info for info in infos if not info.builtin and not who.owns(info.status.owner)]
     ready = [info for info in infos if info.builtin]
-    all_key = f"{runs.RUNS_WIDGET}all"
-    _undo()
-    st.markdown("**Trained here**")
-    if not own:
-        st.caption("Nothing has been trained here yet: open Train, or import a run.")
-    shown = own if st.session_state.get(all_key) else own[:SHOWN_RUNS]
-    _lines(shown)
-    if len(shown) < len(own):
-        st.button(f"Show {len(own) - len(shown)} older runs", on_click=url.hold, args=(all_key, True))
+    if who.may_write:
+        _undo()
+        st.markdown("**Trained here**" if who.is_operator else "**Your runs**")
+        if not own:
+            somebody = "Nothing has been" if who.is_operator else "You have not"
+            st.caption(
+                f"{somebody} trained {'' if who.is_operator else 'anything '}here yet: open Train, or import a run."
+            )
+        _newest(own, f"{runs.RUNS_WIDGET}all")
+    if others:
+        st.markdown("**Shared by others**")
+        _newest(others, f"{runs.RUNS_WIDGET}all_others")
     if ready:
         st.markdown("**Ready-made**")
         _lines(ready)
     _trash()
 
 
+def _newest(infos: Sequence[RunInfo], all_key: str) -> None:
+    """Draw the newest runs, and a button for all."""
+    shown = infos if st.session_state.get(all_key) else infos[:SHOWN_RUNS]
+    _lines(shown)
+    if len(shown) < len(infos):
+        st.button(
+            f"Show {len(infos) - len(shown)} older runs", key=f"{all_key}_button", on_click=url.hold,
+            args=(all_key, True),
+        )  # fmt: skip
+
+
 def _lines(infos: Sequence[RunInfo]) -> None:
     """Draw the runs below one another; those that can only be opened stand together in one component."""
-    for live_or_not, group in itertools.groupby(infos, lambda info: info.state in LIVE or info.resumable):
-        for part in ([info] for info in group) if live_or_not else [list(group)]:
-            _live_line(part[0]) if live_or_not else _ended_lines(part)
+    who = visitor.current()
+
+    def has_widgets(info: RunInfo) -> bool:
+        return info.state in LIVE or (info.resumable and who.owns(info.status.owner))
+
+    for widgets, group in itertools.groupby(infos, has_widgets):
+        for part in ([info] for info in group) if widgets else [list(group)]:
+            _live_line(part[0]) if widgets else _ended_lines(part)
 
 
 def _live_line(info: RunInfo) -> None:
     with st.container(
         border=True, horizontal=True, vertical_alignment="center", gap="medium", key=f"runline_{info.run_id}"
     ):
-        st.html(_words(info))
+        st.html(_words(info) + _tag(info))
         if info.state in LIVE:
             if st.button("Watch", icon=":material/visibility:", key=f"_runs_watch_{info.run_id}"):
                 st.switch_page("views/train/page.py", query_params={training.JOB: info.run_id})
@@ -86,7 +108,7 @@ def _ended_lines(infos: Sequence[RunInfo]) -> None:
 def _ended_line(info: RunInfo) -> str:
     walk = button("walk", info.run_id, "Walk", "explore") if info.explorable else ""
     more = button("more", info.run_id, "More", "more_horiz")
-    return f'<div data-run="{html.escape(info.run_id, quote=True)}">{_words(info)}{walk}{more}</div>'
+    return f'<div data-run="{html.escape(info.run_id, quote=True)}">{_words(info)}{_tag(info)}{walk}{more}</div>'
 
 
 def _walk(run_id: str) -> None:
@@ -107,6 +129,8 @@ def _words(info: RunInfo) -> str:
         words.append(dataset_title(info.config))
     if info.status.imported:
         words.append("imported")
+    if info.status.shared and shared():
+        words.append("shared")
     words += short(info, "test_sse", "code_dim", "probe_accuracy", "noise_r2")
     facts = " · ".join(word for word in words if word)
     reason = f'<br><span class="why">{html.escape(info.reason)}</span>' if info.reason else ""
@@ -114,6 +138,12 @@ def _words(info: RunInfo) -> str:
         f'<div class="run-line">{image}<p><b>{html.escape(run_name(info))}</b><br>'
         f"<small>{html.escape(facts)}{reason}</small></p></div>"
     )
+
+
+def _tag(info: RunInfo) -> str:
+    """HTML of the visitor whose run it is, for the person who runs the server."""
+    tag = owner_tag(info.status.owner)
+    return f'<p class="owner-tag">{html.escape(tag)}</p>' if tag else ""
 
 
 def _undo() -> None:
@@ -149,5 +179,8 @@ def _trash() -> None:
 
 
 def _empty() -> None:
-    cache.store().empty_trash()
+    try:
+        cache.store().empty_trash()
+    except (AecoreError, OSError) as error:
+        st.toast(plain(words_of(error)), icon=":material/error:")
     runs.remember_deleted(None)

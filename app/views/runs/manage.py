@@ -7,14 +7,17 @@ import streamlit as st
 from aecore.foundation.errors import AecoreError, words_of
 from aecore.session import render
 from aecore.store import archive
-from aecore.store.folder import RunInfo
-from app import cache
+from aecore.store.folder import LIVE, RunInfo
+from aecore.store.owners import own_images
+from app import cache, visitor
 from app.state import runs, url
 from app.widgets.run_picker import run_name
+from app.widgets.sharing import shared
 from app.widgets.text import plain
 
 PAGES = (("Denoise", "denoise", "blur_on"), ("Walk", "walk", "explore"), ("Maps", "maps", "scatter_plot"))
 READY_MADE = "This run came with the program, so it cannot be renamed or deleted."
+OTHERS = "Somebody shares this run for looking; only they can export, rename or delete it."
 MAX_ZIP_MB = 40
 
 
@@ -34,11 +37,19 @@ def manage(run_id: str) -> None:
             for title, name, icon in PAGES:
                 if st.button(title, icon=f":material/{icon}:", key=f"_runs_to_{name}"):
                     st.switch_page(f"views/{name}/page.py", query_params={runs.RUN: run_id})
+    who = visitor.current()
+    if not (info.builtin or who.owns(info.status.owner)):
+        st.caption(f":material/lock: {OTHERS}")
+        return
+    if info.explorable:
         _exports(info)
     if info.builtin:
-        st.caption(f":material/lock: {READY_MADE}")
-    else:
-        _change(info)
+        if who.may_write:
+            st.caption(f":material/lock: {READY_MADE}")
+        return
+    if shared() and info.state not in LIVE:
+        _sharing(info)
+    _change(info)
 
 
 def import_run() -> None:
@@ -61,12 +72,17 @@ def import_run() -> None:
 
 def _exports(info: RunInfo) -> None:
     """Draw the download buttons; a file is made when its button is pressed."""
-    run_id = info.run_id
+    run_id, store = info.run_id, cache.store()  # the files are made outside of the page, where there is no visitor
+    try:
+        session = cache.session(run_id)
+    except (AecoreError, OSError) as error:
+        st.warning(plain(str(error)))
+        return
     made: tuple[tuple[str, str, Callable[[], bytes]], ...] = (
-        ("Reconstructions, PNG", "reconstructions.png", lambda: render.reconstructions_png(cache.session(run_id))),
-        ("Latent walk, GIF", "walk.gif", lambda: render.walk_gif(cache.session(run_id))),
-        ("Codes, CSV", "codes.csv", lambda: render.codes_csv(cache.session(run_id))),
-        ("Codes, NPY", "codes.npy", lambda: render.codes_npy(cache.session(run_id))),
+        ("Reconstructions, PNG", "reconstructions.png", lambda: render.reconstructions_png(session)),
+        ("Latent walk, GIF", "walk.gif", lambda: render.walk_gif(session)),
+        ("Codes, CSV", "codes.csv", lambda: render.codes_csv(session)),
+        ("Codes, NPY", "codes.npy", lambda: render.codes_npy(session)),
     )
     st.markdown("**Export**")
     with st.container(horizontal=True):
@@ -78,12 +94,42 @@ def _exports(info: RunInfo) -> None:
         with_images = own and st.checkbox("with the training images", key="_runs_with_images")
         st.download_button(
             "Run, ZIP",
-            lambda: archive.export_zip(cache.store(), run_id, with_images),
+            lambda: archive.export_zip(store, run_id, with_images),
             f"{run_id}.zip",
             icon=":material/folder_zip:",
             on_click="ignore",
             key="_runs_get_zip",
         )
+
+
+def sharing_words(info: RunInfo) -> str:
+    """What sharing a run shows, before it is done."""
+    count = own_images(info)
+    pictures = f"{count:,} of your own pictures" if count else "pictures of a dataset that everybody has"
+    return (
+        f"Everybody on this server then sees its figures, codes, reconstructions and the images it was trained on: "
+        f"{pictures}. They cannot change or export it."
+    )
+
+
+def _sharing(info: RunInfo) -> None:
+    """Draw what shows a run to all visitors, or no longer."""
+    if info.status.shared:
+        st.caption(":material/group: Everybody on this server sees this run, with the images it was trained on.")
+        st.button(
+            "Stop sharing", icon=":material/lock:", key="_runs_unshare", on_click=_share, args=(info.run_id, False)
+        )
+        return
+    st.caption(f":material/group: {sharing_words(info)}")
+    st.button("Share", icon=":material/group:", key="_runs_share", on_click=_share, args=(info.run_id, True))
+
+
+def _share(run_id: str, shown: bool) -> None:
+    try:
+        cache.store().share(run_id, shown)
+    except (AecoreError, OSError) as error:
+        st.toast(plain(str(error)), icon=":material/error:")
+    st.rerun()
 
 
 def _change(info: RunInfo) -> None:

@@ -1,6 +1,6 @@
 """Runs: compare all trained networks on this machine, rename, delete, export and import them."""
 
-from app import cache
+from app import cache, visitor
 from app.views.runs.compare import compare
 from app.views.runs.list import runs_list
 from app.views.runs.manage import import_run
@@ -20,7 +20,8 @@ def page() -> None:
         compare(infos)
     else:
         picture_error("There is no run to compare yet. Open Train and start one, or import a run.")
-    import_run()
+    if visitor.current().may_write:
+        import_run()
     runs_list(cache.runs())
 
 

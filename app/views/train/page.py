@@ -1,26 +1,31 @@
 """Train: choose a kind, images and settings, watch the training, and open the trained run."""
 
 from aecore.training import queue
-from app import cache
+from app import cache, visitor
 from app.state import training
-from app.views.train.setup import setup
+from app.views.train.setup import not_here, setup
 from app.views.train.watch import watch
 from app.widgets.header import header
+from app.widgets.picture import picture_error
 
 
 def chosen_job() -> str | None:
-    """The training in the URL, else the one that runs, else None: then a new one is set up."""
+    """The training in the URL, else the visitor's own that runs, else None: then a new one is set up."""
     named = training.watched_job()
     if named is None:
-        running = [info.run_id for info in queue.queue(cache.store()) if info.state == "running"]
-        training.watch_job(running[0] if running else None)
-        return running[0] if running else None
+        store = cache.store()
+        own = [info for info in queue.queue(store) if info.status.owner == store.who.name and info.state == "running"]
+        training.watch_job(own[0].run_id if own else None)
+        return own[0].run_id if own else None
     return None if named == training.NEW_JOB else named
 
 
 def page() -> None:
     job = chosen_job()
-    if job is None:
+    if job is None and (refusal := not_here(visitor.current())):
+        header("Train", "A network learns from examples.", "walk or denoise with the runs that are here.")
+        picture_error(refusal)
+    elif job is None:
         header(
             "Train",
             "These held-out images will show what the network learns; it trains on others like them.",

@@ -8,15 +8,16 @@ import streamlit as st
 from aecore.foundation.errors import AecoreError, BadInput, BadSettings
 from aecore.model.config import PACKAGES, RunConfig, TrainingSettings, parse
 from aecore.model.recipes import RECIPES, Recipe, suggested_epochs
-from aecore.parts import download
 from aecore.parts.data import Data, Dataset, Part
 from aecore.parts.datasets.npz import save_npz
 from aecore.parts.loading import load_data
 from aecore.parts.registry import members
 from aecore.pictures import sheets
+from aecore.store.access import Visitor
+from aecore.store.owners import start_download
 from aecore.training import queue
 from aecore.training.run import Outlook, outlook
-from app import cache
+from app import cache, visitor
 from app.state import uploads, url
 from app.state.training import DATASET, RECIPE, TRAIN_COLOUR, TRAIN_SIDE, TRAIN_WIDGET, watch_job
 from app.widgets.own_images import show_intake, uploader
@@ -33,10 +34,22 @@ LEADING = ("corruption", "objective")
 MAX_RUN_NAME = 80
 MAX_PARAMETERS = 20_000_000
 """Of a network trained from the page; a larger one would use up the memory that everybody shares."""
+NOTHING_KEPT = (
+    "Nothing is kept on this server, so nothing is trained on it; to train, install the program on your own machine, "
+    "as its README says, and start it with “aecore app”."
+)
 COPY_NOTE = (
     "Training keeps a copy of these images in the run's folder on this server, so that the run can be opened later. "
     "To remove the copy, delete the run for good on the Runs page."
 )
+SEEN_NOTE = "The person who runs this server can see these images, too."
+
+
+def not_here(who: Visitor) -> str:
+    """Why this visitor cannot train on this server at all; "" for others."""
+    if not who.may_write:
+        return NOTHING_KEPT
+    return "" if who.is_operator or who.quotas.waiting else who.quotas.training_words()
 
 
 @st.fragment
@@ -58,7 +71,9 @@ def setup() -> None:
         if config is not None and data is not None:
             preview, refusal = _checked(config, data)
         if data is not None:
-            _train_button(config if preview is not None else None, data, refusal)
+            _train_button(config if preview is not None and not refusal else None, data, refusal)
+            if not (who := visitor.current()).is_operator:
+                st.caption(who.quotas.training_words())
         train_queue()
     with shown:
         _picture(config, data, preview, refusal)
@@ -105,7 +120,10 @@ def _data(kind: str) -> tuple[Data | None, str]:
         dataset = members("datasets", Dataset)[kind].model_validate({})
         if not dataset.available():
             _download(dataset)
-            return None, f"{dataset.title} is not on this server yet. Download it once for everybody here."
+            remedy = "Download it once for everybody here."
+            if not visitor.current().is_operator:
+                remedy = "Ask the person who runs the server to download it, or choose other images."
+            return None, f"{dataset.title} is not on this server yet. {remedy}"
         return load_data(dataset), ""
     except AecoreError as error:
         return None, str(error)
@@ -120,7 +138,8 @@ def _own() -> Data:
         if files:
             intake = cache.own_images(uploads.uploads_version(), (side, side), 3 if colour else 1, files)
             show_intake(intake, f"{side} × {side} pixels")
-    st.caption(f":material/info: {COPY_NOTE}")
+    seen = "" if visitor.current().is_operator else f" {SEEN_NOTE}"
+    st.caption(f":material/info: {COPY_NOTE}{seen}")
     if not files:
         raise BadInput("Upload some pictures to train on: image files, a ZIP or an NPZ. A few dozen are a good start.")
     return cache.own_data(uploads.uploads_version(), side, 3 if colour else 1, files)
@@ -145,10 +164,15 @@ def _download_state(dataset: Dataset, was_running: bool) -> None:
         st.rerun()
     if found and found[0].error:
         st.error(plain(found[0].error), icon=":material/cloud_off:")
+    if not visitor.current().is_operator:
+        return
     if st.button(f"Download {dataset.title}", icon=":material/download:", type="primary", width="stretch"):
-        found[:] = [download.Download(dataset)]
-        found[0].start()
-        st.rerun()
+        try:
+            found[:] = [start_download(visitor.current(), dataset)]
+        except AecoreError as error:
+            st.error(str(error), icon=":material/block:")
+        else:
+            st.rerun()
 
 
 # --- settings
@@ -160,12 +184,14 @@ def _settings(recipe: Recipe, kind: str, data: Data) -> RunConfig:
     key = f"{TRAIN_WIDGET}{recipe.name}"
     images = len(data.indices("train"))
     epochs, procedure = suggested_epochs(recipe.config, kind, images)
-    values["training"] = {**values["training"], "threads": 1, "epochs": epochs}
+    who = visitor.current()
+    most = {} if who.is_operator else {"epochs": who.quotas.epochs}
+    values["training"] = {**values["training"], "threads": 1, "epochs": min(epochs, most.get("epochs", epochs))}
     values["procedure"] = procedure.model_dump(mode="json")
     values["dataset"] = {"kind": "npz", "path": "images.npz"} if kind == OWN else {"kind": kind}
     with st.container(horizontal=True, gap="small"):
         basic = settings_form(RunConfig, values, key, ("code_dim",))
-        training = settings_form(TrainingSettings, values["training"], f"{key}.{kind}", ("epochs",))
+        training = settings_form(TrainingSettings, values["training"], f"{key}.{kind}", ("epochs",), most=most)
     noisy = values["corruption"]["kind"] if recipe.config.corruption.level else ""
     parts: dict[str, dict[str, Any]] = {}
     if noisy:
@@ -216,7 +242,20 @@ def _checked(config: RunConfig, data: Data) -> tuple[Outlook | None, str]:
             None,
             f"This network has {millions} million parameters; the page trains at most {limit}. Use fewer.",
         )
+    try:
+        _check_quotas(config, preview)
+    except AecoreError as error:
+        return preview, str(error)
     return preview, ""
+
+
+def _check_quotas(config: RunConfig, preview: Outlook) -> None:
+    """Raise `NotAllowed` for a training that the queue would refuse."""
+    store = cache.store()
+    if not (who := store.who).is_operator:
+        who.quotas.check_epochs(config.procedure.total_epochs(config))
+        who.quotas.check_parameters(preview.parameters)
+        who.quotas.check_waiting(len(store.live_of(who.name)))
 
 
 def _own_name(config: RunConfig) -> str:

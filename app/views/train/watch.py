@@ -11,7 +11,7 @@ from aecore.model.recipes import RECIPES
 from aecore.pictures import sheets
 from aecore.store.folder import LIVE, RunFolder, RunInfo
 from aecore.training.trainer import TrainingProgress
-from app import cache
+from app import cache, visitor
 from app.state import runs, training
 from app.widgets.curves import train_curves
 from app.widgets.picture import picture, picture_error
@@ -180,6 +180,8 @@ def _onwards(info: RunInfo) -> None:
 
 
 def _another() -> None:
+    if not visitor.current().may_write:
+        return
     st.button(
         "Train another",
         icon=":material/add:",
