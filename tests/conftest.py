@@ -15,6 +15,8 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 # The browser tests start their server as the benchmarks do.
 sys.path.append(str(Path(__file__).parent / "benchmarks"))
+# The attacks read pages as the tests of pages do.
+sys.path.append(str(Path(__file__).parent / "app"))
 
 BROWSERS = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
 

@@ -12,6 +12,7 @@ from streamlit.runtime.state import SessionState
 
 from app import visitor
 from app.state.url import set_parameter
+from app.text import plain
 
 IMAGES = "images"
 """Positions in the run's gallery, joined by "-". Written by `choose_images`."""
@@ -46,7 +47,9 @@ def keep_uploads(files: list[Upload]) -> None:
     st.session_state[_UPLOADS_VERSION] = secrets.token_hex(8)
     if out:
         names = f"{out[0].name} was" if len(out) == 1 else f"{out[0].name} and {len(out) - 1} more files were"
-        st.toast(f"{names} left out: there is no room for more images. Remove some of yours, or try again later.")
+        st.toast(
+            f"{plain(names)} left out: there is no room for more images. Remove some of yours, or try again later."
+        )
 
 
 def forget(state: SessionState) -> None:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from aecore.store.stages import Stage, stages
-from app.widgets.text import chart_text, plain
+from app.text import chart_text, plain
 
 HEIGHT = 215
 Line = tuple[str, tuple[float, ...], tuple[float, ...]]

@@ -8,8 +8,8 @@ from aecore.session.gallery import Gallery, own_gallery
 from aecore.session.session import Session
 from app import cache
 from app.state import uploads
+from app.text import plain
 from app.widgets.own_images import inverted, own_images
-from app.widgets.text import plain
 
 GALLERY = 64
 """Images of a run's dataset to choose from."""

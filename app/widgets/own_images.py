@@ -9,7 +9,7 @@ from aecore.session.session import Session
 from app import cache
 from app.state import uploads, url
 from app.state.uploads import Upload
-from app.widgets.text import plain
+from app.text import plain
 
 TYPES = ["png", "jpg", "jpeg", "gif", "webp", "pgm", "ppm", "tif", "tiff", "bmp", "zip", "npz"]
 MAX_VISIT_BYTES = 64 * 2**20

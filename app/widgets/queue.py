@@ -9,9 +9,9 @@ from aecore.store.folder import RunInfo
 from aecore.training import queue
 from app import cache, visitor
 from app.state import training
+from app.text import plain
 from app.widgets.run_picker import run_name
 from app.widgets.sharing import owner_tag, shared
-from app.widgets.text import plain
 
 
 def train_queue(shown: str | None = None, elsewhere: bool = False) -> None:

@@ -12,9 +12,9 @@ from aecore.session.session import Session
 from aecore.store.folder import LIVE, RunInfo
 from app import cache
 from app.state import runs
+from app.text import one_line
 from app.widgets.header import header
 from app.widgets.picture import picture_error
-from app.widgets.text import one_line
 
 MAX_OFFERED = 50
 """Own runs in a list to choose from, the newest; older ones are opened from Runs."""

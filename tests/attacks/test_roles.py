@@ -123,6 +123,8 @@ NO_DOOR = {
     "RunStore.settle": "moves ended trainings, called by the listing",
     "RunStore.turn": "a lock",
     "queue.waiting": "the order of starting, for the process that starts trainings",
+    "queue.why_paused": "words for a page that shows a waiting training",
+    "archive.is_run_zip": "looks at a file of whoever calls it",
     "queue.claim": "called by the command line, which is the operator's",
     "queue.start": "called by the process that starts trainings",
     "queue.main": "the training's own process",

@@ -33,10 +33,16 @@ ROOMS["__init__"] = ROOMS["session"] | {"session", "training"}
 ROOMS["__main__"] = {"cli"}
 """{room of `aecore`: the rooms it may import}; training and session never see each other."""
 
-APP_ROOMS: dict[str, set[str]] = {"visitor": set(), "picture_first": set(), "cache": {"visitor"}, "preload": {"cache"}}
-APP_ROOMS["state"] = {"visitor", "cache"}
-APP_ROOMS["live"] = {"cache", "state"}
-APP_ROOMS["widgets"] = {"visitor", "cache", "state", "picture_first", "live"}
+APP_ROOMS: dict[str, set[str]] = {
+    "visitor": set(),
+    "text": set(),
+    "picture_first": set(),
+    "cache": {"visitor"},
+    "preload": {"cache"},
+}
+APP_ROOMS["state"] = {"visitor", "cache", "text"}
+APP_ROOMS["live"] = {"cache", "state", "text"}
+APP_ROOMS["widgets"] = {"visitor", "text", "cache", "state", "picture_first", "live"}
 APP_ROOMS["views"] = {*APP_ROOMS}
 APP_ROOMS["routes"] = {"visitor", "cache", "live"}
 APP_ROOMS["guard"] = {"visitor", "cache", "state"}

@@ -19,6 +19,7 @@ from app.live.denoise import Scene, View
 from app.state import keys, uploads, url
 from app.state.live import live_failed, live_failure
 from app.state.url import Parameters, number, whole
+from app.text import plain
 from app.views.denoise import noise
 from app.views.denoise.noise import noise_kinds
 from app.widgets.drawn_curve import error_curve
@@ -26,7 +27,6 @@ from app.widgets.image_picker import pick_images
 from app.widgets.image_source import GALLERY, image_source
 from app.widgets.picture import picture, picture_error, send_now
 from app.widgets.run_picker import explorable_runs, header_with_run, offered_runs, run_labels, run_name
-from app.widgets.text import plain
 
 ROWS = ("Original", "Corrupted")
 RECONSTRUCTION = "Reconstruction"

@@ -7,7 +7,7 @@ import streamlit as st
 from aecore.maps import quality
 from aecore.maps.atlas import Atlas
 from aecore.maps.panel import Panel
-from app.widgets.text import chart_text
+from app.text import chart_text
 
 SHEPARD_IMAGES = 70
 """Images whose pairs are drawn: 2,415 dots."""

@@ -16,9 +16,9 @@ from aecore.session.session import Session
 from aecore.store.folder import RunInfo
 from app import cache, visitor
 from app.state import maps
+from app.text import plain
 from app.widgets.run_picker import explorable_runs, offered_runs, run_labels
 from app.widgets.settings_form import own_fields, settings_form
-from app.widgets.text import plain
 
 POLL_SECONDS = 0.4
 NO_MAP = "none"

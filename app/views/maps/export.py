@@ -13,8 +13,8 @@ from aecore.session.session import Session
 from app.live import maps as live_maps
 from app.live.maps import Message
 from app.state import maps
+from app.text import plain
 from app.widgets.run_picker import run_labels
-from app.widgets.text import plain
 
 
 def export(session: Session, atlas: Atlas, colours: str, thumbnails: bool, message: Message) -> None:

@@ -16,6 +16,7 @@ from app.live import maps as live_maps
 from app.live import walk
 from app.live.maps import Own
 from app.state import maps, url
+from app.text import plain
 from app.views.maps import choice as map_choice
 from app.views.maps.charts import charts
 from app.views.maps.export import export
@@ -24,7 +25,6 @@ from app.views.maps.still import still_maps
 from app.widgets.own_images import inverted, own_images, taken_in
 from app.widgets.picture import picture, picture_error, send_now
 from app.widgets.run_picker import header_with_run
-from app.widgets.text import plain
 
 MAX_OWN_IMAGES = 12
 

@@ -11,8 +11,8 @@ from app.live.maps import Spot
 from app.state import keys, maps, runs, uploads
 from app.state.place import unit_parameter
 from app.state.uploads import Upload
+from app.text import plain
 from app.widgets.picture import picture
-from app.widgets.text import plain
 
 GALLERY_ROWS = 4
 MAX_SENT = 64

@@ -6,8 +6,8 @@ from aecore.maps.atlas import Atlas
 from aecore.maps.poster import poster
 from aecore.pictures import sheets
 from aecore.session.session import Session
+from app.text import plain
 from app.widgets.run_picker import run_labels
-from app.widgets.text import plain
 
 
 def still_maps(session: Session, atlas: Atlas, colours: str, thumbnails: bool, reason: str) -> None:

@@ -12,12 +12,12 @@ from aecore.store.figures import short
 from aecore.store.folder import LIVE, RunInfo
 from app import cache, visitor
 from app.state import runs, training, url
+from app.text import plain
 from app.views.runs.manage import manage
 from app.widgets.pressable import button, pressable
 from app.widgets.queue import resume_button
 from app.widgets.run_picker import dataset_title, run_name
 from app.widgets.sharing import owner_tag, shared
-from app.widgets.text import plain
 
 SHOWN_RUNS = 20
 STATES = {

@@ -11,9 +11,9 @@ from aecore.store.folder import LIVE, RunInfo
 from aecore.store.owners import own_images
 from app import cache, visitor
 from app.state import runs, url
+from app.text import plain
 from app.widgets.run_picker import run_name
 from app.widgets.sharing import shared
-from app.widgets.text import plain
 
 PAGES = (("Denoise", "denoise", "blur_on"), ("Walk", "walk", "explore"), ("Maps", "maps", "scatter_plot"))
 READY_MADE = "This run came with the program, so it cannot be renamed or deleted."

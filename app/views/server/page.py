@@ -5,13 +5,14 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from aecore.foundation.errors import AecoreError
+from aecore.foundation.errors import AecoreError, words_of
 from aecore.foundation.machine import size_text
 from aecore.maps.queue import MapJob
 from aecore.store.owners import Owned, machine_of, owners, remove_owner
 from aecore.training import queue
 from app import cache, visitor
 from app.state import visits
+from app.text import plain
 from app.widgets.header import header
 from app.widgets.picture import picture_error
 from app.widgets.queue import train_queue
@@ -86,7 +87,7 @@ def _stop_maps() -> None:
     try:
         cache.map_jobs().clear(visitor.current())
     except AecoreError as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(plain(words_of(error)), icon=":material/error:")
 
 
 # --- what everybody keeps
@@ -119,7 +120,7 @@ def _remove_button(owner: str) -> None:
     with st.popover("Remove everything", icon=":material/delete_forever:", key=f"_server_remove_{owner}"):
         st.caption("Stops this visitor's trainings and maps, and deletes all their runs for good.")
         st.button(
-            f"Remove everything of {owner_tag(owner)}", key=f"_server_remove_yes_{owner}", on_click=_remove,
+            f"Remove everything of {plain(owner_tag(owner))}", key=f"_server_remove_yes_{owner}", on_click=_remove,
             args=(owner,),
         )  # fmt: skip
 
@@ -131,7 +132,7 @@ def _remove(owner: str) -> None:
         cache.map_jobs().clear(store.who, owner)
         removed = remove_owner(store.who, store.root, owner)
     except (AecoreError, OSError) as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(plain(words_of(error)), icon=":material/error:")
         return
     later = " One training is ending; remove again when it has." if store.live_of(owner) else ""
     st.toast(f"Removed {removed} run{'' if removed == 1 else 's'}.{later}", icon=":material/delete_forever:")

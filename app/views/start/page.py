@@ -9,13 +9,13 @@ from aecore.session.session import Session
 from aecore.store.folder import RunInfo
 from app import cache, preload
 from app.state import keys, url
+from app.text import plain
 from app.views.start.hero import hero
 from app.views.start.run_card import run_cards
 from app.widgets.figures import definitions
 from app.widgets.image_source import GALLERY
 from app.widgets.picture import picture_error
 from app.widgets.run_picker import explorable_runs, header_with_run
-from app.widgets.text import plain
 
 OWN_RUNS = 6
 SHOWPIECE = "patterns-variational"

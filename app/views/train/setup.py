@@ -20,11 +20,11 @@ from aecore.training.run import Outlook, outlook
 from app import cache, visitor
 from app.state import uploads, url
 from app.state.training import DATASET, RECIPE, TRAIN_COLOUR, TRAIN_SIDE, TRAIN_WIDGET, watch_job
+from app.text import plain
 from app.widgets.own_images import show_intake, uploader
 from app.widgets.picture import picture, picture_error
 from app.widgets.queue import train_queue
 from app.widgets.settings_form import own_fields, settings_form
-from app.widgets.text import plain
 
 OWN = "own"
 SIDES = (8, 16, 28, 32, 48, 64)
@@ -170,7 +170,7 @@ def _download_state(dataset: Dataset, was_running: bool) -> None:
         try:
             found[:] = [start_download(visitor.current(), dataset)]
         except AecoreError as error:
-            st.error(str(error), icon=":material/block:")
+            st.error(plain(str(error)), icon=":material/block:")
         else:
             st.rerun()
 

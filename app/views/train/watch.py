@@ -13,11 +13,11 @@ from aecore.store.folder import LIVE, RunFolder, RunInfo
 from aecore.training.trainer import TrainingProgress
 from app import cache, visitor
 from app.state import runs, training
+from app.text import plain
 from app.widgets.curves import train_curves
 from app.widgets.picture import picture, picture_error
 from app.widgets.queue import place_in_queue, resume_button, stop_button, train_queue
 from app.widgets.run_picker import dataset_title, run_name
-from app.widgets.text import plain
 
 POLL_SECONDS = 0.5
 GREY = 128

@@ -16,6 +16,7 @@ from app.live.walk_place import Place
 from app.state import url
 from app.state.place import DRAW, MODE, WALK_WIDGET, forget_place_of_another, leave_place, remember_place
 from app.state.url import Parameters
+from app.text import plain
 from app.views.walk import modes, tray
 from app.views.walk.chain import chain_view
 from app.views.walk.export import export
@@ -23,7 +24,6 @@ from app.views.walk.filters import filters
 from app.widgets.image_source import GALLERY, image_source
 from app.widgets.picture import picture_error, send_now
 from app.widgets.run_picker import header_with_run
-from app.widgets.text import plain
 from app.widgets.tiles import tiles
 
 MODES = {

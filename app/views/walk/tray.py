@@ -22,8 +22,8 @@ from app.state.place import (
     names_changed,
     place_text,
 )
+from app.text import plain
 from app.widgets.picture import picture
-from app.widgets.text import plain
 from app.widgets.tiles import tiles
 
 FULL = 0.5
