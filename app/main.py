@@ -19,7 +19,7 @@ pages = [
     st.Page("views/train/page.py", title="Train", url_path="train", icon=":material/model_training:"),
     st.Page("views/runs/page.py", title="Runs", url_path="runs", icon=":material/folder_open:"),
 ]
-if visitor.situation() == "shared" and visitor.current().is_operator:
+if visitor.access() == "shared" and visitor.current().is_operator:
     pages.append(st.Page("views/server/page.py", title="Server", url_path="server", icon=":material/dns:"))
 page = st.navigation(pages, position="top")
 st.html(f"<style>{''.join((HERE / name).read_text(encoding='utf-8') for name in STYLES)}</style>")

@@ -13,6 +13,7 @@ A few threads of their own export and read graphs, so that no other visitor wait
 """
 
 import asyncio
+import contextvars
 import functools
 import gzip
 import re
@@ -24,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from aecore.foundation.errors import AecoreError, BadInput, RunUnavailable
+from aecore.foundation.errors import AecoreError, BadInput, RunUnavailable, words_of
 from aecore.session import onnx_cache
 from aecore.session.session import Session
 from aecore.store.folder import RUN_ID
@@ -70,7 +71,9 @@ def _threaded(answer: Answer) -> Endpoint:
     """An endpoint that answers in a thread; errors become a line of text."""
 
     async def endpoint(request: Request) -> Response:
-        return await asyncio.get_running_loop().run_in_executor(_threads, _safely, answer, request)
+        # A copy of the context, so that the answer's thread knows whose request it is (`app.visitor.current`).
+        inside = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(_threads, lambda: inside.run(_safely, answer, request))
 
     return endpoint
 
@@ -83,7 +86,7 @@ def _safely(answer: Answer, request: Request) -> Response:
     except AecoreError as error:
         return _refusal(422, str(error))
     except OSError as error:
-        return _refusal(500, f"the file cannot be written ({error.strerror or error}); make room in the cache folder")
+        return _refusal(500, words_of(error))
 
 
 def _refusal(status: int, words: str) -> Response:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aecore.cli.options import Number, command, complete_run, complete_run_or_file, out_option
-from aecore.cli.output import open_session, plain, print_table, progress_bar, write_file
+from aecore.cli.output import open_session, plain, print_table, progress_bar, refuse_run_zip, write_file
 from aecore.foundation.errors import BadInput
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_IMAGES = 70_000
 """As in `aecore.maps.spec`, which is not imported here: it would load numpy before `--help` is printed."""
+PACKED = (".npz", ".zip")
 QUALITIES = (
     "map", "stress_1", "trustworthiness", "continuity", "knn_accuracy", "explained_variance", "reconstruction_sse"
 )  # fmt: skip
@@ -37,9 +38,10 @@ QUALITIES = (
 )
 @click.argument(
     "source",
-    metavar="RUN|FOLDER|FILE.npz",
+    metavar="RUN|FOLDER|FILE",
     shell_complete=complete_run_or_file,
-    help="a run, for its images; or pictures of your own, with classes from subfolders' names or an npz file's labels",
+    help="a run, for its images; or pictures of your own: a folder, with classes from its subfolders' names, an npz "
+    "file, with classes from its labels, or a zip file",
 )
 @click.option(
     "--method",
@@ -61,7 +63,7 @@ def embed(source: str, methods: tuple[str, ...], run: str | None, n: int | None,
     """Write maps of images as coordinates, with their quality and a picture. Any plotting program can draw or compare
     them. Beside FILE, the maps' quality is written with the suffix .quality.csv, and their picture with .png.
     """
-    own = source.lower().endswith(".npz") or Path(source).is_dir()
+    own = _is_own(Path(source))
     methods = tuple(dict.fromkeys(methods or ["code" if run or not own else "pca"]))
     if "units" in methods:
         if len(methods) > 1 or run or own:
@@ -71,12 +73,25 @@ def embed(source: str, methods: tuple[str, ...], run: str | None, n: int | None,
         return _write_units(source, n or 1000, out)
     if run and not own:
         raise click.BadParameter(
-            f"{source!r} is neither a folder nor an .npz file, so it names the run; leave --run out", param_hint="--run"
+            f"{source!r} is neither a folder nor a file, so it names the run; leave --run out", param_hint="--run"
         )
     spec = _atlas_spec(methods, n)
     maps = _own_atlas(Path(source), spec, run) if own else _run_atlas(source, spec)
     _write_coordinates(out, maps, maps.origins if own else ())
     _write_quality(out, maps, Path(source).name)
+
+
+def _is_own(source: Path) -> bool:
+    """Whether the command's source is a folder or file of pictures, not a run. Raises `BadInput` for one that is
+    neither: a file that does not exist, or the zip file of an exported run.
+    """
+    if source.suffix.lower() in PACKED and not source.exists():
+        raise BadInput(f"there is no file {source}; give a folder or file that exists, or a run (aecore list)")
+    # A run's id has no suffix, so that a file of that name in the working folder does not hide it.
+    own = source.is_dir() or (source.is_file() and bool(source.suffix))
+    if own and source.is_file():
+        refuse_run_zip(str(source))
+    return own
 
 
 def _write_quality(out: str, maps: "Atlas", title: str) -> None:
@@ -112,7 +127,7 @@ def _run_atlas(wanted: str, spec: "AtlasSpec") -> "Atlas":
 
 
 def _own_atlas(source: Path, spec: "AtlasSpec", run: str | None) -> "Atlas":
-    """Compute the maps of the pictures in a folder or npz file, with a progress bar."""
+    """Compute the maps of the pictures in a folder or file, with a progress bar."""
     from aecore.maps.atlas import atlas_of
 
     session = open_session(run) if run else None
@@ -132,7 +147,7 @@ def _atlas_spec(methods: Sequence[str], n: int | None) -> "AtlasSpec":
 
 
 def _pictures(source: Path, session: "Session | None", limit: int) -> "Intake":
-    """Read the first `limit` pictures of a folder or npz file, in the size of the run or else of the first picture; in
+    """Read the first `limit` pictures of a folder or file, in the size of the run or else of the first picture; in
     grey where the run is grey or no picture has colours. Prints which were left out and why.
 
     Raises `BadInput` when fewer than two pictures can be read.

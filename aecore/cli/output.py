@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aecore.foundation.errors import AecoreError, RunUnavailable
+from aecore.foundation.errors import AecoreError, BadInput, RunUnavailable
 
 if TYPE_CHECKING:
     from aecore.foundation.progress import OnProgress
@@ -22,7 +22,8 @@ def open_store() -> "RunStore":
 def find_run(store: "RunStore", wanted: str) -> str:
     """Return the id of the run with the id `wanted`, else with that name, else whose id alone begins with it.
 
-    Raises `AecoreError` when several runs match, and `RunUnavailable` when none does.
+    Raises `AecoreError` when several runs match, `BadInput` for the zip file of an exported run, and `RunUnavailable`
+    when no run matches.
     """
     runs = store.runs()
     for matches in (
@@ -34,11 +35,20 @@ def find_run(store: "RunStore", wanted: str) -> str:
             raise AecoreError(f"{wanted!r} could be {', '.join(matches[:5])}; write more of the id")
         if matches:
             return matches[0]
+    refuse_run_zip(wanted)
     try:
         store.folder(wanted)
     except RunUnavailable as error:
         raise RunUnavailable(f"{error}. `aecore list` shows those that exist") from None
     return wanted
+
+
+def refuse_run_zip(wanted: str) -> None:
+    """Raise `BadInput` where `wanted` is the zip file of an exported run, which has to be imported first."""
+    from aecore.store.archive import is_run_zip
+
+    if Path(wanted).is_file() and is_run_zip(Path(wanted)):
+        raise BadInput(f"{wanted} is an exported run; add it to your runs (aecore import {wanted}), then give its id")
 
 
 def open_session(wanted: str) -> "Session":

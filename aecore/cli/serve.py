@@ -5,13 +5,14 @@ import ctypes
 import errno
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +20,7 @@ import click
 
 from aecore.cli.options import Number, command
 from aecore.foundation.errors import AecoreError
+from aecore.foundation.home import check_home
 
 PORT = 8501
 PORTS_TRIED = 50
@@ -26,6 +28,7 @@ READY_SECONDS = 120.0
 POLL_SECONDS = 0.05
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """{address that listens on every interface: the address at which this machine then reaches the server}"""
+_NAME = re.compile(r"[\w-][\w.-]*|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]+\]?")
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
@@ -33,7 +36,18 @@ class _Terminated(Exception):
     """Raised in the main thread when SIGTERM arrives."""
 
 
-@command("app", "aecore app --port 8600 --no-browser")
+class _QuotaOption(click.Option):
+    """Lists the quotas in the help. They are read only then: their class needs a library that takes a while to load."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from aecore.store.access import Quotas
+
+        names = ", ".join(f"{name} ({field.default})" for name, field in Quotas.model_fields.items())
+        self.help = f"a limit of each guest; repeatable: {names}"
+        return super().get_help_record(ctx)
+
+
+@command("app", "aecore app --port 8600 --no-browser", "aecore app --host 0.0.0.0 --quota epochs=50")
 @click.option("--port", type=Number(1, 65535, "port"), help="exactly this port (default: the first free one from 8501)")
 @click.option(
     "--host",
@@ -42,23 +56,89 @@ class _Terminated(Exception):
     help="address to serve at; 0.0.0.0 for the whole network",
 )
 @click.option("--no-browser", is_flag=True, help="only print the address")
-def app(port: int | None, host: str, no_browser: bool) -> None:
-    """Open the program in a browser. A latent space is understood by moving through it."""
-    serve(port, host, not no_browser)
+@click.option(
+    "--shared", is_flag=True, help="others come too: they are guests, and a link makes a browser the teacher's"
+)
+@click.option("--read-only", is_flag=True, help="visitors look and play; nothing is written")
+@click.option(
+    "--allow-host",
+    "hosts",
+    metavar="NAME",
+    multiple=True,
+    help="a name at which a proxy or the network's own table serves this; repeatable",
+)
+@click.option("--quota", "quotas", metavar="NAME=VALUE", multiple=True, cls=_QuotaOption)
+@click.option("--metrics", is_flag=True, help="open /_stcore/metrics to everybody: visits, caches, memory")
+def app(
+    port: int | None,
+    host: str,
+    no_browser: bool,
+    shared: bool,
+    read_only: bool,
+    hosts: tuple[str, ...],
+    quotas: tuple[str, ...],
+    metrics: bool,
+) -> None:
+    """Open the program in a browser. A latent space is understood by moving through it.
+
+    Alone on this machine, everything is allowed. With another --host, with --allow-host or with --shared, visitors are
+    guests: they see the ready-made runs, what is shared with them and their own.
+    """
+    if shared and read_only:
+        raise click.UsageError("--shared/--read-only: name one; with --read-only nobody can train or change anything")
+    for name in hosts:
+        if not _NAME.fullmatch(name):
+            raise click.UsageError(f"--allow-host {name}: only the name, without https://, port and path")
+    settings = {
+        "AECORE_ACCESS": "read-only" if read_only else "shared" if shared else "",  # else the server decides
+        "AECORE_ALLOWED_HOSTS": ",".join(hosts),
+        "AECORE_QUOTAS": _checked(quotas),
+        "AECORE_METRICS": "1" if metrics else "",
+    }
+    serve(port, host, not no_browser, {name: value for name, value in settings.items() if value})
 
 
-def serve(port: int | None = None, host: str = "127.0.0.1", browser: bool = True) -> None:
+def _checked(given: tuple[str, ...]) -> str:
+    """Return quotas as JSON. Raises `UsageError` where a name or a value is none."""
+    if not given:
+        return ""
+    import pydantic
+
+    from aecore.store.access import Quotas
+
+    values = dict[str, object]()
+    for text in given:
+        name, _, value = text.partition("=")
+        values[name.strip()] = value.strip()
+    try:
+        return Quotas.model_validate(values).model_dump_json()
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        name = first["loc"][0] if first["loc"] else ""
+        if name not in Quotas.model_fields:
+            raise click.UsageError(
+                f"--quota: there is no {name!r}; it is one of {', '.join(Quotas.model_fields)}"
+            ) from None
+        raise click.UsageError(f"--quota {name}={values.get(str(name))}: {first['msg']}") from None
+
+
+def serve(
+    port: int | None = None, host: str = "127.0.0.1", browser: bool = True, settings: Mapping[str, str] | None = None
+) -> None:
     """Serve the app until Ctrl-C or SIGTERM, then end the server. Prints the address once the server answers.
 
-    Without `port`, takes the first free one from 8501 on. Raises `AecoreError` when the given port is taken, `host` is
-    not an address of this machine, the front end is not installed, or the server ends by itself.
+    Without `port`, takes the first free one from 8501 on; `settings` are environment variables of the server.
+    Raises `AecoreError` when the given port is taken, `host` is not an address of this machine, the front end is
+    not installed, or the server ends by itself.
     """
+    check_home()
     script = entry()
     if not script.is_file():
         raise AecoreError(f"the front end is not installed: {script} is missing; install the program again")
     chosen = free_port(host, port)
     signal.signal(signal.SIGTERM, _raise_terminated)
-    server = subprocess.Popen(_server_command(script, chosen, host), preexec_fn=_die_with_parent())
+    command, environment = _server_command(script, chosen, host), {**os.environ, **(settings or {})}
+    server = subprocess.Popen(command, preexec_fn=_die_with_parent(), env=environment)
     try:
         _wait_until_ready(server, host, chosen)
         _announce(host, chosen, browser)

@@ -1,6 +1,7 @@
 """Start Python modules as child processes: their environment, priority and identity, and the messages they send."""
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -34,12 +35,57 @@ def start_module(
 
 
 def identity(pid: int | None = None) -> dict[str, Any]:
-    """`pid` (default: this process) and `pid_started`, by which a process is found again although pids are reused.
+    """`pid` (default: this process) and `pid_started`, by which `alive` finds a process again although pids are reused.
 
-    Raises `psutil.NoSuchProcess`.
+    Raises `ProcessLookupError` where there is no such process.
     """
-    process = psutil.Process(pid)
-    return {"pid": process.pid, "pid_started": process.create_time()}
+    pid = os.getpid() if pid is None else pid
+    return {"pid": pid, "pid_started": _look(pid)[0]}
+
+
+def alive(pid: int, started: str | float) -> bool:
+    """Whether the process with this `identity` still exists and is not a zombie, whatever the clock was set to since.
+
+    A number of seconds since 1970 was written by an earlier version; it is compared with a tolerance of two seconds.
+    """
+    try:
+        if isinstance(started, str):
+            return _look(pid) == (started, True)
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started) < 2 and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.Error):
+        return False
+
+
+def _look(pid: int) -> tuple[str, bool]:
+    """When a process started, in letters, digits and hyphens, and whether it still runs (False for a zombie).
+
+    The start is never derived from the clock, which people and time servers change. Linux: clock ticks since the boot,
+    and the boot's id, because pids and ticks begin anew with each. Elsewhere: the time that the system stored.
+    Raises `ProcessLookupError`.
+    """
+    if sys.platform == "linux":
+        try:
+            # The name in parentheses may hold anything. After it come the third field (state) and the others.
+            fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        except FileNotFoundError:
+            raise ProcessLookupError(f"there is no process {pid}") from None
+        return f"{fields[19]}-{_boot()}", fields[0] not in "ZX"
+    try:
+        process = psutil.Process(pid)
+        # `create_time()` of macOS follows later changes of the clock; the identity that psutil compares does not.
+        stored = float(process._ident[1])  # pyright: ignore[reportPrivateUsage]
+        return str(round(1000 * stored)), process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        raise ProcessLookupError(f"there is no process {pid}") from None
+
+
+@functools.cache
+def _boot() -> str:
+    """The first digits of Linux's id of this boot; empty where a container hides it."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+    return ""
 
 
 def messages(stream: IO[bytes]) -> Iterator[dict[str, Any]]:

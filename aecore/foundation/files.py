@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import secrets
+import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -12,15 +12,17 @@ import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from aecore.foundation.errors import RunUnavailable
+from aecore.foundation.leftovers import writer
 
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Generator[BinaryIO]:
     """Open a temporary file beside `path` for writing; at the end sync it and rename it to `path`.
 
-    If anything fails, the temporary file is deleted and the file at `path`, if there was one, is unchanged.
+    If anything fails, the temporary file is deleted and the file at `path`, if there was one, is unchanged. After a
+    kill, `remove_leftovers` deletes it.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{writer()}.tmp")
     try:
         with temporary.open("wb") as file:
             yield file
@@ -38,9 +40,24 @@ def write_atomic(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def touch(path: Path) -> None:
+    """Mark a file or folder as used last, of all beside it: its time is now, or later where the clock was set back."""
+    folder = path.parent
+    if folder not in _latest:
+        _latest[folder] = max((other.stat().st_mtime_ns for other in folder.iterdir()), default=0)
+    _latest[folder] = when = max(time.time_ns(), _latest[folder] + 1)
+    os.utime(path, ns=(when, when))
+
+
+_latest: dict[Path, int] = {}
+"""{folder: the latest time that `touch` gave or found there}"""
+
+
 def prune(folder: Path, max_bytes: int) -> None:
     """Delete the least recently touched files of a cache folder until at most `max_bytes` remain."""
-    files = sorted(((path, path.stat()) for path in folder.iterdir()), key=lambda entry: entry[1].st_mtime)
+    # Hidden files are in the making; their writers still rename them.
+    files = [(path, path.stat()) for path in folder.iterdir() if not path.name.startswith(".")]
+    files.sort(key=lambda entry: entry[1].st_mtime_ns)
     excess = sum(stat.st_size for _, stat in files) - max_bytes
     for path, stat in files:
         if excess <= 0:

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ import safetensors.numpy
 from jaxtyping import Float32, Num
 
 from aecore.foundation.errors import RunUnavailable
-from aecore.foundation.files import mapped_array, prune, write_atomic, write_mapped
+from aecore.foundation.files import mapped_array, prune, touch, write_atomic, write_mapped
 from aecore.foundation.geometry import LazyRows, Points
-from aecore.foundation.home import assets, home
+from aecore.foundation.home import assets, cache_home
 from aecore.foundation.progress import OnProgress, ShouldStop
 from aecore.maps.fit import MapResult, fit_map, points_of
 from aecore.maps.quality import Decode
@@ -39,8 +38,8 @@ def cached_map(
     progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> MapResult:
-    """Return `fit_map(…)` from the maps that ship with the program, from `folder` (default: `cache/maps` in the home
-    folder), or computed and then stored there.
+    """Return `fit_map(…)` from the maps that ship with the program, from `folder` (default: `maps` in `cache_home`), or
+    computed and then stored there.
 
     A map is identified by its `map_key`: a hash of the embedding's settings and of the arrays. Codes computed on
     another machine may differ in their last bits, so `key_parts` (hashes of data, chosen images and weights) can stand
@@ -74,6 +73,7 @@ def store_map(key: str, result: MapResult, folder: Path | None = None) -> None:
     folder = folder or _folder()
     with contextlib.suppress(OSError):
         write_map(folder / f"{key}.safetensors", result)
+        touch(folder / f"{key}.safetensors")
         prune(folder, CACHE_BYTES)
 
 
@@ -99,6 +99,7 @@ def store_array(name: str, key_parts: Sequence[str], array: Float32[np.ndarray, 
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_mapped(path, array)
+        touch(path)
         prune(path.parent, CACHE_BYTES)
 
 
@@ -108,13 +109,13 @@ def _array_path(name: str, key_parts: Sequence[str]) -> Path:
 
 
 def _folder() -> Path:
-    return home() / "cache" / "maps"
+    return cache_home() / "maps"
 
 
 def _touch(path: Path) -> None:
-    """Mark a file as used now: `prune` deletes the least recently touched files first."""
+    """Mark a file as used last: `prune` deletes the least recently touched files first."""
     with contextlib.suppress(OSError):
-        os.utime(path)
+        touch(path)
 
 
 def map_key(

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aecore.foundation.children import end_with_parent, lower_priority, messages, send, start_module
-from aecore.foundation.errors import AecoreError, BadInput, NotAllowed
+from aecore.foundation.errors import AecoreError, BadInput, NotAllowed, words_of
+from aecore.foundation.home import cache_home
 from aecore.maps.atlas import atlas
 from aecore.maps.plan import is_cached
 from aecore.maps.spec import AtlasSpec, PanelSpec
@@ -74,11 +75,12 @@ class MapJob:
         n = "-" if self.spec.n is None else str(self.spec.n)
         arguments = [str(store.root), str(store.builtin.absolute()), self.run_id, n, str(self.spec.seed)]
         arguments += [panel.text for panel in self.spec.panels]
-        store.root.mkdir(parents=True, exist_ok=True)
+        folder = cache_home()
+        folder.mkdir(parents=True, exist_ok=True)
         with self._lock:
             if self.ended:
                 return
-            child = start_module("aecore.maps.queue", arguments, env, store.root, stdout=subprocess.PIPE)
+            child = start_module("aecore.maps.queue", arguments, env, folder, stdout=subprocess.PIPE)
             self._child = child
             self.state, self.words = "running", "Reading the images"
         assert child.stdout is not None
@@ -203,6 +205,9 @@ class MapJobs:
                     return
             try:
                 job.run(self.store, self.env)
+            except OSError as error:
+                logging.getLogger(__name__).warning("the maps of %s could not be made: %s", job.run_id, error)
+                job.fail(f"The maps could not be made: {words_of(error)}.")
             except Exception as error:  # the queue must survive any error
                 logging.getLogger(__name__).exception("the maps of %s could not be made", job.run_id)
                 job.fail(f"The maps could not be made ({error}); try again later.")

@@ -18,6 +18,9 @@ MAX_CODES = 2000
 """Training images whose codes are stored with a run."""
 MAX_CODE_BYTES = 1_500_000
 """Bytes of stored codes, from which wide codes are stored for fewer images (at least 100)."""
+MAX_VALUE = 1e12
+"""Largest number that is believed: sums, squares and distances of such numbers stay finite in float32."""
+MAX_UNIT_FIGURES = 16
 MAX_LABEL = 1_000_000
 """Largest class number that is believed: arrays with one entry per class are made from it."""
 QUANTILES = np.linspace(0.01, 0.99, 41)
@@ -45,14 +48,18 @@ def effects(decode: Callable[[Tensor], Tensor], codes: Tensor, steps: Iterable[T
     return torch.stack(result) if result else torch.zeros(0)
 
 
+def most_codes(code_dim: int) -> int:
+    """Return how many codes of K = `code_dim` units are stored with a run at most."""
+    return max(100, min(MAX_CODES, MAX_CODE_BYTES // (4 * code_dim)))
+
+
 @torch.inference_mode()
 def analyse(model: Autoencoder, config: RunConfig, data: Data) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Return the arrays that `refusal` describes, and figures of the test images.
 
     The codes are those of training images, stratified by class.
     """
-    n = max(100, min(MAX_CODES, MAX_CODE_BYTES // (4 * config.code_dim)))
-    chosen = stratified(data.labels, data.indices("train"), n)
+    chosen = stratified(data.labels, data.indices("train"), most_codes(config.code_dim))
     code = model.encode(torch.from_numpy(data.floats(chosen)))
     arrays = _code_arrays(model, code.mean) | {"indices": chosen}
     if data.labels is not None:
@@ -82,24 +89,29 @@ def _code_arrays(model: Autoencoder, codes: Tensor) -> dict[str, np.ndarray]:
 def refusal(arrays: Mapping[str, np.ndarray], code_dim: int) -> str | None:
     """Say why `arrays`, read from a file, cannot be the analysis of a code of K = `code_dim` units; None if they can.
 
-    `codes` (N, K), 1 ≤ N ≤ `MAX_CODES`; `quantiles` (Q, K) of each unit, at `QUANTILES`; `effects` (K,); `indices` (N,)
-    of the images in the dataset and, where it has classes, `labels` (N,); any number of `unit_…` (K,). Floats are
-    float32, integers int64.
+    `codes` (N, K), 1 ≤ N ≤ `MAX_CODES`; `quantiles` (Q, K) of each unit, at `QUANTILES`, ascending; `effects` (K,) of
+    at least 0; `indices` (N,) of the images in the dataset and, where it has classes, `labels` (N,); up to
+    `MAX_UNIT_FIGURES` of `unit_…` (K,). Floats are float32 of at most `MAX_VALUE`, integers int64.
     """
     n = len(arrays["codes"]) if "codes" in arrays and arrays["codes"].ndim else 0
     expected: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
         "codes": ((n, code_dim), np.float32), "quantiles": ((len(QUANTILES), code_dim), np.float32),
         "effects": ((code_dim,), np.float32), "indices": ((n,), np.int64), "labels": ((n,), np.int64),
     }  # fmt: skip
-    expected |= {name: ((code_dim,), np.float32) for name in arrays if name.startswith("unit_")}
+    figures = [name for name in arrays if name.startswith("unit_")]
     missing = expected.keys() - {"labels"} - arrays.keys()
-    if missing or not 1 <= n <= MAX_CODES:
+    if missing or not 1 <= n <= MAX_CODES or len(figures) > MAX_UNIT_FIGURES:
         return f"{', '.join(sorted(missing)) or 'codes'} missing or of the wrong size"
+    expected |= dict.fromkeys(figures, ((code_dim,), np.float32))
     for name, array in arrays.items():
         if name not in expected or (array.shape, array.dtype) != expected[name] or not np.isfinite(array).all():
             return f"'{printable(name)}' is not what these settings need, or not finite"
         if array.dtype == np.int64 and (array.min() < 0 or (name == "labels" and array.max() > MAX_LABEL)):
             return f"'{name}' holds impossible numbers"
+        if array.dtype == np.float32 and np.abs(array).max() > MAX_VALUE:
+            return f"'{printable(name)}' holds numbers beyond {MAX_VALUE:g}, with which no distance can be computed"
+    if (arrays["effects"] < 0).any() or (np.diff(arrays["quantiles"], axis=0) < 0).any():
+        return "the effects or quantiles of its units are impossible"
     return None
 
 

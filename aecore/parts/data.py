@@ -105,6 +105,12 @@ class Dataset(Part):
         """A string that changes when the files behind equal settings change; part of the cache key."""
         return ""
 
+    def unpacked_bytes(self) -> int:
+        """About how many bytes `load` reads from files of the user's own, before any of them is decoded; 0 for data
+        whose size the settings bound.
+        """
+        return 0
+
     def available(self) -> bool:
         """True if `load()` needs no download."""
         return True

@@ -17,7 +17,10 @@ from aecore.foundation.zip_guard import ZipGuard, ZipRefused
 MAX_BYTES = 2 * 2**30
 MAX_ARRAYS = 32
 MIN_SIDE = 4
-KERAS_NAMES = ("x_train", "y_train", "x_test", "y_test")
+CONVERTED_AT_ONCE = 2**22
+"""Numbers that are converted to bytes at a time."""
+READ_AT_ONCE = 2**20
+"""Bytes."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,8 +37,9 @@ def read_npz(file: Path | bytes, max_bytes: int = MAX_BYTES) -> Arrays:
     """Read the images and labels of an `.npz` file.
 
     Images are the array `images` or `x`, or the only one there is; labels (optional) are `labels` or `y`. The layout
-    of Keras (`x_train`, `y_train`, `x_test`, `y_test`) is read too. Images are (N, H, W), (N, H, W, C) or
-    (N, C, H, W) with C 1 or 3 and sides of at least 4 pixels, in bytes 0 to 255 or real numbers 0 to 1.
+    of Keras (`x_train`, `y_train`, `x_test`, `y_test`; all but the first may be missing) is read too. Images are
+    (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3 and sides of at least 4 pixels, in bytes 0 to 255 or real
+    numbers 0 to 1.
 
     Raises `BadInput` with a one-line reason for anything else.
     """
@@ -47,7 +51,7 @@ def read_npz(file: Path | bytes, max_bytes: int = MAX_BYTES) -> Arrays:
         raise
     except Exception as error:  # hostile bytes break zlib, zipfile and the header parser in many ways
         raise BadInput(f"It is not a whole .npz file ({error}); write it again with numpy.savez.") from error
-    if set(KERAS_NAMES) <= arrays.keys():
+    if "x_train" in arrays:
         return _keras(arrays)
     labels = next((arrays.pop(name) for name in ("labels", "y") if name in arrays), None)
     name = next((n for n in ("images", "x") if n in arrays), None) or (next(iter(arrays)) if len(arrays) == 1 else None)
@@ -61,17 +65,29 @@ def read_npz(file: Path | bytes, max_bytes: int = MAX_BYTES) -> Arrays:
 
 
 def _keras(arrays: dict[str, np.ndarray]) -> Arrays:
-    train, test = to_images(arrays["x_train"]), to_images(arrays["x_test"])
-    if train.shape[1:] != test.shape[1:]:
-        raise BadInput(f"x_train holds pictures of {train.shape[1:]} and x_test of {test.shape[1:]}; make them equal.")
-    if (arrays["y_train"].size, arrays["y_test"].size) != (len(train), len(test)):
+    parts = ["train", "test"] if "x_test" in arrays else ["train"]
+    images = [to_images(arrays.pop(f"x_{part}")) for part in parts]
+    labels = [arrays[f"y_{part}"].reshape(-1) for part in parts if f"y_{part}" in arrays]
+    if images[0].shape[1:] != images[-1].shape[1:]:
+        shapes = f"{images[0].shape[1:]} and x_test of {images[-1].shape[1:]}"
+        raise BadInput(f"x_train holds pictures of {shapes}; make them equal.")
+    if labels and [len(part) for part in labels] != [len(part) for part in images]:
         raise BadInput("x_train and y_train, or x_test and y_test, differ in length; each picture needs one label.")
-    images = np.concatenate([train, test])
-    _refuse_constant(images)
-    if arrays["y_train"].dtype.kind != arrays["y_test"].dtype.kind:
+    if len({part.dtype.kind for part in labels}) > 1:
         raise BadInput("y_train and y_test are of different types; give both integers or both words.")
-    numbers, names = _labels(np.concatenate([arrays["y_train"].reshape(-1), arrays["y_test"].reshape(-1)]), len(images))
-    return Arrays(images, numbers, names, test=len(test))
+    together = np.concatenate(images) if len(images) > 1 else images[0]
+    _refuse_constant(together)
+    numbers, names = _labels(np.concatenate(labels) if labels else None, len(together))
+    return Arrays(together, numbers, names, test=len(images[1]) if len(images) > 1 else 0)
+
+
+def unpacked_bytes(file: Path) -> int:
+    """Read from the directory of an `.npz` file how many bytes its arrays take; 0 where it is not such a file."""
+    try:
+        with ZipGuard(MAX_ARRAYS, MAX_BYTES).open(file) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except ZipRefused as refused:
+        return refused.found if refused.fault == "total" else 0
 
 
 def _reason(refused: ZipRefused, max_bytes: int) -> str:
@@ -114,7 +130,13 @@ def _array(stream: Any, size: int, name: str) -> np.ndarray:
     count = math.prod(shape)
     if min(shape, default=0) < 0 or count * dtype.itemsize != size - stream.tell():
         raise BadInput(f"Array '{name}' says it is {shape}, which is not the size of its data; the file is damaged.")
-    flat = np.frombuffer(stream.read(), dtype, count)
+    flat = np.empty(count, dtype)
+    left = flat.view(np.uint8).data if flat.nbytes else memoryview(b"")
+    while left:  # into the array itself: reading everything at once would hold it twice
+        read_bytes = stream.readinto(left[:READ_AT_ONCE])
+        if not read_bytes:
+            raise BadInput(f"Array '{name}' is cut off; write the file again with numpy.savez.")
+        left = left[read_bytes:]
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 
 
@@ -146,7 +168,11 @@ def to_bytes(array: np.ndarray) -> UInt8[np.ndarray, "..."]:
     top = 255 if array.dtype.kind in "iu" else 1
     if low < 0 or high > top:
         raise BadInput(f"Values reach from {low:g} to {high:g}; scale them to 0 to {top}.")
-    return np.rint(array * (255 // top)).astype(np.uint8)
+    converted = np.empty(array.shape, np.uint8)
+    step = max(1, CONVERTED_AT_ONCE * len(array) // max(array.size, 1))
+    for start in range(0, len(array), step):  # piece by piece: the products of all together are as large as the array
+        converted[start : start + step] = np.rint(array[start : start + step] * (255 // top))
+    return converted
 
 
 def _refuse_constant(images: UInt8[np.ndarray, "n c h w"]) -> None:

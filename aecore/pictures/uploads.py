@@ -69,13 +69,20 @@ def read_files(files: Sequence[tuple[str, bytes]], size: tuple[int, int] | None,
 
 
 def read_own(source: Path, size: tuple[int, int] | None, channels: Literal[1, 3], most: int) -> Intake:
-    """Read at most `most` pictures of the local machine: of an `.npz` file, or of a folder and all folders in it.
+    """Read at most `most` pictures of the local machine: of an `.npz` file, of a folder and all folders in it, or of
+    another file as `read_files` reads it (a zip of pictures).
 
-    Each is read as by `read_files`, one after the other, so that all together may be larger than memory. Classes are
-    the labels of the `.npz` file, or the names of the pictures' folders. Raises `BadInput` for a wrong `.npz` file.
+    Each is read as by `read_files`; those of a folder one after the other, so that all together may be larger than
+    memory. Classes are the labels of the `.npz` file, or the names of the pictures' folders. Raises `BadInput` for a
+    wrong `.npz` file.
     """
     refused: list[tuple[str, str]] = []
-    found = _from_arrays(source.name, read_npz(source)) if source.is_file() else _from_folder(source, refused)
+    if source.suffix.lower() == ".npz":
+        found = _from_arrays(source.name, read_npz(source))
+    elif source.is_file():
+        found = _candidates([(source.name, source.read_bytes())], refused)
+    else:
+        found = _from_folder(source, refused)
     return _rendered(_at_most(found, most, refused), refused, size, channels, None)
 
 

@@ -12,6 +12,10 @@ from aecore.parts.data import CodeArray, Data, Pictures, SplitName
 from aecore.pictures import sheets
 from aecore.pictures.uploads import Intake
 
+THUMBNAILS = 64
+"""Images of a gallery that can be chosen one by one."""
+THUMBNAIL_SIDE = 32
+
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
@@ -35,6 +39,13 @@ class Gallery:
     def sprite(self) -> str:
         """All images in one picture, as a data URI (`sheets.sprite`); made once for all visitors."""
         return sheets.sprite(self.images)
+
+    @functools.cached_property
+    def thumbnails(self) -> tuple[str, ...]:
+        """Each of the first `THUMBNAILS` images by itself, as a data URI, enlarged to about `THUMBNAIL_SIDE` pixels."""
+        factor = max(1, THUMBNAIL_SIDE // max(self.images.shape[2:]))
+        pictures = (sheets.filmstrip(self.images[i : i + 1]) for i in range(min(len(self.images), THUMBNAILS)))
+        return tuple(sheets.data_uri(sheets.png(sheets.enlarge(picture, factor))) for picture in pictures)
 
 
 def dataset_gallery(data: Data, n: int, split: SplitName, seed: int) -> Gallery:

@@ -71,11 +71,8 @@ def _thumbnails(session: Session, chosen: Int64[np.ndarray, "n"]) -> tuple[Pictu
 
 
 def available_data(session: Session) -> Data | None:
-    """Return the run's data; None if it is not available, or the stored indices are not positions in it (an imported
-    run may hold any).
-    """
+    """Return the run's data; None if it is not available."""
     try:
-        data = session.data
+        return session.data
     except DataUnavailable:
         return None
-    return data if int(session.code_indices.max()) < len(data) else None

@@ -1,7 +1,7 @@
 """Export a run's model as ONNX files, for browsers and other programs; kept in a bounded cache.
 
-    AECORE_HOME/cache/graphs/<content>.onnx   a graph, named by the first 16 hex digits of its SHA-256
-    AECORE_HOME/cache/graphs/<key>.key        the name of the graph of these weights, part and corruption, once made
+    graphs/<content>.onnx   a graph, named by the first 16 hex digits of its SHA-256, in the folder `cache_home`
+    graphs/<key>.key        the name of the graph of these weights, part and corruption, once made
 
 onnx and the exporter are imported only when a graph has to be made.
 
@@ -24,7 +24,6 @@ import functools
 import gzip
 import hashlib
 import json
-import os
 import re
 import threading
 from pathlib import Path
@@ -37,8 +36,8 @@ from torch import Tensor
 
 from aecore.foundation import geometry, metrics
 from aecore.foundation.errors import AecoreError, BadInput
-from aecore.foundation.files import prune, write_atomic
-from aecore.foundation.home import home
+from aecore.foundation.files import prune, touch, write_atomic
+from aecore.foundation.home import cache_home
 from aecore.foundation.version import __version__
 from aecore.session import onnx_model
 from aecore.session.session import Session
@@ -154,7 +153,7 @@ def signature(content: bytes) -> str:
 
 def folder() -> Path:
     """Return the folder of the cache."""
-    return home() / "cache" / "graphs"
+    return cache_home() / "graphs"
 
 
 # --- making and caching ----------------------------------------------------------------------------------------------
@@ -203,6 +202,7 @@ def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, content)
     with contextlib.suppress(OSError):
+        touch(path)
         prune(path.parent, CACHE_BYTES)
 
 
@@ -216,7 +216,7 @@ def _pointed_at(pointer: Path) -> Graph | None:
         return None
     for path in (pointer, found.path):
         with contextlib.suppress(OSError):
-            os.utime(path)
+            touch(path)
     return found
 
 

@@ -3,13 +3,14 @@
 import functools
 import hashlib
 import re
+import weakref
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from aecore.foundation.errors import AecoreError, BadInput, RunUnavailable
+from aecore.foundation.errors import AecoreError, BadInput, DataUnavailable, RunUnavailable
 from aecore.model.analysis import QUANTILES, analyse
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
@@ -17,8 +18,8 @@ from aecore.parts.contracts import Corruption, Encoder
 from aecore.parts.data import CodeArray, Data, Pictures, Shape
 from aecore.parts.registry import make
 from aecore.session.inputs import checked_codes, checked_images
-from aecore.session.run_data import load_run_data
 from aecore.store.folder import RunFolder, RunInfo, Status
+from aecore.store.run_data import load_run_data
 from aecore.store.stages import Stage, stages
 from aecore.store.store import RunStore
 from aecore.store.weights import load_model
@@ -39,6 +40,8 @@ class OpenedRun:
         self.config: RunConfig = self.info.config
         self.status: Status = self.info.status
         self.shape: Shape = self.info.status.shape
+        self._data: weakref.ref[Data] | None = None
+        self.code_indices: Int64[np.ndarray, "n"] = np.zeros(0, np.int64)
         try:
             self._model = load_model(self.config, self.shape, self.folder / "weights.safetensors")
             analysis = self._analysis()
@@ -47,7 +50,7 @@ class OpenedRun:
         self._loaded_snapshot: tuple[int, Autoencoder] | None = None
         k = self.code_dim
         self.codes: CodeArray = analysis.get("codes", np.zeros((1, k), np.float32))
-        self.code_indices: Int64[np.ndarray, "n"] = analysis.get("indices", np.arange(len(self.codes)))
+        self.code_indices = analysis.get("indices", np.arange(len(self.codes)))
         self.code_labels: Int64[np.ndarray, "n"] | None = analysis.get("labels")
         self.quantiles: Float32[np.ndarray, "q k"] = analysis.get(
             "quantiles", np.zeros((len(QUANTILES), k), np.float32)
@@ -60,10 +63,12 @@ class OpenedRun:
             array.setflags(write=False)
 
     def _analysis(self) -> dict[str, np.ndarray]:
-        """Read the analysis. If training was killed, compute it now; needs the dataset, and is {} without."""
+        """Read the analysis. If training was killed, compute it now; needs the dataset, and is {} without, and for an
+        imported run, whose settings may ask for minutes of work.
+        """
         found = RunFolder(self.folder).analysis(self.code_dim)
         try:
-            return self.measure()[0] if found is None else found
+            return found if found is not None else {} if self.status.imported else self.measure()[0]
         except AecoreError:
             return {}
 
@@ -71,10 +76,19 @@ class OpenedRun:
         """Measure anew what is measured when training ends; see `analyse`. Raises `DataUnavailable`."""
         return analyse(self._model, self.config, self.data)
 
-    @functools.cached_property
+    @property
     def data(self) -> Data:
-        """The run's dataset. Raises `DataUnavailable` if it is not on this machine or has changed since training."""
-        return load_run_data(self.folder, self.config, self.status)
+        """The run's dataset. Raises `DataUnavailable` if it is not on this machine or has changed since training.
+
+        Only the cache of datasets keeps it, which is bounded for all runs together.
+        """
+        data = self._data() if self._data is not None else None
+        if data is None:
+            data = load_run_data(self.folder, self.config, self.status)
+            if self.code_indices.max(initial=-1) >= len(data):
+                raise DataUnavailable("the stored codes of this run are not those of images of its dataset")
+            self._data = weakref.ref(data)
+        return data
 
     # --- the training
 

@@ -1,27 +1,23 @@
 """Export runs as zip files, and import them: untrusted until checked."""
 
 import io
-import json
 import re
-import secrets
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from aecore.foundation.errors import AecoreError, BadInput, BadSettings, NotAllowed, RunUnavailable
+from aecore.foundation.errors import AecoreError, BadInput, NotAllowed, RunUnavailable, words_of
 from aecore.foundation.files import write_atomic
+from aecore.foundation.leftovers import writer
 from aecore.foundation.zip_guard import ZipGuard, ZipRefused
-from aecore.model.config import RunConfig, error_text, parse
-from aecore.parts.datasets import Npz
-from aecore.pictures.arrays import printable, read_npz
-from aecore.store.folder import RUN_ID, RunFolder, Status, new_run_id
+from aecore.model.config import RunConfig
+from aecore.pictures.arrays import printable
+from aecore.store import checks
+from aecore.store.folder import RUN_ID, RunInfo, Status, new_run_id
+from aecore.store.run_data import IMAGES as IMAGES
+from aecore.store.run_data import own_path
 from aecore.store.store import RunStore
-from aecore.store.weights import load_weights
 
 MB = 10**6
 MAX_BYTES = 300 * MB
@@ -29,7 +25,6 @@ MAX_ENTRIES = 16
 MAX_RATIO = 200
 FREE_RATIO_BYTES = MB
 """The ratio counts only above this size: text of a few kilobytes may be compressed a lot."""
-IMAGES = "images.npz"
 MEMBERS = {
     "config.json": MB,
     "status.json": MB,
@@ -41,23 +36,15 @@ MEMBERS = {
 """The only files that a run's zip may hold besides snapshots (`SNAPSHOT`), with the most bytes of each."""
 SNAPSHOT = re.compile(r"snapshots/epoch-\d{5}\.safetensors")
 SNAPSHOT_BYTES = 20 * MB
-LATEST_TIME = 4e9
-"""Seconds since 1970; times after the year 2096 are refused."""
-MAX_FIGURES = 64
-"""Most metrics, and most versions, of an imported status."""
-
-
-class _Row(BaseModel):
-    """One line of history.jsonl."""
-
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
-
-    epoch: int
-    stage: str
-    seconds: float
-    train: dict[str, float]
-    validation_loss: float
-    validation_sse: float
+HEADER_BYTES = MB
+"""Most bytes of the names and shapes of a file of weights, before its numbers."""
+EXPORTED = (
+    "format", "state", "name", "reason", "created", "started", "ended", "epoch", "epochs", "seconds", "parameters",
+    "shape", "data_hash", "config_hash", "versions", "metrics",
+)  # fmt: skip
+"""Fields of a status that leave with a run; all others concern only the home that it is in."""
+PATH = re.compile(r"""(?<![\w.])(?:[A-Za-z]:|~)?[/\\][^\s'"]*|(['"])(?:(?!\1).)*[/\\](?:(?!\1).)*\1""")
+"""Something that looks like an absolute path, or a quoted one."""
 
 
 # --- export ----------------------------------------------------------------------------------------------------------
@@ -77,14 +64,34 @@ def export_zip(store: RunStore, run_id: str, include_images: bool = False) -> by
         raise RunUnavailable(f"run {run_id} is damaged and would not open elsewhere either: {info.reason}")
     if info.state in ("queued", "running"):
         raise BadInput(f"run {run_id} is still {info.state}; export it when its training has ended")
+    rewritten = {"config.json": _exported_config(info), "status.json": _exported_status(info)}
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.comment = run_id.encode()
         for name in _names(info.folder, include_images):
             # Compressing weights would only cost time: to a compressor they look random.
             packing = zipfile.ZIP_STORED if name.endswith((".safetensors", ".npz")) else zipfile.ZIP_DEFLATED
-            archive.writestr(name, (info.folder / name).read_bytes(), packing)
+            archive.writestr(name, rewritten.get(name) or (info.folder / name).read_bytes(), packing)
     return out.getvalue()
+
+
+def _without_paths(config: RunConfig) -> RunConfig:
+    """Say of images of one's own only what they were, not where: the path becomes the run's own file or folder."""
+    path = own_path(config.dataset)
+    dataset = config.dataset if path is None else config.dataset.model_copy(update={"path": path})
+    return config.model_copy(update={"dataset": dataset})
+
+
+def _exported_config(info: RunInfo) -> bytes:
+    assert info.config is not None, "only a damaged run has no settings"
+    return _without_paths(info.config).json_text().encode()
+
+
+def _exported_status(info: RunInfo) -> bytes:
+    assert info.config is not None
+    kept = info.status.model_dump(include=set(EXPORTED))
+    kept |= {"reason": PATH.sub("…", info.status.reason), "config_hash": _without_paths(info.config).hash}
+    return (Status.model_validate(kept).model_dump_json(indent=2, include=set(EXPORTED)) + "\n").encode()
 
 
 def _names(folder: Path, include_images: bool) -> list[str]:
@@ -110,24 +117,41 @@ def import_zip(store: RunStore, data: bytes) -> str:
     guard = ZipGuard(MAX_ENTRIES, MAX_BYTES, MAX_RATIO, FREE_RATIO_BYTES)
     with _open(data, guard) as archive:
         store.require_space(sum(entry.file_size for entry in archive.infolist()))
+        # Before anything large is unpacked or allocated: what is the model, and what will it cost?
+        config = checks.config(_member(archive, "config.json", guard))
+        status = checks.status(_member(archive, "status.json", guard), config)
+        status = status.model_copy(
+            update={
+                "parameters": checks.affordable(config, status), "owner": store.who.name, "shared": False,
+                "max_seconds": None,
+            }
+        )  # fmt: skip
+        _check_sizes(archive, status.parameters)
         run_id = _free_id(store, archive.comment)
-        stage = store.root / "staging" / f".new-import-{secrets.token_hex(6)}"
+        stage = store.root / "staging" / f".new-{writer()}"
         folder = stage / "runs" / (run_id or "new")
         try:
             (folder / "snapshots").mkdir(parents=True)
-            for name, content in _contents(archive, guard):
+            for name, content in _contents(archive, guard, config, status):
                 write_atomic(folder / name, content)
-            config = _rewrite(folder, store.who.name)
-            _check(RunStore(stage, stage / "none"), folder, config)
+            checks.whole_run(RunStore(stage, stage / "none"), folder, config)
             run_id = run_id or new_run_id(config)
             (store.root / "runs").mkdir(parents=True, exist_ok=True)
             folder.rename(store.root / "runs" / run_id)
         except OSError as error:
-            why = error.strerror or error
-            raise AecoreError(f"the run could not be kept ({why}); make room on the disk and import it again") from None
+            raise AecoreError(f"the run could not be kept: {words_of(error)}") from None
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     return run_id
+
+
+def is_run_zip(file: Path) -> bool:
+    """Whether a file looks like a run that `export_zip` packed."""
+    try:
+        with ZipGuard(MAX_ENTRIES, MAX_BYTES).open(file) as archive:
+            return {"config.json", "status.json"} <= set(archive.namelist())
+    except ZipRefused:
+        return False
 
 
 def _open(data: bytes, guard: ZipGuard) -> zipfile.ZipFile:
@@ -184,13 +208,33 @@ def _worded(refused: ZipRefused, name: str = "", max_bytes: int = 0) -> BadInput
             return BadInput(f"{name} is damaged inside the zip; export the run again")
 
 
-def _contents(archive: zipfile.ZipFile, guard: ZipGuard) -> Iterator[tuple[str, bytes]]:
-    """Unpack each file: its name and bytes, after a check of its checksum."""
+def _check_sizes(archive: zipfile.ZipFile, parameters: int) -> None:
+    """Refuse files of weights that are too large for so many numbers."""
+    most = 4 * parameters + HEADER_BYTES
     for entry in archive.infolist():
-        try:
-            yield entry.filename, guard.read(archive, entry)
-        except ZipRefused as refused:
-            raise _worded(refused, entry.filename) from None
+        if (entry.filename == "weights.safetensors" or SNAPSHOT.fullmatch(entry.filename)) and entry.file_size > most:
+            raise BadInput(f"{entry.filename} is larger than the weights of these settings; export the run again")
+
+
+def _member(archive: zipfile.ZipFile, name: str, guard: ZipGuard) -> bytes:
+    """Unpack one file, after a check of its checksum."""
+    try:
+        return guard.read(archive, archive.getinfo(name))
+    except ZipRefused as refused:
+        raise _worded(refused, name) from None
+
+
+def _contents(
+    archive: zipfile.ZipFile, guard: ZipGuard, config: RunConfig, status: Status
+) -> Iterator[tuple[str, bytes]]:
+    """Unpack each file: its name and bytes. Settings, status and history are written anew from the parsed values."""
+    yield "config.json", config.json_text().encode()
+    yield "status.json", (status.model_dump_json(indent=2) + "\n").encode()
+    for name in archive.namelist():
+        if name == "history.jsonl":
+            yield name, checks.history(_member(archive, name, guard))
+        elif name not in ("config.json", "status.json"):
+            yield name, _member(archive, name, guard)
 
 
 def _free_id(store: RunStore, comment: bytes) -> str | None:
@@ -203,101 +247,3 @@ def _free_id(store: RunStore, comment: bytes) -> str | None:
         return None
     places = [store.builtin, *(store.root / name for name in ("staging", "runs", "trash"))]
     return None if any((place / run_id).exists() for place in places) else run_id
-
-
-# --- parsing and checking --------------------------------------------------------------------------------------------
-
-
-def _rewrite(folder: Path, owner: str) -> RunConfig:
-    """Parse settings, status and history, and write them as this program would; return the settings."""
-    config = _config(_json(folder / "config.json"))
-    status = _status(folder / "status.json", config).model_copy(update={"owner": owner, "shared": False})
-    write_atomic(folder / "config.json", config.json_text().encode())
-    RunFolder(folder).write_status(status)
-    if (folder / "history.jsonl").is_file():
-        rows = [json.dumps(row.model_dump()) + "\n" for row in _history(folder / "history.jsonl")]
-        write_atomic(folder / "history.jsonl", "".join(rows).encode())
-    return config
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        value: Any = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise BadInput(f"{path.name} is not readable JSON; export the run again") from None
-    if not isinstance(value, dict):
-        raise BadInput(f"{path.name} is not a run's: it must hold named values")
-    return cast(dict[str, Any], value)
-
-
-def _config(values: Mapping[str, Any]) -> RunConfig:
-    """Parse the settings. Raises `BadInput`, also for a dataset path that leads out of the run's folder."""
-    try:
-        config = parse(values)
-    except (BadSettings, TypeError, ValueError, RecursionError) as error:
-        raise BadInput(f"config.json: {_line(str(error))}") from None
-    # A path with ".." could lead out of the run's folder and still look like one inside it.
-    if ".." in Path(str(config.dataset.model_dump(mode="json").get("path", ""))).parts:
-        raise BadInput("config.json: dataset.path points out of the run's folder, which a run from elsewhere may not")
-    return config
-
-
-def _status(path: Path, config: RunConfig) -> Status:
-    """Parse the status of an ended run with plausible figures, and mark it as imported. Raises `BadInput`."""
-    try:
-        status = Status.model_validate(_json(path))
-    except ValidationError as error:
-        raise BadInput(f"status.json: {_line(error_text(error))}") from None
-    if status.state not in ("finished", "stopped", "failed"):
-        raise BadInput(f"status.json: the run is {status.state}; only runs whose training has ended can be imported")
-    times = [status.created, status.started or 0.0, status.ended or 0.0, status.seconds]
-    counts = [status.epoch, status.epochs, status.parameters]
-    if not all(0 <= value <= LATEST_TIME for value in times) or not all(0 <= n <= 2**53 for n in counts):
-        raise BadInput("status.json: a time or a count is impossible")
-    too_many = max(len(status.metrics), len(status.versions)) > MAX_FIGURES
-    if too_many or not np.isfinite(list(status.metrics.values())).all():
-        raise BadInput("status.json: its figures are not finite numbers, or far too many")
-    return status.model_copy(
-        update={
-            "name": _line(status.name)[:80], "reason": _line(status.reason), "pid": None, "pid_started": None,
-            "imported": True, "config_hash": config.hash, "data_hash": _line(status.data_hash),
-            "versions": {_line(name): _line(value) for name, value in status.versions.items()},
-            "metrics": {_line(name): value for name, value in status.metrics.items()},
-        }
-    )  # fmt: skip
-
-
-def _history(path: Path) -> list[_Row]:
-    try:
-        return [_Row.model_validate_json(line) for line in path.read_bytes().splitlines() if line.strip()]
-    except ValidationError as error:
-        raise BadInput(f"history.jsonl: {_line(error_text(error))}") from None
-
-
-def _line(text: str) -> str:
-    """Reduce a text to one printable line of at most 500 characters."""
-    return "".join(c if c.isprintable() else " " for c in text).strip()[:500]
-
-
-def _check(staged: RunStore, folder: Path, config: RunConfig) -> None:
-    """Raise `BadInput` unless the staged run opens, and its weights, snapshots, analysis and images are sound."""
-    info = staged.info(folder.name)
-    if info.state == "damaged":
-        raise BadInput(f"the run cannot be opened: {_line(info.reason)}")
-    try:
-        for path in (folder / "weights.safetensors", *(folder / "snapshots").iterdir()):
-            if path.exists():  # a run that stopped or failed before its first good epoch has no weights
-                load_weights(config, info.status.checked_shape(), path)
-        RunFolder(folder).analysis(config.code_dim)
-        if (folder / IMAGES).is_file():
-            _check_images(config, folder)
-    except (RunUnavailable, BadSettings) as error:
-        raise BadInput(f"the run cannot be opened: {_line(str(error))}") from None
-
-
-def _check_images(config: RunConfig, folder: Path) -> None:
-    """Raise `BadInput` unless the settings name these images, and they can be read."""
-    dataset = config.dataset
-    if not isinstance(dataset, Npz) or dataset.path != Path(IMAGES):
-        raise BadInput(f"{IMAGES}: these settings name other pictures, so it does not belong to the run")
-    read_npz(folder / IMAGES, MAX_BYTES)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import psutil
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from aecore.foundation.children import alive
 from aecore.foundation.errors import AecoreError, RunUnavailable
 from aecore.foundation.files import read_arrays, write_arrays, write_atomic
 from aecore.model import analysis
@@ -30,6 +30,7 @@ MAX_JSON_BYTES = 2**20
 MAX_CACHED_CONFIG_BYTES = 2**14
 LOST = "its process ended without a word (killed, or the machine went down); what it had learned until then is kept"
 RESUMES = "its process ended without a word (killed, or the machine went down); it resumes at the stage it was in"
+BEGINS_AGAIN = "its process ended before the training began (killed, or the machine went down); it starts again"
 RESUME_LIMIT = 3
 """Automatic resumptions of one training: if it is killed again and again, the training itself may be the cause."""
 
@@ -52,7 +53,8 @@ class Status(BaseModel):
     started: float | None = None
     ended: float | None = None
     pid: int | None = Field(default=None, ge=0, lt=2**31)
-    pid_started: float | None = None
+    pid_started: str | float | None = None
+    """As `children.identity` gives it; seconds since 1970 in runs of earlier versions."""
     epoch: int = 0
     epochs: int = 0
     seconds: float = 0.0
@@ -81,14 +83,8 @@ class Status(BaseModel):
         return shape
 
     def process_alive(self) -> bool:
-        """Whether the process that trains this run still exists: same pid, same start time, not a zombie."""
-        if self.pid is None or self.pid_started is None:
-            return False
-        try:
-            process = psutil.Process(self.pid)
-            return abs(process.create_time() - self.pid_started) < 2 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
+        """Whether the process that trains this run still exists."""
+        return self.pid is not None and self.pid_started is not None and alive(self.pid, self.pid_started)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,16 +138,25 @@ class RunFolder:
     def settled_status(self) -> Status:
         """Read the status, corrected if it says `running` but that process is gone (killed, or its disk full).
 
-        The corrected state is `queued` if the training resumes by itself, else `stopped`; nothing is written.
+        The corrected state is `queued` if the training had not begun or resumes by itself, else `stopped`; nothing is
+        written.
         """
         status = self.status()
         if status.state == "running" and not status.process_alive():
             status = self.status()  # it may have ended properly between the two looks
             if status.state == "running":
-                again = status.resumed < RESUME_LIMIT and not self.stop_asked() and self._has_several_stages()
-                state, reason = ("queued", RESUMES) if again else ("stopped", LOST)
+                state, reason = "stopped", LOST
+                if status.resumed < RESUME_LIMIT and not self.stop_asked():
+                    if status.started is None:
+                        state, reason = "queued", BEGINS_AGAIN
+                    elif self._has_several_stages():
+                        state, reason = "queued", RESUMES
                 return status.model_copy(update={"state": state, "reason": reason})
         return status
+
+    def write_settled(self, status: Status, **changes: Any) -> None:
+        """Write what `settled_status` found, without the process that is gone."""
+        self.update(state=status.state, reason=status.reason, pid=None, pid_started=None, **changes)
 
     def _has_several_stages(self) -> bool:
         with contextlib.suppress(AecoreError, OSError):
@@ -195,10 +200,12 @@ class RunFolder:
 
     # --- arrays
 
-    def forget_stages(self) -> None:
-        """Delete the weights that are kept for resuming."""
-        for path in self.path.glob(stage_file("*")):
-            path.unlink()
+    def forget_training(self) -> None:
+        """Delete what only a training needs: the request to stop and, once it has finished, the weights to resume."""
+        (self.path / "stop").unlink(missing_ok=True)
+        if self.status().state == "finished":
+            for path in self.path.glob(stage_file("*")):
+                path.unlink()
 
     def write_weights(self, state: Mapping[str, torch.Tensor], name: str = "weights.safetensors") -> None:
         path = self.path / name

@@ -2,13 +2,13 @@
 
 import contextlib
 import dataclasses
-import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from numpy.lib import format as npy
 
+from aecore.foundation.leftovers import discard
 from aecore.foundation.machine import Machine, folder_bytes, machine
 from aecore.parts.data import Dataset
 from aecore.parts.download import Download
@@ -95,7 +95,7 @@ def remove_owner(who: Visitor, root: Path, owner: str) -> int:
     removed = 0
     for place, folder, of in _owned_folders(root):
         if owner and of == owner and not (place == "staging" and RunFolder(folder).status().state in LIVE):
-            shutil.rmtree(folder, ignore_errors=True)
+            discard(folder)
             removed += 1
     return removed
 

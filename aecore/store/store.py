@@ -12,6 +12,7 @@ stages keeps the weights of the last completed one in stage-N.safetensors until 
 
 import contextlib
 import copy
+import os
 import shutil
 import time
 from pathlib import Path
@@ -20,20 +21,19 @@ from typing import Any, Literal
 from filelock import FileLock
 from pydantic import ValidationError
 
-from aecore.foundation.errors import AecoreError, BadInput, BadSettings, NotAllowed, RunUnavailable
+from aecore.foundation.errors import AecoreError, BadInput, BadSettings, NotAllowed, RunUnavailable, words_of
 from aecore.foundation.files import write_atomic
 from aecore.foundation.home import assets, home
+from aecore.foundation.leftovers import remove_leftovers, writer
 from aecore.model.config import FORMAT, RunConfig, error_text
 from aecore.store.access import OPERATOR, Visitor
-from aecore.store.folder import LIVE, LOST, RESUMES, RUN_ID, RunFolder, RunInfo, Status, new_run_id
+from aecore.store.folder import LIVE, RUN_ID, RunFolder, RunInfo, Status, new_run_id
 from aecore.store.listing import Listing, SortedRuns, sees
 from aecore.store.listing import folders as _folders
 from aecore.store.owners import owned_bytes
 from aecore.store.trash import Trash
 from aecore.store.weights import check_headers
 
-ABANDONED_SECONDS = 3600
-"""Age from which a folder that was never completed is deleted."""
 MAX_CHECKED = 2000
 """Files of weights whose check is remembered."""
 
@@ -83,14 +83,14 @@ class RunStore:
     def _staged(self) -> list[RunInfo]:
         found = [self._info(folder, False) for folder in _folders(self.root / "staging")]
         # A run that ends meanwhile moves to `runs`, and only seems damaged here.
-        return [info for info in found if info.folder.is_dir()]
+        return [info for info in found if os.path.isdir(info.folder)]
 
     def info(self, run_id: str) -> RunInfo:
         """Describe one run. Raises `RunUnavailable` when there is none of that id that the visitor may see."""
         place = self._place(run_id)
         if place is not None:
             found = self._info(place / run_id, place == self.builtin)
-            if not found.folder.is_dir() and (place := self._place(run_id)) is not None:
+            if not os.path.isdir(found.folder) and (place := self._place(run_id)) is not None:
                 found = self._info(place / run_id, False)  # as in `_staged`: the run may have ended meanwhile
             if sees(self.who, found):
                 return found
@@ -109,7 +109,7 @@ class RunStore:
         places = [self.root / "staging", self.root / "runs", self.builtin]
         if not RUN_ID.fullmatch(run_id):
             return None
-        return next((place for place in places if (place / run_id).is_dir()), None)
+        return next((place for place in places if os.path.isdir(place / run_id)), None)
 
     def _info(self, folder: Path, builtin: bool) -> RunInfo:
         """Describe the run in `folder`, whatever that holds."""
@@ -124,7 +124,7 @@ class RunStore:
             if status.state not in LIVE:
                 self._check(folder, config, status)
         except (AecoreError, OSError, ValueError, RecursionError) as error:
-            reason = error_text(error) if isinstance(error, ValidationError) else str(error)
+            reason = error_text(error) if isinstance(error, ValidationError) else words_of(error)
             if isinstance(error, FileNotFoundError):
                 reason = f"{Path(str(error.filename)).name} is missing, so this is not a whole run"
             return RunInfo(folder.name, folder, "damaged", reason, builtin, status, config)
@@ -160,7 +160,7 @@ class RunStore:
         self.require_space(len(images or b""))
         run_id = new_run_id(config)
         (self.root / "staging").mkdir(parents=True, exist_ok=True)
-        new = self.root / "staging" / f".new-{run_id}"
+        new = self.root / "staging" / f".new-{writer()}"
         new.mkdir()
         status = Status(
             name=name[:80], created=time.time(), epochs=config.procedure.total_epochs(config), config_hash=config.hash,
@@ -182,14 +182,16 @@ class RunStore:
     ) -> None:
         """Write the last status and rename the folder into place: the last step of a training."""
         folder = RunFolder(self.root / "staging" / run_id)
-        (folder.path / "stop").unlink(missing_ok=True)
         folder.update(state=state, reason=reason, ended=time.time(), pid=None, pid_started=None, **changes)
         self._settle_one(folder.path)
 
     def settle(self) -> None:
         """Move killed trainings out of staging: each becomes a `stopped` run, or `queued` again if it can resume at a
-        stage. Delete folders that were never completed.
+        stage. Delete what killed processes left half written. Nothing for a reader, for whom nothing is written.
         """
+        if self.who.role == "reader":
+            return
+        remove_leftovers([self.root / "staging"])
         for folder in _folders(self.root / "staging"):
             with contextlib.suppress(AecoreError, OSError, ValueError):
                 status = RunFolder(folder).settled_status()
@@ -198,17 +200,11 @@ class RunStore:
                         self._queue_again(folder)
                 elif status.state not in LIVE:
                     if status.pid is not None:
-                        end = time.time()
-                        RunFolder(folder).update(state="stopped", reason=LOST, pid=None, pid_started=None, ended=end)
+                        RunFolder(folder).write_settled(status, ended=time.time())
                     self._settle_one(folder)
-        for leftover in (self.root / "staging").glob(".new-*"):
-            with contextlib.suppress(OSError):
-                if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
-                    shutil.rmtree(leftover, ignore_errors=True)
 
     def turn(self, seconds: float = 10.0) -> FileLock:
-        """Return the lock under which a run changes between waiting and training, or leaves the queue, so that two
-        processes never do it at once.
+        """Return the lock under which a run changes between waiting and training, or leaves the queue.
 
         Acquiring it raises `filelock.Timeout`, an OSError, when another process holds it for `seconds`.
         """
@@ -218,8 +214,7 @@ class RunStore:
     def _queue_again(self, folder: Path) -> None:
         status = RunFolder(folder).settled_status()  # another process may have done it meanwhile
         if status.state == "queued" and status.pid is not None:
-            resumed = status.resumed + 1
-            RunFolder(folder).update(state="queued", reason=RESUMES, pid=None, pid_started=None, resumed=resumed)
+            RunFolder(folder).write_settled(status, resumed=status.resumed + 1)
 
     def resume(self, run_id: str) -> None:
         """Put a stopped run back into the queue, to continue at the beginning of the stage it was in.
@@ -239,9 +234,10 @@ class RunStore:
             RunFolder(folder).update(state="queued", reason="", ended=None, resumed=0)
 
     def _settle_one(self, folder: Path) -> None:
+        """Move an ended run out of staging, without what only its training needed."""
+        RunFolder(folder).forget_training()
         (self.root / "runs").mkdir(parents=True, exist_ok=True)
-        # Another process may have moved it at the same moment.
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):  # another process may have moved it at the same moment
             folder.rename(self.root / "runs" / folder.name)
 
     # --- what only the owner may do

@@ -1,10 +1,10 @@
 """Keep deleted runs for a while, the last ones of each owner."""
 
 import contextlib
-import os
-import shutil
 from pathlib import Path
 
+from aecore.foundation.files import touch
+from aecore.foundation.leftovers import discard
 from aecore.store.listing import folders
 from aecore.store.owners import owner_of
 
@@ -23,9 +23,9 @@ class Trash:
         self.place.mkdir(parents=True, exist_ok=True)
         moved = folder.rename(self.place / folder.name)
         with contextlib.suppress(OSError):
-            os.utime(moved)  # the order of `list`
+            touch(moved)  # the order of `list`
         for old in self.list(owner)[TRASH_LIMIT:]:
-            shutil.rmtree(old, ignore_errors=True)
+            discard(old)
 
     def list(self, owner: str | None) -> list[Path]:
         """List an owner's deleted runs, the last deleted first."""
@@ -35,10 +35,10 @@ class Trash:
     def empty(self, owner: str | None) -> None:
         """Delete an owner's deleted runs for good, with their images."""
         for folder in self.list(owner):
-            shutil.rmtree(folder, ignore_errors=True)
+            discard(folder)
 
 
-def _changed(folder: Path) -> float:
+def _changed(folder: Path) -> int:
     with contextlib.suppress(OSError):
-        return folder.stat().st_mtime
-    return 0.0
+        return folder.stat().st_mtime_ns
+    return 0

@@ -17,12 +17,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
-import psutil
 import torch
 from filelock import FileLock, Timeout
 
 from aecore.foundation.children import identity, lower_priority, start_module
-from aecore.foundation.errors import BadInput, NotAllowed
+from aecore.foundation.errors import BadInput, NotAllowed, words_of
+from aecore.foundation.home import cache_home
+from aecore.foundation.leftovers import remove_leftovers
 from aecore.model.autoencoder import build
 from aecore.model.config import RunConfig, with_settings
 from aecore.parts.loading import load_data
@@ -35,6 +36,7 @@ from aecore.training.run import train
 QUEUE_LIMIT = 200
 """Trainings of all visitors that may wait; each guest has a quota besides."""
 TICK_SECONDS = 0.2
+QUEUE = "the queue of trainings"
 _submitting = threading.Lock()
 """Held while quotas are checked and the training is added, so that two requests at once do not exceed them."""
 GO = b"go"
@@ -56,8 +58,7 @@ def submit(store: RunStore, config: RunConfig, name: str = "", images: bytes | N
         try:
             return store.create(config, name, images)
         except OSError as error:
-            why = error.strerror or error
-            raise BadInput(f"the training could not be queued ({why}); make room on the disk and try again") from None
+            raise BadInput(f"the training could not be queued: {words_of(error)}") from None
 
 
 def _check_quotas(store: RunStore, config: RunConfig, images: bytes | None) -> None:
@@ -127,7 +128,7 @@ def stop(store: RunStore, run_id: str) -> None:
             elif info.state == "running":
                 RunFolder(info.folder).ask_stop()
     except (OSError, Timeout) as error:
-        raise BadInput(f"the training could not be stopped ({error}); try again") from None
+        raise BadInput(f"the training could not be stopped: {words_of(error)}") from None
 
 
 def clear(store: RunStore, owner: str | None = None) -> int:
@@ -155,13 +156,21 @@ def resume(store: RunStore, run_id: str) -> None:
                 _check_quotas(store, info.config, _own_images(info))
             store.resume(run_id)
     except (OSError, Timeout) as error:
-        raise BadInput(f"the training could not be resumed ({error}); try again") from None
+        raise BadInput(f"the training could not be resumed: {words_of(error)}") from None
 
 
 def _own_images(info: RunInfo) -> bytes | None:
     """The images that were uploaded for a training, kept in its folder."""
     path = info.folder / "images.npz"
     return path.read_bytes() if path.is_file() else None
+
+
+def why_paused(store: RunStore) -> str:
+    """Why this server cannot start trainings at present; empty where it can, or leaves that to another server."""
+    return _paused.get(store.root, "")
+
+
+_paused: dict[Path, str] = {}
 
 
 def claim(store: RunStore, run_id: str) -> None:
@@ -178,6 +187,9 @@ def claim(store: RunStore, run_id: str) -> None:
 class Runner:
     """Starts queued jobs, one at a time, from a thread of the server. Of several servers on one home only the one that
     holds `queue.lock` starts jobs.
+
+    Whatever keeps it from that (a full disk, a folder that may not be written to) is logged in one line when it comes
+    and when it goes, and it tries again.
     """
 
     def __init__(self, store: RunStore, env: Mapping[str, str] | None = None) -> None:
@@ -185,6 +197,7 @@ class Runner:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="aecore-jobs", daemon=True)
         self._children: list[subprocess.Popen[bytes]] = []
+        self._logged: dict[str, str] = {}
 
     def start(self) -> None:
         self._thread.start()
@@ -195,27 +208,60 @@ class Runner:
         self._thread.join(timeout=5)
 
     def _loop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._remove_leftovers()
         while not self._ended.is_set():
             try:
                 self.store.root.mkdir(parents=True, exist_ok=True)
-                with FileLock(self.store.root / "queue.lock").acquire(blocking=False):
-                    while not self._ended.wait(TICK_SECONDS):
+                lock = self.store.root / "queue.lock"
+                with FileLock(lock).acquire(blocking=False):
+                    # A home that was deleted took the lock along; whoever made it anew may hold another one.
+                    while not self._ended.wait(TICK_SECONDS) and lock.exists():
                         self.tick()
+                        self._log(QUEUE, "")
+                    if not self._ended.is_set() and not self.store.root.exists():
+                        self._log(QUEUE, "the home folder was deleted or moved; an empty one takes its place")
             except Timeout:
                 pass  # another server starts the jobs
-            except Exception:
-                # The queue must survive any error, most likely a full disk; the next round tries again.
-                logging.getLogger(__name__).exception("the queue of trainings had to pause")
+            except OSError as error:
+                self._log(QUEUE, words_of(error))
+            except Exception as error:  # the queue must survive any error
+                self._log(QUEUE, f"{type(error).__name__}: {error}", error)
             self._ended.wait(5 * TICK_SECONDS)
+
+    def _remove_leftovers(self) -> None:
+        """Delete what a kill of an earlier server, or of its trainings, has left in the home."""
+        folders = [self.store.root / name for name in ("staging", "runs", "trash", "datasets")]
+        remove_leftovers([*folders, cache_home()])
+
+    def _log(self, what: str, why: str, error: Exception | None = None) -> None:
+        """Logs that something pauses, and why, or that it goes on (`why` is empty); nothing if that was logged last."""
+        if self._logged.get(what, "") != why:
+            self._logged[what] = why
+            if what == QUEUE:
+                _paused[self.store.root] = why
+            words = f"{what} had to pause: {why}" if why else f"{what} goes on"
+            logging.getLogger(__name__).warning(words, exc_info=error)
 
     def tick(self) -> None:
         """Reaps ended children, ends the runs of killed ones, and starts the next job when none is running."""
         self._children = [child for child in self._children if child.poll() is None]
         self.store.settle()
         jobs = queue(self.store)
-        if jobs and jobs[0].state == "queued":
-            child = start(self.store, jobs[0].run_id, self.env)
+        if not jobs or jobs[0].state == "running":
+            return
+        failed: dict[str, OSError] = {}
+        for job in jobs:
+            try:
+                child = start(self.store, job.run_id, self.env)
+            except OSError as error:
+                failed[job.run_id] = error  # the next may be able to start: its folder is another
+                continue
             self._children += [child] if child else []
+            for run_id, error in failed.items():
+                self._log(f"the training {run_id}", words_of(error))
+            return
+        raise next(iter(failed.values()))
 
 
 def start(store: RunStore, run_id: str, env: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
@@ -227,15 +273,21 @@ def start(store: RunStore, run_id: str, env: Mapping[str, str]) -> subprocess.Po
     with store.turn():
         if store.info(run_id).state != "queued":
             return None
+        RunFolder(folder).update()  # raises where nothing can be written, before a process is started for nothing
         with (folder / "log.txt").open("wb") as log:
             child = start_module(
                 "aecore.training.queue", [str(store.root), run_id], env, store.root,
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         assert child.stdin is not None
-        with child.stdin, contextlib.suppress(psutil.NoSuchProcess, BrokenPipeError):
-            RunFolder(folder).update(state="running", **identity(child.pid))
-            child.stdin.write(GO)
+        try:
+            with child.stdin, contextlib.suppress(ProcessLookupError, BrokenPipeError):
+                RunFolder(folder).update(state="running", **identity(child.pid))
+                child.stdin.write(GO)
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
     return child
 
 

@@ -13,16 +13,16 @@ import torch
 from jaxtyping import UInt8
 
 from aecore.foundation.children import identity
-from aecore.foundation.errors import AecoreError, Stopped
+from aecore.foundation.errors import AecoreError, Stopped, words_of
 from aecore.foundation.progress import ShouldStop
 from aecore.model.analysis import analyse
 from aecore.model.autoencoder import build
 from aecore.model.config import RunConfig
 from aecore.model.device import device, threads
 from aecore.parts.data import Data
-from aecore.parts.loading import load_data
 from aecore.pictures.sheets import to_bytes8
 from aecore.store.folder import RunFolder
+from aecore.store.run_data import load_training_data
 from aecore.store.store import RunStore
 from aecore.training.held_out import MAX_HELD_OUT, PREVIEW_IMAGES, as_seen, noise_seed
 from aecore.training.threads import ThreadTuner, thread_counts, usable_cores
@@ -47,17 +47,15 @@ def train(
     folder.update(state="running", reason="", started=time.time(), versions=_versions(), **identity())
     trainer: Trainer | None = None
     try:
-        data = load_data(config.dataset.resolved(folder.path), fetch=fetch)
+        data = load_training_data(folder.path, config, folder.status(), fetch)
         trainer = Trainer(config, data, folder, on_step, should_stop)
         folder.update(shape=data.shape, data_hash=data.hash, parameters=trainer.parameters)
         state, reason, metrics = _run(trainer, data, folder)
-        if state == "finished":
-            folder.forget_stages()
         seconds = trainer.journal.seconds
         store.finish(run_id, state, reason, epoch=trainer.epoch, seconds=seconds, metrics=metrics)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            _fail(store, run_id, f"{type(error).__name__}: {error}")
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            _fail(store, run_id, f"the training could not go on: {words_of(error)}")
             raise
         # Removing the preview makes room for the last status.
         (folder.path / "preview.safetensors").unlink(missing_ok=True)

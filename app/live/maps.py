@@ -212,6 +212,14 @@ def failure() -> str | None:
             return None
 
 
+def undrawn() -> str | None:
+    """Why this visitor's browser could not draw the maps at all, remembered for the visit; None while it can."""
+    failed = sent(maps_state.MAP_SCATTER, "failed")
+    if (reason := failure()) is not None and failed.get("whole") is True:
+        maps_state.remember_undrawn(reason)
+    return maps_state.undrawn_maps()
+
+
 def _receive_place() -> None:
     maps_state.keep_map_spot(sent(maps_state.MAP_SCATTER, "place"))
 

@@ -10,6 +10,8 @@ from app.state import url
 
 MAP_COLOUR = "colour"
 MAP_PICTURES = "pictures"
+MAP_CHOICE = "map_choice"
+MAP_EXPORT = "map_export"
 MAP_SCATTER = "_map_scatter"
 MAPS = "maps"
 """What the panels show, in the form of `PanelSpec.text`, joined by "|"."""
@@ -21,6 +23,8 @@ MAP_WIDGET = "_maps_"
 _MAPS_SHOWN = "_maps_shown"
 _MAP_SPOT = "_map_spot"
 _MAP_ROUND = "_maps_round"
+_MAPS_UNDRAWN = "_maps_undrawn"
+_UNFINISHED = "_maps_unfinished"
 MAX_IMAGES, MAX_SEED = 10**6, 10**6
 """Of a link; the page's own limits are lower."""
 
@@ -60,6 +64,16 @@ def keep_map_spot(spot: Any) -> None:
     st.session_state[_MAP_SPOT] = spot
 
 
+def undrawn_maps() -> str | None:
+    """Why the browser could not draw the maps in this visit; None while it can."""
+    return st.session_state.get(_MAPS_UNDRAWN)
+
+
+def remember_undrawn(reason: str) -> None:
+    """Remember what `undrawn_maps` returns; the component that said so leaves the page, and its message with it."""
+    st.session_state[_MAPS_UNDRAWN] = reason
+
+
 def round_of_maps() -> int:
     """Part of the keys of the widgets that choose maps; a new number resets them to the URL."""
     return st.session_state.get(_MAP_ROUND, 0)
@@ -68,3 +82,13 @@ def round_of_maps() -> int:
 def undo_map_choice() -> None:
     """Reset the widgets that choose maps to the URL."""
     st.session_state[_MAP_ROUND] = round_of_maps() + 1
+
+
+def choice_unfinished() -> bool:
+    """True if the visitor chose maps that are not drawn; the widgets must be, or they would forget that choice."""
+    return bool(st.session_state.get(_UNFINISHED))
+
+
+def remember_choice(unfinished: bool) -> None:
+    """Remember what `choice_unfinished` returns."""
+    st.session_state[_UNFINISHED] = unfinished

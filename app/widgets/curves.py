@@ -1,5 +1,6 @@
 """Charts of a training: error on held-out images, and the terms of its loss, over the epochs."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,10 +8,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from aecore.store.stages import Stage, stages
+from app.widgets.text import chart_text, plain
 
 HEIGHT = 215
-Line = tuple[str, list[Any], list[Any]]
+Line = tuple[str, tuple[float, ...], tuple[float, ...]]
 """Label, epochs and values."""
+MAX_FIGURES = 32
+"""Figures that are kept: to build one takes longer than all else on a page."""
 LOGARITHMIC: dict[str, Any] = {
     "type": "log", "tickvals": [m * 10.0**e for e in range(-3, 5) for m in (1, 2, 5)], "tickformat": "~g",
 }  # fmt: skip
@@ -45,7 +49,7 @@ def train_curves(history: Sequence[dict[str, Any]], epochs: int) -> None:
 def _say_stages(marks: Sequence[Stage]) -> None:
     """Say the error of each stage if there are several."""
     if len(marks) > 1:
-        reached = " · ".join(f"{mark.name} **{mark.sse:.2f}**" for mark in marks)
+        reached = " · ".join(f"{plain(mark.name)} **{mark.sse:.2f}**" for mark in marks)
         st.caption(f"Best squared error per held-out image in each stage, for the layers trained so far: {reached}.")
 
 
@@ -57,25 +61,38 @@ def thinned(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def line(rows: Sequence[dict[str, Any]], label: str, name: str) -> Line:
     """The figure `name` of the rows over their epochs, as the line called `label`."""
-    found = [row for row in rows if name in row]
-    return label.replace("_", " "), [row["epoch"] for row in found], [row[name] for row in found]
+    # A run's folder may hold anything, also other things than numbers.
+    found = [(row["epoch"], row[name]) for row in rows if _is_number(row.get("epoch")) and _is_number(row.get(name))]
+    return label.replace("_", " "), tuple(epoch for epoch, _ in found), tuple(value for _, value in found)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def chart(
     key: str, title: str, epochs: int, lines: Sequence[Line], marks: Sequence[Stage] = (), log: bool = False
 ) -> None:
     """Draw `lines` over the epochs, and mark where stages begin if there are several."""
-    colours = COLOURS_DARK if st.context.theme.type == "dark" else COLOURS
+    figure = _figure(key, title, epochs, tuple(lines), tuple(marks), log, st.context.theme.type == "dark")
+    st.plotly_chart(figure, theme="streamlit", config={"displayModeBar": False}, key=key)
+
+
+@functools.lru_cache(MAX_FIGURES)
+def _figure(
+    key: str, title: str, epochs: int, lines: tuple[Line, ...], marks: tuple[Stage, ...], log: bool, dark: bool
+) -> go.Figure:
+    colours = COLOURS_DARK if dark else COLOURS
     figure = go.Figure()
     for (label, x, y), colour in zip(lines, colours * len(lines), strict=False):
         figure.add_scatter(
-            x=x, y=y, name=label, mode="lines+markers" if len(x) < 3 else "lines", line={"color": colour, "width": 2.5},
-            hovertemplate="epoch %{x}: %{y:.2f}",
+            x=x, y=y, name=chart_text(label), mode="lines+markers" if len(x) < 3 else "lines",
+            line={"color": colour, "width": 2.5}, hovertemplate="epoch %{x}: %{y:.2f}",
         )  # fmt: skip
     for mark in marks if len(marks) > 1 else ():
         # The label is at the bottom, right of the beginning of its stage, where falling curves leave room.
         figure.add_vline(
-            x=mark.first - 1, line={"width": 1, "dash": "dot", "color": GREY}, annotation_text=mark.name,
+            x=mark.first - 1, line={"width": 1, "dash": "dot", "color": GREY}, annotation_text=chart_text(mark.name),
             annotation={"y": 0, "yanchor": "bottom", "xanchor": "left", "font": {"size": 12}, "textangle": 0},
         )  # fmt: skip
     figure.update_layout(
@@ -87,4 +104,4 @@ def chart(
         yaxis={"title": {"text": title}, "fixedrange": True, **(LOGARITHMIC if log else {"rangemode": "tozero"})},
         uirevision=key,
     )
-    st.plotly_chart(figure, theme="streamlit", config={"displayModeBar": False}, key=key)
+    return figure

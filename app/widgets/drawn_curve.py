@@ -42,8 +42,8 @@ def drawn_curve(
             f'<b class="y" style="bottom:{y / top:.2%}"><span>{y:g}</span></b>'
             for y in np.arange(0, top + step / 2, step)
         ),
-        *(f'<b class="x" style="left:{x:.2%}">{text}</b>' for x, text in ticks),
-        *(f'<i class="{name}" style="left:{x:.2%}"><span>{text}</span></i>' for name, x, text in marks),
+        *(f'<b class="x" style="left:{x:.2%}">{html.escape(text)}</b>' for x, text in ticks),
+        *(f'<i class="{name}" style="left:{x:.2%}"><span>{html.escape(text)}</span></i>' for name, x, text in marks),
         *(
             f'<i class="level" style="bottom:{y / top:.2%}"><span>{html.escape(text)}</span></i>'
             for text, y in levels.items()

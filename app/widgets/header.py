@@ -25,7 +25,7 @@ def _situation() -> str:
 
 def situation_words() -> tuple[str, str] | None:
     """A short name of what the server is open for to this visitor, and what that means; None if alone."""
-    situation, who = visitor.situation(), visitor.current()
+    situation, who = visitor.access(), visitor.current()
     if situation == "alone":
         return None
     if situation == "read-only":

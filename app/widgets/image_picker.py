@@ -2,15 +2,11 @@
 
 import streamlit as st
 
-from aecore.pictures import sheets
-from aecore.session.gallery import Gallery
+from aecore.session.gallery import THUMBNAILS, Gallery
 from app.state import uploads
 
 DEFAULT_COUNT = 8
 MAX_IMAGES = 64
-THUMBNAIL_SIDE = 32
-THUMBNAILS = 64
-"""In the popover; "Different images" goes through all images, however many."""
 COUNTS = (8, 24, 64)
 """Buttons choose so many of the first images."""
 
@@ -44,7 +40,7 @@ def pick_images(gallery: Gallery) -> list[int]:
             list(range(min(total, THUMBNAILS))),
             selection_mode="multi",
             key=key,
-            format_func=_thumbnails(gallery).__getitem__,
+            format_func=lambda i: f"![image {i}]({gallery.thumbnails[i]})",
             on_change=ticked,
             label_visibility="collapsed",
         )
@@ -56,11 +52,3 @@ def pick_images(gallery: Gallery) -> list[int]:
         help="The same number of images, the next ones",
     )
     return chosen
-
-
-def _thumbnails(gallery: Gallery) -> list[str]:
-    """Markdown of each image, enlarged to about `THUMBNAIL_SIDE` pixels."""
-    factor = max(1, THUMBNAIL_SIDE // max(gallery.images.shape[2:]))
-    singles = [gallery.images[i : i + 1] for i in range(min(len(gallery.images), THUMBNAILS))]
-    pictures = [sheets.enlarge(sheets.filmstrip(single), factor) for single in singles]
-    return [f"![image {i}]({sheets.data_uri(sheets.png(picture))})" for i, picture in enumerate(pictures)]

@@ -9,6 +9,7 @@ from aecore.session.session import Session
 from app import cache
 from app.state import uploads
 from app.widgets.own_images import inverted, own_images
+from app.widgets.text import plain
 
 GALLERY = 64
 """Images of a run's dataset to choose from."""
@@ -39,5 +40,5 @@ def image_source(session: Session) -> Gallery:
         source = "yours" if picked == "yours" else "dataset"
     gallery = dataset if intake is None or source == "dataset" else own_gallery(intake, inverted(session))
     if gallery.decoded:
-        st.caption(f":material/info: The dataset is not on this machine, so these are {gallery.note}")
+        st.caption(f":material/info: The dataset is not on this machine, so these are {plain(gallery.note)}")
     return gallery

@@ -9,6 +9,7 @@ from aecore.session.session import Session
 from app import cache
 from app.state import uploads, url
 from app.state.uploads import Upload
+from app.widgets.text import plain
 
 TYPES = ["png", "jpg", "jpeg", "gif", "webp", "pgm", "ppm", "tif", "tiff", "bmp", "zip", "npz"]
 MAX_VISIT_BYTES = 64 * 2**20
@@ -72,7 +73,9 @@ def uploader() -> None:
         for file in new:
             size += len(file.content)
             if size > MAX_VISIT_BYTES:
-                st.toast(f"{file.name} and later files were left out: at most {MAX_VISIT_BYTES // 2**20} MB are kept.")
+                st.toast(
+                    f"{plain(file.name)} and later files were left out: at most {MAX_VISIT_BYTES // 2**20} MB are kept."
+                )
                 break
             keep.append(file)
         uploads.keep_uploads(keep)

@@ -11,6 +11,7 @@ from app import cache, visitor
 from app.state import training
 from app.widgets.run_picker import run_name
 from app.widgets.sharing import owner_tag, shared
+from app.widgets.text import plain
 
 
 def train_queue(shown: str | None = None, elsewhere: bool = False) -> None:
@@ -38,6 +39,8 @@ def train_queue(shown: str | None = None, elsewhere: bool = False) -> None:
 def place_in_queue(run_id: str) -> str:
     """The place of a waiting training, in words."""
     before = queue.place(cache.store(), run_id)
+    if why := queue.why_paused(cache.store()):
+        return f"It cannot start at present: {why}."
     if not before:
         return "Starts in a moment."
     ended = "the training before it has ended" if before == 1 else f"the {before} trainings before it have ended"
@@ -57,7 +60,10 @@ def stop_button(info: RunInfo) -> None:
             else "The training ends after its current step; the best weights so far are kept."
         )
         st.button(
-            f"{label} {run_name(info)}", key=f"_train_stop_yes_{info.run_id}", on_click=_stop, args=(info.run_id,)
+            f"{label} {plain(run_name(info))}",
+            key=f"_train_stop_yes_{info.run_id}",
+            on_click=_stop,
+            args=(info.run_id,),
         )
 
 
@@ -82,7 +88,7 @@ def _resume(run_id: str) -> None:
     try:
         queue.resume(cache.store(), run_id)
     except AecoreError as error:
-        st.toast(f"{error}", icon=":material/error:")
+        st.toast(plain(str(error)), icon=":material/error:")
 
 
 def _entry(place: int, info: RunInfo, shown: bool, elsewhere: bool) -> None:
@@ -109,11 +115,11 @@ def _stop(run_id: str) -> None:
     try:
         queue.stop(cache.store(), run_id)
     except AecoreError as error:
-        st.toast(f"{error}", icon=":material/error:")
+        st.toast(plain(str(error)), icon=":material/error:")
 
 
 def _stop_all() -> None:
     try:
         queue.clear(cache.store())
     except AecoreError as error:
-        st.toast(f"{error}", icon=":material/error:")
+        st.toast(plain(str(error)), icon=":material/error:")

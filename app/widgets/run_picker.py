@@ -1,7 +1,7 @@
 """The choice of a run: it holds for all pages, and links contain the run's id."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import streamlit as st
 
@@ -14,17 +14,20 @@ from app import cache
 from app.state import runs
 from app.widgets.header import header
 from app.widgets.picture import picture_error
+from app.widgets.text import one_line
 
+MAX_OFFERED = 50
+"""Own runs in a list to choose from, the newest; older ones are opened from Runs."""
 NO_RUNS = "There is no trained run yet. Open Train and start one; it appears here when it has ended."
 
 
 def run_name(info: RunInfo) -> str:
     """The name that people gave a run, else its recipe and dataset."""
     if info.status.name or info.config is None:
-        return info.name
+        return one_line(info.name)
     recipe = RECIPES.get(info.config.recipe)
     title = recipe.title if recipe else info.config.recipe.replace("_", " ")
-    return f"{title} · {dataset_title(info.config)}"
+    return one_line(f"{title} · {dataset_title(info.config)}")
 
 
 def dataset_title(config: RunConfig) -> str:
@@ -32,15 +35,31 @@ def dataset_title(config: RunConfig) -> str:
     return "Own images" if config.dataset.local_path else config.dataset.title or config.dataset.kind
 
 
-def explorable_runs() -> list[RunInfo]:
+def explorable_runs() -> Sequence[RunInfo]:
     """Runs that can be opened: ready-made ones in the order of the recipes, then own ones, newest first."""
+    return _explorable(cache.runs())
+
+
+@cache.of_listing
+def _explorable(listed: Sequence[RunInfo]) -> Sequence[RunInfo]:
     order = {name: place for place, name in enumerate(RECIPES)}
-    infos = [info for info in cache.runs() if info.explorable]
+    infos = [info for info in listed if info.explorable]
     ready = sorted(
         (info for info in infos if info.builtin),
         key=lambda info: order.get(info.config.recipe, len(order)) if info.config else len(order),
     )
-    return ready + [info for info in infos if not info.builtin]
+    return (*ready, *(info for info in infos if not info.builtin))
+
+
+def offered_runs(infos: Sequence[RunInfo], chosen: Collection[str] = ()) -> Sequence[RunInfo]:
+    """Those of `infos` that a list offers: ready-made ones, the newest `MAX_OFFERED` own ones, and the `chosen`."""
+    older = {info.run_id for info in [info for info in infos if not info.builtin][MAX_OFFERED:]}.difference(chosen)
+    return [info for info in infos if info.run_id not in older] if older else infos
+
+
+@cache.of_listing
+def _offered(infos: Sequence[RunInfo]) -> dict[str, str]:
+    return run_labels(offered_runs(infos))
 
 
 def run_labels(infos: Sequence[RunInfo]) -> dict[str, str]:
@@ -66,8 +85,10 @@ def header_with_run(title: str, shows: str, try_this: str, showpiece: str) -> Se
 
 def _pick(page: str, showpiece: str) -> str | None:
     infos = explorable_runs()
-    labels = run_labels(infos)
     chosen = _chosen(page, infos, showpiece)
+    labels = _offered(infos)
+    if chosen is not None and chosen not in labels:
+        labels = run_labels(offered_runs(infos, (chosen,)))
     st.session_state[runs.RUN_PICKER] = chosen if chosen in labels else None
     st.selectbox(
         "Run",
@@ -79,6 +100,8 @@ def _pick(page: str, showpiece: str) -> str | None:
         icon=":material/network_node:",
         label_visibility="collapsed",
     )
+    if len(labels) < len(infos):
+        st.caption(f"The newest {MAX_OFFERED} own runs; open older ones from Runs.")
     return chosen
 
 

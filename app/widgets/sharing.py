@@ -5,7 +5,7 @@ from app import visitor
 
 def shared() -> bool:
     """Whether several people use this server and keep runs on it."""
-    return visitor.situation() == "shared"
+    return visitor.access() == "shared"
 
 
 def owner_tag(owner: str) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from reading import OpenPage
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 import aecore
 from aecore.store.store import RunStore
+from app import cache
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 RECIPES = {"denoising": "Tiny denoiser", "variational": "Tiny VAE"}
@@ -22,11 +22,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AECORE_HOME", str(folder))
-        st.cache_resource.clear()
+        cache.forget()
         for recipe, name in RECIPES.items():
             aecore.train(recipe, name=name, dataset="digits", epochs=3, threads=1)
         yield folder
-    st.cache_resource.clear()
+    cache.forget()
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def home(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home of this test alone, without runs; the caches that remember the other home are emptied around it."""
     monkeypatch.setenv("AECORE_HOME", str(tmp_path))
-    st.cache_resource.clear()
+    cache.forget()
     yield tmp_path
-    st.cache_resource.clear()
+    cache.forget()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ start    `aecore app` to a first page with pictures, warm disk: ≤ 5 s
 pages    every later page's main picture: ≤ 1.5 s
 denoise  the noise level's key released to the main picture redrawn: p50 ≤ 60 ms, p95 ≤ 120 ms; the rest ≤ 400 ms;
          of the page without its live part (with it: live_denoise.py)
-walk     a unit's key released to the main picture redrawn: the same bars
+walk     a unit's key released to the main picture redrawn: the same bars, also without its live part (with it: live.py)
 train    the digits denoising run trained from the page: first point of the curve ≤ 4 s after the click, done ≤ 30 s
 """
 
@@ -19,16 +19,23 @@ from server import server
 
 ARGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 REST = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
-PICTURE = ".picture img"
 HERO = ".hero-picture img"
+MAIN = {
+    "denoise": ".denoise .sheet img:visible, .denoise .sheet canvas:visible",
+    "walk": ".stage .now img:visible, .stage .now canvas:visible",
+    "maps": ".maps[data-ready='1']",
+    "runs": ".picture img:visible",
+}
+"""{page: its main picture}: the server's, or the canvas that takes its place once the page is live."""
 RUN = "digits-denoising"
 WALK_RUN = "patterns-variational"
 
 # Resolves with the milliseconds from the key's own event (the driver's way to it does not count) to the next frame
 # after the first picture changed and was loaded (`decoding="sync"`: that frame shows it), and to the page's last change
 # within the second that follows.
-TIMED_PRESS = """async ([selector]) => {
-  const picture = () => document.querySelector(selector)?.src;
+TIMED_PRESS = """async ([image, selector]) => {
+  const root = image.getRootNode(); // the document, or a component's
+  const picture = () => root.querySelector(selector)?.src;
   const before = picture();
   let begun = performance.now();
   addEventListener('keydown', event => { begun = event.timeStamp; }, {capture: true, once: true});
@@ -38,14 +45,13 @@ TIMED_PRESS = """async ([selector]) => {
       last = performance.now() - begun;
       if (!main && picture() && picture() !== before) {
         main = -1;
-        const image = document.querySelector(selector);
+        const image = root.querySelector(selector);
         if (!image.complete) await new Promise(loaded => { image.onload = loaded; });
         requestAnimationFrame(() => { main = performance.now() - begun; });
       }
     });
-    seen.observe(document.body, {
-      subtree: true, childList: true, attributes: true, attributeFilter: ['src', 'd', 'style'],
-    });
+    const what = {subtree: true, childList: true, attributes: true, attributeFilter: ['src', 'd', 'style']};
+    for (const at of new Set([document, root])) seen.observe(at, what);
     setTimeout(() => { seen.disconnect(); done([main, last]); }, 900);
   });
 }"""
@@ -67,8 +73,7 @@ def start(page: Page, home: Path, times: int = 5) -> None:
 
 
 def pages(page: Page, url: str) -> None:
-    for name in ("denoise", "walk", "maps", "runs"):
-        ready = ".maps[data-ready='1']" if name == "maps" else PICTURE
+    for name, ready in MAIN.items():
         times: list[float] = []
         for _ in range(3):
             page.goto(f"{url}/")
@@ -80,9 +85,11 @@ def pages(page: Page, url: str) -> None:
         say(f"{name}: main picture", float(np.median(times)), 1.5, "s")
 
 
-def presses(page: Page, url: str, n: int = 40) -> None:
+def presses(page: Page, url: str, picture: str, n: int = 40) -> None:
+    """Press a key on the page's first slider; without its live part, as its notice says."""
     page.goto(url)
-    page.wait_for_function(f"document.querySelector({PICTURE!r})")  # of the server, not one in a live component
+    page.get_by_text("when you release a control").first.wait_for()
+    image = page.locator(picture).first
     page.wait_for_selector(REST)
     handle = page.get_by_role("slider").first
     handle.focus()
@@ -92,7 +99,8 @@ def presses(page: Page, url: str, n: int = 40) -> None:
         page.wait_for_selector(REST)
         with page.expect_event("console", predicate=lambda m: m.text.startswith("timed ")) as said:
             page.evaluate(
-                f"""() => {{ ({TIMED_PRESS})([{PICTURE!r}]).then(r => console.log('timed ' + r.join(' '))); }}"""
+                f"""given => {{ ({TIMED_PRESS})(given).then(r => console.log('timed ' + r.join(' '))); }}""",
+                [image.element_handle(), picture],
             )
             handle.press("ArrowRight" if index % 20 < 10 else "ArrowLeft")
         main, rest = (float(x) for x in said.value.text.split()[1:])
@@ -130,12 +138,12 @@ def main() -> None:
         with server(home) as (url, _):
             if "pages" in options.what:
                 pages(page, url)
+            page.route("**/live/dist/**", lambda route: route.abort())
             if "denoise" in options.what:
-                page.route("**/live/dist/**", lambda route: route.abort())
-                presses(page, f"{url}/denoise?run={RUN}")
-                page.unroute("**/live/dist/**")
+                presses(page, f"{url}/denoise?run={RUN}", ".picture img")
             if "walk" in options.what:
-                presses(page, f"{url}/walk?run={WALK_RUN}")
+                presses(page, f"{url}/walk?run={WALK_RUN}", ".now img")
+            page.unroute("**/live/dist/**")
             if "train" in options.what:
                 train(page, url)
         browser.close()

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from gauge import need_mnist
+
 import aecore
 from aecore.session.classifier import fine_tune
 from aecore.store.store import RunStore
@@ -39,6 +41,7 @@ def main() -> None:
         "--home", type=Path, help="folder to keep the pretrained run in; one that lies there is used again"
     )
     options = parser.parse_args()
+    need_mnist()
     with tempfile.TemporaryDirectory() as temporary:
         os.environ["AECORE_HOME"] = str(options.home or temporary)
         begun = time.monotonic()

@@ -10,6 +10,7 @@ messages  to the server: 0 in the drag, 1 when the hand lets go
 On a machine that others use, figures are those of a busy machine: the load is printed.
 """
 
+import argparse
 import asyncio
 import os
 import tempfile
@@ -72,11 +73,14 @@ def report(images: int, seen: Seen, messages: tuple[int, int]) -> None:
 
 
 async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, nargs="*", default=[8, 64], help="numbers of images (8 64)")
+    options = parser.parse_args()
     print(f"     load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as (url, _):
         async with async_playwright() as play:
             browser = await play.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
-            for images in (8, 64):
+            for images in options.images:
                 await measure(browser, url, images)
             await browser.close()
 

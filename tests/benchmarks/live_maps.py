@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from gauge import need_mnist
 from hand import ARGS, MOVES, watched
 from playwright.async_api import Browser, Page, async_playwright
 from server import ROOT, server
@@ -165,7 +166,7 @@ async def first(browser: Browser, url: str) -> None:
     say("the same with a browser that begins empty", float(np.median(cold[1:])), "for information", "s", True)
 
 
-def compute(home: Path) -> None:
+def compute(home: Path, sizes: list[int]) -> None:
     """What the pages show is computed before they are opened, as for any visitor but the first."""
     os.environ["AECORE_HOME"] = str(home)
     from aecore import open as opened_run
@@ -173,22 +174,24 @@ def compute(home: Path) -> None:
     from aecore.maps.spec import AtlasSpec
 
     session = opened_run(RUN)
-    for n in (2_000, 20_000, 70_000):
+    for n in sizes:
         begun = time.perf_counter()
         atlas(session, AtlasSpec(n=n))
         print(f"     {n:,} images on three maps: {time.perf_counter() - begun:.1f} s")
 
 
 PARTS = {"hover": hover, "pan": pan, "open": opening, "first": first}
+IMAGES = {"hover": 2_000, "pan": 20_000, "open": 70_000}
+"""{part: images on the maps that it shows}; `first` shows maps that are ready-made."""
 
 
 async def main(wanted: list[str]) -> None:
-    if not os.environ.get("AECORE_MNIST"):
-        raise SystemExit("Set AECORE_MNIST to an mnist.npz: these maps show up to 70,000 of its images.")
+    if set(wanted) != {"first"}:
+        need_mnist()
     print(f"load before: {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        compute(home)
+        compute(home, [IMAGES[name] for name in wanted if name in IMAGES])
         with server(home, env={**os.environ, "PYTHONPATH": str(ROOT)}) as (url, _):
             async with async_playwright() as play:
                 browser = await play.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)

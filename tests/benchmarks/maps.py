@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from gauge import need_mnist
 
 from aecore.foundation import geometry, metrics
 from aecore.parts.embeddings import Mds
@@ -203,6 +204,8 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.parts) - set(parts):
         parser.error(f"no part {', '.join(sorted(unknown))}")
+    if set(options.parts or parts) != {"compile"}:
+        need_mnist()
     for name in options.parts or parts:
         parts[name](options.repeat)
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from gauge import need_mnist
 from scipy.linalg import subspace_angles
 from scipy.ndimage import median_filter
 from sklearn.decomposition import PCA
@@ -97,12 +98,13 @@ def course(picture: Path | None) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["pca", "linear", "course"], default=["linear", "course"])
+    parser.add_argument("what", nargs="*", choices=["pca", "linear", "course", []], help="default: linear course")
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
+    need_mnist()
     with tempfile.TemporaryDirectory() as home:
         os.environ["AECORE_HOME"] = home
-        for name in options.what:
+        for name in options.what or ("linear", "course"):
             {"pca": pca, "linear": linear, "course": lambda: course(options.picture)}[name]()
 
 

@@ -11,6 +11,8 @@ import tempfile
 import time
 from typing import Literal
 
+from gauge import need_mnist
+
 import aecore
 from aecore.model.probe import STRENGTH
 from aecore.training.trainer import TrainingProgress
@@ -48,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", help="a trained run instead of a new one")
     options = parser.parse_args()
+    need_mnist()
     with tempfile.TemporaryDirectory() as home:
         if options.run:
             session = aecore.open(options.run)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gauge import need_mnist
 from sklearn.neighbors import KNeighborsClassifier
 
 import aecore
@@ -153,6 +154,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a setting to try")
     parser.add_argument("--images", type=int, default=IMAGES[0], help="of the likelihood")
     options = parser.parse_args()
+    need_mnist()
     IMAGES[0] = options.images
     for field, _, value in (text.partition("=") for text in options.set):
         CHANGES[field] = json.loads(value)

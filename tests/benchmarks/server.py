@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -21,24 +21,31 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def app_command(home: Path, port: int) -> list[str]:
-    return [sys.executable, "-P", "-m", "aecore", "--home", str(home), "app", "--no-browser", "--port", str(port)]
+def app_command(home: Path, port: int, *options: str) -> list[str]:
+    app = ["app", "--no-browser", "--port", str(port), *options]
+    return [sys.executable, "-P", "-m", "aecore", "--home", str(home), *app]
 
 
 @contextlib.contextmanager
 def server(
-    home: Path, *, log: Path | None = None, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    home: Path,
+    *,
+    log: Path | None = None,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[tuple[str, int]]:
     """`aecore app` of this checkout on a free port; yields its URL and pid once it says that it is healthy.
 
-    What it prints goes to `log`. With an `env`, the program is whatever that environment's `PYTHONPATH` leads to.
+    What it prints goes to `log`; `options` are those of `aecore app`. With an `env`, the program is whatever that
+    environment's `PYTHONPATH` leads to.
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(log.open("wb")) if log else None
         child = subprocess.Popen(
-            app_command(home, port), cwd=cwd or home, stdout=out or subprocess.DEVNULL, stderr=out,
+            app_command(home, port, *options), cwd=cwd or home, stdout=out or subprocess.DEVNULL, stderr=out,
             env=dict(env) if env is not None else {**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         try:

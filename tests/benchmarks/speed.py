@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from gauge import need_mnist
 
 from aecore.model.autoencoder import build
 from aecore.model.config import with_settings
@@ -85,6 +86,7 @@ def memory(rounds: int) -> None:
     """Peak memory of one epoch of the course's network, above that of the process after its imports; on a graphics card
     the memory that torch reserves. Allowed are the data, the weights, Adam's two copies of them, and 200 MiB.
     """
+    need_mnist()
     command = [sys.executable, "-c", MEMORY, str(torch.get_num_threads())]
     peak, data, weights = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
     allowed = data + 3 * weights + 200

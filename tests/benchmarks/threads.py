@@ -19,6 +19,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from gauge import need_mnist
+
 from aecore.model.config import RunConfig, with_settings
 from aecore.model.recipes import recipe
 from aecore.parts.loading import load_data
@@ -78,6 +80,8 @@ def main() -> None:
     options = parser.parse_args()
     for row in options.rows or ROWS:
         name, epochs = ROWS[row]
+        if row == "mnist":
+            need_mnist()
         config = with_settings(recipe(name).config, {"epochs": options.epochs or epochs})
         load_data(config.dataset)
         seconds(with_settings(config, {"epochs": 1, "dataset": "digits"}))  # whatever is done once in a process

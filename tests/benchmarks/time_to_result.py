@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import torch
+from gauge import need_mnist
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
@@ -172,6 +173,7 @@ def main() -> None:
     parser.add_argument("--validation", action="store_true", help="measure validation instead of test images")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="training settings of ours")
     options = parser.parse_args()
+    need_mnist()
     torch.set_num_threads(options.threads)
     changes = {name: value for name, _, value in (text.partition("=") for text in options.set)}
     config = with_settings(recipe("course_denoising").config, {**OURS, "threads": options.threads, **changes})

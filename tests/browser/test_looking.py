@@ -37,11 +37,11 @@ def test_the_first_visit_shows_a_picture_and_leads_into_a_run(open_page: OpenPag
     page = open_page()
     first = source_of(page.locator(".hero img").first)
     for run_id in READY_MADE:
-        source_of(page.locator(f".st-key-card_{run_id} .card-strip img"))
+        source_of(page.locator(f"[data-run='{run_id}'] .card-strip img"))
     page.get_by_role("button", name="Another image").click()
     changed(page.locator(".hero img").first, first)
     for name in ("Denoise", "Walk", "Maps"):
-        page.locator(f".st-key-card_{MAPS_RUN}").get_by_role("link", name=name).click()
+        page.locator(f"[data-run='{MAPS_RUN}']").get_by_role("link", name=name).click()
         expect_page(page, name, MAPS_RUN)
         page.get_by_role("link", name="Start").click()
         expect(page.locator(".hero img").first).to_be_visible()

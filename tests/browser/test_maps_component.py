@@ -243,7 +243,7 @@ def test_what_cannot_be_loaded_is_said_once_and_loaded_when_it_is_there(maps: Ma
     told = message(blobs, N)
     places = told["panels"][0]["places"]
     held = blobs.held.pop(places)
-    failed = ["state", "failed", {"reason": "the maps could not be loaded"}]
+    failed = ["state", "failed", {"reason": "the maps could not be loaded", "whole": True}]
     for said in ([failed], []):
         maps.page.evaluate("data => mount(data)", told)
         expect(maps.page.locator(".quiet")).to_contain_text("Reload the page")

@@ -79,7 +79,7 @@ def test_one_trains_others_wait_and_what_was_trained_is_explored_deleted_and_und
 
     # A run is deleted, and taken back.
     page.get_by_role("link", name="Runs").first.click()
-    line = page.locator(f".st-key-runline_{second}")
+    line = page.locator(f"[data-run='{second}']")
     line.get_by_role("button", name="More").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(line).to_have_count(0)

@@ -41,7 +41,8 @@ APP_ROOMS["views"] = {*APP_ROOMS}
 APP_ROOMS["routes"] = {"visitor", "cache", "live"}
 APP_ROOMS["guard"] = {"visitor", "cache", "state"}
 APP_ROOMS["main"] = {"visitor", "picture_first", "preload"}
-APP_ROOMS["asgi"] = {"visitor", "cache", "preload", "routes", "guard"}
+APP_ROOMS["compressed"] = set()
+APP_ROOMS["asgi"] = {"visitor", "cache", "compressed", "preload", "routes", "guard"}
 """{room of `app`: the rooms it may import}; `main` runs the pages by their path."""
 
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 330, 50

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from aecore.foundation.errors import BadInput, DataUnavailable
+from aecore.foundation.errors import BadInput, DataUnavailable, words_of
 from aecore.foundation.files import write_atomic
 from aecore.foundation.home import home
 from aecore.foundation.progress import OnProgress
@@ -85,8 +85,7 @@ class Downloaded(Dataset, abc.ABC):
             write_atomic(path, npz_bytes(arrays))
         except OSError as error:  # includes URLError, TimeoutError and a full disk
             raise DataUnavailable(
-                f"{self.title} could not be downloaded ({error}); check the network and the free disk space, then try "
-                "again."
+                f"{self.title} could not be downloaded: {words_of(error)}; check the network too."
             ) from error
         except ValueError as error:  # raised by `download_bytes` and by scikit-learn
             raise DataUnavailable(

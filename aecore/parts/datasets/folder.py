@@ -51,7 +51,7 @@ class Folder(Dataset):
     def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         if not self.path.is_dir():
             raise DataUnavailable(
-                f"There is no folder {self.path}, whose pictures are needed; restore it, or name another folder."
+                f"There is no folder {self.path.name}, whose pictures are needed; restore it, or name another folder."
             )
         files = self._files()
         if len(files) > MAX_PICTURES:
@@ -107,6 +107,9 @@ class Folder(Dataset):
             stat = file.stat()
             digest.update(f"{file.relative_to(self.path)} {stat.st_mtime_ns} {stat.st_size};".encode())
         return digest.hexdigest()
+
+    def unpacked_bytes(self) -> int:
+        return len(self._files()) * self.size**2 * (3 if self.colour else 1) if self.path.is_dir() else 0
 
     def available(self) -> bool:
         return self.path.is_dir()

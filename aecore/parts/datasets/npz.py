@@ -11,7 +11,7 @@ from aecore.foundation.errors import BadInput, DataUnavailable
 from aecore.foundation.progress import OnProgress
 from aecore.parts.data import Data, Dataset
 from aecore.parts.datasets._split import TEST, divide, divide_by_share
-from aecore.pictures.arrays import Arrays, npz_bytes, read_npz
+from aecore.pictures.arrays import Arrays, npz_bytes, read_npz, unpacked_bytes
 
 MIN_PICTURES = 3
 
@@ -21,7 +21,8 @@ class Npz(Dataset):
 
     Shapes (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3; bytes 0 to 255 or real numbers 0 to 1. At least three
     pictures; 15 % validation, 15 % test, stratified by label. The layout of Keras (`x_train`, `y_train`, `x_test`,
-    `y_test`) keeps its test set. Raises `DataUnavailable` if there is no such file, `BadInput` if it cannot be used.
+    `y_test`) keeps its test set, if it has one. Raises `DataUnavailable` if there is no such file, `BadInput` if it
+    cannot be used.
     """
 
     kind: Literal["npz"] = "npz"
@@ -37,7 +38,7 @@ class Npz(Dataset):
     def load(self, progress: OnProgress | None = None, fetch: bool = False) -> Data:
         if not self.path.is_file():
             raise DataUnavailable(
-                f"There is no file {self.path}, whose pictures are needed; restore it, or name another file."
+                f"There is no file {self.path.name}, whose pictures are needed; restore it, or name another file."
             )
         try:
             arrays = read_npz(self.path)
@@ -67,6 +68,9 @@ class Npz(Dataset):
         except OSError:
             return "absent"
         return f"{self.path.absolute()} {stat.st_mtime_ns} {stat.st_size}"
+
+    def unpacked_bytes(self) -> int:
+        return unpacked_bytes(self.path)
 
     def available(self) -> bool:
         return self.path.is_file()

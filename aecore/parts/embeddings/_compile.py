@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from aecore.foundation.home import home
+from aecore.foundation.home import cache_home
 
 MAX_THREADS = 16
 _COMPILING = threading.RLock()
@@ -27,37 +27,53 @@ Run = Callable[..., None]
 def compiled(function: Callable[..., Any]) -> Callable[[], Callable[..., Any]]:
     """Return a getter for the compiled `function`, which numba compiles at the first call with each argument type.
 
-    The machine code is cached in `NUMBA_CACHE_DIR`, or else in `cache/numba` of the home folder, so that a read-only
-    installation can cache too; if neither can be written, it lasts as long as the process.
+    The machine code is cached in `NUMBA_CACHE_DIR`, or else in `numba` of `cache_home`, so that a read-only
+    installation can cache too; if it cannot be written or the disk is full, it lasts as long as the process.
     """
 
     @functools.cache
     def get() -> Callable[..., Any]:
         with _COMPILING, _no_collection():
-            import numba
-            from numba.core import config
-
-            plain = inspect.unwrap(function)  # numba cannot compile the type checks that tests wrap around it
-            options: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
-            # These save a quarter of the compile time: kernels allocate no arrays that need reference counts, are
-            # called from Python only, and contain nothing for numba's rewrite passes.
-            options |= {"_nrt": False, "no_cfunc_wrapper": True, "no_rewrites": True}
-            with _cache_folder(config):
-                try:
-                    fast = numba.njit(cache=True, **options)(plain)
-                except (RuntimeError, OSError):  # no writable folder
-                    fast = numba.njit(**options)(plain)
+            fast = _jitted(function, cache=True)
 
         def kernel(*arguments: Any) -> None:
-            if fast.nopython_signatures:
-                fast(*arguments)
-            else:
-                with _no_collection():
-                    fast(*arguments)
+            nonlocal fast
+            try:
+                _call(fast, arguments)
+            except Exception:
+                # Most likely the cache: a full disk, a folder that is gone, a damaged file. The kernel has not run yet.
+                # Any other error comes again.
+                with _COMPILING:
+                    fast = _jitted(function, cache=False)
+                _call(fast, arguments)
 
         return kernel
 
     return get
+
+
+def _jitted(function: Callable[..., Any], cache: bool) -> Any:
+    import numba
+    from numba.core import config
+
+    plain = inspect.unwrap(function)  # numba cannot compile the type checks that tests wrap around it
+    options: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+    # These save a quarter of the compile time: kernels allocate no arrays that need reference counts, are called from
+    # Python only, and contain nothing for numba's rewrite passes.
+    options |= {"_nrt": False, "no_cfunc_wrapper": True, "no_rewrites": True}
+    with _cache_folder(config):
+        try:
+            return numba.njit(cache=cache, **options)(plain)
+        except (RuntimeError, OSError):  # no writable folder
+            return numba.njit(**options)(plain)
+
+
+def _call(fast: Any, arguments: tuple[Any, ...]) -> None:
+    if fast.nopython_signatures:
+        fast(*arguments)
+    else:
+        with _no_collection():
+            fast(*arguments)
 
 
 @contextlib.contextmanager
@@ -78,7 +94,7 @@ def _no_collection() -> Generator[None]:
 def _cache_folder(config: Any) -> Generator[None]:
     """Set numba's cache folder, and reset it for other users of numba in this process."""
     before = config.CACHE_DIR
-    config.CACHE_DIR = before or str(home() / "cache" / "numba")
+    config.CACHE_DIR = before or str(cache_home() / "numba")
     try:
         yield
     finally:

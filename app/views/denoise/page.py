@@ -9,6 +9,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.foundation.errors import AecoreError
+from aecore.parts.contracts import Corruption
+from aecore.session.denoising import Denoised
 from aecore.session.gallery import Gallery
 from aecore.session.session import Session
 from app import cache, picture_first
@@ -21,9 +23,10 @@ from app.views.denoise import noise
 from app.views.denoise.noise import noise_kinds
 from app.widgets.drawn_curve import error_curve
 from app.widgets.image_picker import pick_images
-from app.widgets.image_source import image_source
+from app.widgets.image_source import GALLERY, image_source
 from app.widgets.picture import picture, picture_error, send_now
-from app.widgets.run_picker import explorable_runs, header_with_run, run_labels, run_name
+from app.widgets.run_picker import explorable_runs, header_with_run, offered_runs, run_labels, run_name
+from app.widgets.text import plain
 
 ROWS = ("Original", "Corrupted")
 RECONSTRUCTION = "Reconstruction"
@@ -61,7 +64,6 @@ def scene_of(parameters: Parameters, chosen: Chosen) -> Scene:
     """Corrupt and reconstruct the images. Raises `AecoreError` if they cannot be corrupted or drawn."""
     session, second = chosen.session, chosen.second
     view = view_of(parameters, session)
-    images = chosen.gallery.images[list(chosen.positions)]
     part = session.corruption(view.kind)
     sessions = (session,) if second is None else (session, second)
     return Scene(
@@ -70,10 +72,16 @@ def scene_of(parameters: Parameters, chosen: Chosen) -> Scene:
         kinds=noise_kinds(session),
         view=view,
         own_level=number(parameters, keys.LEVEL, 0, 1) is None,
-        results=tuple(one.denoise(images, part, view.level, view.seed) for one in sessions),
+        results=tuple(_denoised(chosen, one, part, view) for one in sessions),
         labels=tuple(names_of(chosen.gallery, chosen.positions)),
         curve=partial(_curve, chosen, view),
     )
+
+
+def _denoised(chosen: Chosen, by: Session, part: Corruption, view: View) -> Denoised:
+    if chosen.gallery.own:
+        return by.denoise(chosen.gallery.images[list(chosen.positions)], part, view.level, view.seed)
+    return cache.denoised(chosen.session, by, chosen.positions, GALLERY, part, view.level, view.seed)
 
 
 def titles_of(sessions: tuple[Session, ...]) -> tuple[str, ...]:
@@ -175,7 +183,7 @@ def _plain(scene: Scene, places: Places) -> None:
     )
     send_now()
     if note := live.given_rows(scene.sessions[0], scene.view.kind, first.rows_given):
-        places.slider.caption(note)
+        places.slider.caption(plain(note))
     reading = f'<p class="reading">{html.escape(live.reading(first.removed))}</p>'
     table = live.table(scene.results, scene.titles)
     places.below.html(f'<div class="below"><div>{table}{reading}</div>{scene.curve()}</div>')
@@ -186,10 +194,10 @@ def _plain(scene: Scene, places: Places) -> None:
 
 def pick_second(session: Session) -> Session | None:
     """The choice of a second run for images of the same size, on the same noise; None if none is chosen."""
-    infos = [info for info in explorable_runs() if info.status.shape == session.shape]
-    labels = run_labels(infos)
-    others = {run_id: name for run_id, name in labels.items() if run_id != session.run_id}
     asked = url.parameters().get(keys.SECOND)
+    offered = offered_runs(explorable_runs(), (session.run_id, asked or ""))
+    labels = run_labels([info for info in offered if info.status.shape == session.shape])
+    others = {run_id: name for run_id, name in labels.items() if run_id != session.run_id}
     chosen = asked if asked in others else NO_SECOND_RUN
     key = url.widget(keys.SECOND)
     url.hold(key, chosen)
@@ -217,7 +225,7 @@ def choose(session: Session, *places: DeltaGenerator) -> Chosen:
         try:
             second = pick_second(session)
         except AecoreError as error:
-            st.caption(f":material/info: {error}")
+            st.caption(f":material/info: {plain(str(error))}")
             second = None
     return Chosen(session, second, gallery, positions)
 
@@ -259,7 +267,7 @@ def _plain_page(session: Session, reason: str) -> None:
         noise.pick_seed(view.seed, live.SEEDS, kinds[view.kind].random)
         hint(session)
         chosen = choose(session, st.container(), st.container(), st.container())
-        st.caption(f"The picture changes when you release a control: {reason}.")
+        st.caption(f"The picture changes when you release a control: {plain(reason)}.")
     plain_view(chosen, Places(picture_place, slider, below))
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from aecore.maps import quality
 from aecore.maps.atlas import Atlas
 from aecore.maps.panel import Panel
+from app.widgets.text import chart_text
 
 SHEPARD_IMAGES = 70
 """Images whose pairs are drawn: 2,415 dots."""
@@ -81,7 +82,7 @@ def _curves(atlas: Atlas) -> None:
     for column, (name, title, lines) in zip(st.columns(len(drawn)), drawn, strict=True):
         figure = go.Figure(
             [
-                go.Scatter(x=found[0].ks, y=line, mode="lines", line={"color": colour}, name=panel.title)
+                go.Scatter(x=found[0].ks, y=line, mode="lines", line={"color": colour}, name=chart_text(panel.title))
                 for panel, line, colour in zip(atlas.panels, lines, LINES, strict=False)
             ]
         )
@@ -111,7 +112,7 @@ def _scree(panel: Panel) -> None:
 
 def _chart(figure: go.Figure, title: str, key: str, across: str, up: str, alt: str) -> None:
     figure.update_layout(
-        height=HEIGHT, margin={"l": 4, "r": 4, "t": 44, "b": 4}, title={"text": title, "font": {"size": 14}},
-        legend={"orientation": "h", "y": -0.28}, xaxis_title=across, yaxis_title=up,
+        height=HEIGHT, margin={"l": 4, "r": 4, "t": 44, "b": 4}, xaxis_title=across, yaxis_title=up,
+        title={"text": chart_text(title), "font": {"size": 14}}, legend={"orientation": "h", "y": -0.28},
     )  # fmt: skip
     st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=alt)

@@ -16,8 +16,9 @@ from aecore.session.session import Session
 from aecore.store.folder import RunInfo
 from app import cache, visitor
 from app.state import maps
-from app.widgets.run_picker import explorable_runs, run_labels
+from app.widgets.run_picker import explorable_runs, offered_runs, run_labels
 from app.widgets.settings_form import own_fields, settings_form
+from app.widgets.text import plain
 
 POLL_SECONDS = 0.4
 NO_MAP = "none"
@@ -70,12 +71,18 @@ def words(spec: AtlasSpec) -> str:
 def choose(session: Session, wanted: AtlasSpec) -> tuple[AtlasSpec | None, str]:
     """Draw the widgets; return the chosen maps, or None and why they cannot be drawn."""
     key = f"{maps.MAP_WIDGET}{maps.round_of_maps()}{session.run_id}"
+    found = _options(session, [panel.run or "" for panel in wanted.panels])
     try:
         panels = [
             panel
             for i, column in enumerate(st.columns(MAX_PANELS, gap="medium"))
-            if (panel := _panel(session, wanted.panels[i] if i < len(wanted.panels) else None, i, column, f"{key}{i}"))
-        ]
+            if (
+                panel := _panel(
+                    session, wanted.panels[i] if i < len(wanted.panels) else None,
+                    {NO_MAP: "None", **found} if i else found, i, column, f"{key}{i}",
+                )
+            )
+        ]  # fmt: skip
         number, seed = _images(session, wanted, key)
         if not panels:
             raise BadInput("choose at least one map")
@@ -86,8 +93,9 @@ def choose(session: Session, wanted: AtlasSpec) -> tuple[AtlasSpec | None, str]:
         return None, str(error)
 
 
-def _panel(session: Session, before: PanelSpec | None, i: int, column: Any, key: str) -> PanelSpec | None:
-    options = _options(session, first=i == 0)
+def _panel(
+    session: Session, before: PanelSpec | None, options: dict[str, str], i: int, column: Any, key: str
+) -> PanelSpec | None:
     with column:
         if st.session_state.get(f"{key}.kind") not in options:  # on the first run, or after another run was deleted
             st.session_state[f"{key}.kind"] = _kind_of(before, options)
@@ -121,15 +129,14 @@ def _settings(before: Embedding, key: str) -> dict[str, Any]:
     return values
 
 
-def _options(session: Session, first: bool) -> dict[str, str]:
+def _options(session: Session, chosen: list[str]) -> dict[str, str]:
     """{kind: title} of what a panel can show: each method, this run's code at an epoch, other runs' codes."""
-    found = {} if first else {NO_MAP: "None"}
-    found |= {
+    found = {
         kind: cls.title for kind, cls in members("embeddings", Embedding).items() if cls is not Umap or Umap.installed()
     }
     if session.snapshots:
         found[EARLIER_EPOCH] = "Code during training"
-    others = [info for info in explorable_runs() if _has_same_images(session, info)]
+    others = [info for info in offered_runs(explorable_runs(), chosen) if _has_same_images(session, info)]
     labels = run_labels(others)
     return found | {f"{OTHER_RUN}{info.run_id}": f"Code of {labels[info.run_id]}" for info in others}
 
@@ -213,13 +220,13 @@ def _run(session: Session, spec: AtlasSpec) -> None:
         try:
             cache.map_jobs().ask(session.run_id, spec, visitor.current())
         except AecoreError as error:
-            st.toast(str(error), icon=":material/error:")
+            st.toast(plain(str(error)), icon=":material/error:")
 
 
 def _progress(job: MapJob) -> None:
     if job.state not in ("waiting", "running"):
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", key="map_notice"):
-        st.progress(job.fraction, text=job.words)
+        st.progress(job.fraction, text=plain(job.words))
         if job in cache.map_jobs().live(visitor.current()):  # others may wait for the same maps
             st.button("Stop", icon=":material/stop:", on_click=job.stop, args=(visitor.current(),))

@@ -14,14 +14,18 @@ from app.live import maps as live_maps
 from app.live.maps import Message
 from app.state import maps
 from app.widgets.run_picker import run_labels
+from app.widgets.text import plain
 
 
 def export(session: Session, atlas: Atlas, colours: str, thumbnails: bool, message: Message) -> None:
-    """Draw the download buttons.
+    """Draw the download buttons, once somebody opens them.
 
     A file is made when its button is pressed, in a thread without the visitor's session state, so all of that is read
     here.
     """
+    more = st.popover("Export", icon=":material/download:", on_change="rerun", key=maps.MAP_EXPORT)
+    if not more.open:
+        return
     heading = run_labels([session.info])[session.run_id]
     offers: list[tuple[str, str, str, Callable[[], bytes | str]]] = [
         (
@@ -34,7 +38,7 @@ def export(session: Session, atlas: Atlas, colours: str, thumbnails: bool, messa
         ("Coordinates, CSV", ":material/table:", ".csv", atlas.csv),
         ("Coordinates, NPY", ":material/data_array:", ".npy", atlas.npy),
     ]
-    with st.popover("Export", icon=":material/download:"):
+    with more:
         for label, icon, ending, make in offers:
             _offer(session, label, icon, ending, make)
         st.caption("One map:")
@@ -44,12 +48,12 @@ def export(session: Session, atlas: Atlas, colours: str, thumbnails: bool, messa
             ending = f"-{i + 1}-{panel.kind}"
             with left:
                 _offer(
-                    session, f"{panel.title}, PNG", None, f"{ending}.png",
+                    session, f"{plain(panel.title)}, PNG", None, f"{ending}.png",
                     lambda one=one: sheets.png(poster(one, colours, heading, thumbnails)),
                 )  # fmt: skip
             with right:
                 _offer(
-                    session, f"{panel.title}, SVG", None, f"{ending}.svg",
+                    session, f"{plain(panel.title)}, SVG", None, f"{ending}.svg",
                     lambda panel=panel: panel_svg(atlas, panel, colouring(atlas, colours, panel)),
                 )  # fmt: skip
 

@@ -20,9 +20,11 @@ from app.views.maps import choice as map_choice
 from app.views.maps.charts import charts
 from app.views.maps.export import export
 from app.views.maps.selection import show_selection, show_spot
+from app.views.maps.still import still_maps
 from app.widgets.own_images import inverted, own_images, taken_in
 from app.widgets.picture import picture, picture_error, send_now
 from app.widgets.run_picker import header_with_run
+from app.widgets.text import plain
 
 MAX_OWN_IMAGES = 12
 
@@ -65,7 +67,7 @@ def show_own(atlas: Atlas, own: Own) -> None:
         rows = [np.concatenate([own.images[i : i + 1], found]) for i, found in enumerate(near)]
         names = [str(i + 1) for i in range(len(rows))]
         with column:
-            st.caption(f"Nearest on this map: {panel.title}")
+            st.caption(f"Nearest on this map: {plain(panel.title)}")
             picture(
                 sheets.sheet(rows, gap=2),
                 f"Your images and their nearest neighbours on {panel.title}",
@@ -80,11 +82,21 @@ def show_own(atlas: Atlas, own: Own) -> None:
 
 
 def choose(
-    session: Session, wanted: AtlasSpec, drawn: AtlasSpec, choice: DeltaGenerator, above: DeltaGenerator
+    session: Session,
+    wanted: AtlasSpec,
+    drawn: AtlasSpec,
+    choice: DeltaGenerator,
+    above: DeltaGenerator,
+    opened: bool,
 ) -> None:
-    """Draw the choice of maps. A new one that needs no wait is drawn at once, else a line `above` says what to do."""
-    with choice:
-        draft, refusal = map_choice.choose(session, wanted)
+    """Draw the choice of maps once it is opened; its many widgets are half of what the page costs. A new one that needs
+    no wait is drawn at once, else a line `above` says what to do.
+    """
+    draft, refusal = None, ""
+    if opened or maps.choice_unfinished():
+        with choice:
+            draft, refusal = map_choice.choose(session, wanted)
+    maps.remember_choice(bool(refusal) or draft not in (None, wanted))
     if draft is not None and draft != wanted and map_choice.at_once(session, draft) and map_choice.ask(draft):
         st.rerun()  # the maps come before the choice, so that a first visitor sees them first
     with above:
@@ -93,19 +105,25 @@ def choose(
 
 def _below(session: Session, atlas: Atlas, own: Own | None) -> None:
     """Draw what belongs to the maps below them: selection, place, own images, note and charts."""
+    if live_maps.undrawn() is None:
+        _chosen_in_browser(session, atlas)
+    if own is not None:
+        show_own(atlas, own)
+    if atlas.decoded:
+        st.info(f"The dataset is not on this machine, so these are {plain(atlas.note)}", icon=":material/info:")
+    else:
+        st.caption(f"{plain(atlas.note)}. The maps are turned and mirrored to lie alike (Procrustes).")
+    charts(atlas)
+
+
+def _chosen_in_browser(session: Session, atlas: Atlas) -> None:
+    """Draw the selected images and the place between the points."""
     if (reason := live_maps.failure()) is not None:
-        st.caption(f":material/info: No pictures between the points: {reason}. Everything else works.")
+        st.caption(f":material/info: No pictures between the points: {plain(reason)}. Everything else works.")
     chosen, count = live_maps.selected(len(atlas), atlas.key)
     show_selection(session, atlas, chosen, count)
     if (spot := live_maps.spot(atlas)) is not None:
         show_spot(spot)
-    if own is not None:
-        show_own(atlas, own)
-    if atlas.decoded:
-        st.info(f"The dataset is not on this machine, so these are {atlas.note}", icon=":material/info:")
-    else:
-        st.caption(f"{atlas.note}. The maps are turned and mirrored to lie alike (Procrustes).")
-    charts(atlas)
 
 
 @st.fragment
@@ -114,7 +132,7 @@ def view(session: Session) -> None:
     controls = st.container(horizontal=True, vertical_alignment="center", key="map_controls")
     above = st.container()
     main = st.container(key="map_picture")
-    choice = st.expander("Map settings", icon=":material/tune:", key="map_choice")
+    choice = st.expander("Map settings", icon=":material/tune:", on_change="rerun", key=maps.MAP_CHOICE)
     below = st.container()
     with main:
         waiting = st.empty()
@@ -130,7 +148,10 @@ def view(session: Session) -> None:
         waiting.empty()
         with main:
             message = live_maps.message(session, atlas, coloured(atlas, colours), thumbnails=thumbnails, own=own)
-            live_maps.maps(message)
+            if (reason := live_maps.undrawn()) is not None:
+                still_maps(session, atlas, colours, thumbnails, reason)
+            else:
+                live_maps.maps(message)
         send_now()
     except AecoreError as error:
         waiting.empty()
@@ -138,7 +159,7 @@ def view(session: Session) -> None:
             picture_error(str(error))
         with controls, st.container(width=170):
             own_images(session)
-        choose(session, wanted, drawn, choice, above)  # leads away from maps that cannot be drawn
+        choose(session, wanted, drawn, choice, above, opened=True)  # leads away from maps that cannot be drawn
         return
     with controls:
         with st.container(width=170):
@@ -148,7 +169,7 @@ def view(session: Session) -> None:
         export(session, atlas, colours, thumbnails, message)
     with below:
         _below(session, atlas, own)
-    choose(session, wanted, drawn, choice, above)
+    choose(session, wanted, drawn, choice, above, opened=bool(choice.open))
 
 
 view(

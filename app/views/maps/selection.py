@@ -12,6 +12,7 @@ from app.state import keys, maps, runs, uploads
 from app.state.place import unit_parameter
 from app.state.uploads import Upload
 from app.widgets.picture import picture
+from app.widgets.text import plain
 
 GALLERY_ROWS = 4
 MAX_SENT = 64
@@ -98,7 +99,7 @@ def show_spot(spot: Spot) -> None:
             most=6,
         )
     with right:
-        made = f"**Generated: a place between the points of {spot.panel.title}.**"
+        made = f"**Generated: a place between the points of {plain(spot.panel.title)}.**"
         if inverse.through == "pixels":
             st.markdown(f"{made} The picture is the mean image plus a multiple of each of the two directions.")
             return

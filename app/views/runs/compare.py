@@ -1,6 +1,7 @@
 """Compare up to four runs: the same images through each of them, their figures and training curves."""
 
 import html
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -11,13 +12,13 @@ from aecore.pictures import sheets
 from aecore.session.denoising import Denoised
 from aecore.session.session import Session
 from aecore.store.figures import FIGURES, STAGES, figures, number
-from aecore.store.folder import RunInfo
+from aecore.store.folder import RunFolder, RunInfo
 from app import cache
 from app.state import runs, url
 from app.widgets.curves import chart, line, thinned
 from app.widgets.figures import definitions, name_of
 from app.widgets.picture import picture, picture_error
-from app.widgets.run_picker import run_labels
+from app.widgets.run_picker import offered_runs, run_labels
 
 MAX_RUNS = 4
 MEASURED_IMAGES = 64
@@ -27,7 +28,7 @@ NO_NOISE = "none"
 
 
 @st.fragment
-def compare(infos: list[RunInfo]) -> None:
+def compare(infos: Sequence[RunInfo]) -> None:
     """Draw the pictures at the left, the choice at the right; `infos` are the runs that can be opened."""
     left, right = st.columns([7, 3], gap="large")
     shown = left.container()
@@ -44,13 +45,13 @@ def compare(infos: list[RunInfo]) -> None:
             picture_error(str(error))
 
 
-def comparable(infos: list[RunInfo], chosen: list[str]) -> list[RunInfo]:
+def comparable(infos: Sequence[RunInfo], chosen: list[str]) -> list[RunInfo]:
     """Runs for pictures of the same shape as the first chosen one's; all if none is chosen."""
     shape = next((info.status.shape for info in infos if chosen and info.run_id == chosen[0]), None)
     return [info for info in infos if shape is None or info.status.shape == shape]
 
 
-def first_choice(infos: list[RunInfo]) -> list[str]:
+def first_choice(infos: Sequence[RunInfo]) -> list[str]:
     """The default choice: the first runs that can be compared with one another."""
     for info in infos:
         same = comparable(infos, [info.run_id])
@@ -59,7 +60,7 @@ def first_choice(infos: list[RunInfo]) -> list[str]:
     return [info.run_id for info in infos[:1]]
 
 
-def _choose(infos: list[RunInfo]) -> list[str]:
+def _choose(infos: Sequence[RunInfo]) -> list[str]:
     key = f"{runs.RUNS_WIDGET}compared"
     known = [info.run_id for info in infos]
     # The session holds ids, as a link does; a run that was deleted since is left out.
@@ -68,7 +69,8 @@ def _choose(infos: list[RunInfo]) -> list[str]:
     if kept is None and not wanted:
         wanted = first_choice(infos)
     wanted = [run_id for run_id in dict.fromkeys(wanted) if run_id in known][:MAX_RUNS]
-    offered = comparable(infos, wanted)
+    same = comparable(infos, wanted)
+    offered = offered_runs(same, wanted)
     allowed = [info.run_id for info in offered]
     url.hold(key, [run_id for run_id in wanted if run_id in allowed])
     labels = run_labels(offered)
@@ -78,8 +80,8 @@ def _choose(infos: list[RunInfo]) -> list[str]:
         help="Only runs for pictures of the same size can be compared; remove all to choose another size.",
     )  # fmt: skip
     runs.compare_runs(chosen)
-    if len(allowed) < len(known) and (shape := offered[0].status.shape):
-        st.caption(f"{len(allowed)} of {len(known)} runs take pictures of {shape[2]} × {shape[1]} pixels.")
+    if len(same) < len(known) and (shape := same[0].status.shape):
+        st.caption(f"{len(same)} of {len(known)} runs take pictures of {shape[2]} × {shape[1]} pixels.")
     return chosen
 
 
@@ -107,7 +109,10 @@ def _first_image() -> int:
 def _compared(chosen: list[str], kind: str, first: int) -> None:
     sessions = [cache.session(run_id) for run_id in chosen]
     images = cache.gallery(str(sessions[0].folder), chosen[0], MEASURED_IMAGES).images
-    results = [session.denoise(images, kind) for session in sessions]
+    every = tuple(range(len(images)))
+    results = [
+        cache.denoised(sessions[0], session, every, MEASURED_IMAGES, session.corruption(kind)) for session in sessions
+    ]
     part = slice(first, first + SHOWN_IMAGES) if first < len(images) else slice(0, SHOWN_IMAGES)
     rows = {"Original": results[0].original, "Corrupted": results[0].shown}
     if kind == NO_NOISE:
@@ -125,24 +130,32 @@ def _compared(chosen: list[str], kind: str, first: int) -> None:
 
 def _curves(sessions: list[Session]) -> None:
     """Draw each run's error on held-out images over the epochs."""
-    histories = [thinned(session.history()) for session in sessions]
-    lines = [line(rows, letter, "validation_sse") for letter, rows in zip(LETTERS, histories, strict=False)]
-    epochs = max((x[-1] for _, x, _ in lines if x), default=0)
+    found = [_curve(session.info) for session in sessions]
+    lines = [(letter, *curve) for letter, curve in zip(LETTERS, found, strict=False)]
+    epochs = int(max((x[-1] for _, x, _ in lines if x), default=0))
     if epochs:
         st.markdown("**Training curves**")
         chart("compare_curves", "Squared error per image", epochs, lines, log=True)
         st.caption("Each on its own held-out images, corrupted as in its training; the scale is logarithmic.")
 
 
+@cache.of_run
+def _curve(info: RunInfo) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return line(thinned(RunFolder(info.folder).history()), "", "validation_sse")[1:]
+
+
+_figures = cache.of_run(figures)
+
+
 def _table(sessions: list[Session], results: list[Denoised], n: int) -> None:
     """Draw a table with a column for each run: its error on these images, then its stored figures."""
     labels = run_labels([session.info for session in sessions])
-    errors = [result.figures()["sse"][1] for result in results]
+    errors = [float(result.sse_after.mean()) for result in results]
     note = f"Squared error Σ (x − r)², mean of {n} images of run A: comparable between all kinds, lower is better."
     rows = {f'<abbr title="{note}">Error, these images</abbr>': [
         f"<b>{number(error)}</b>" if error == min(errors) else number(error) for error in errors
     ]}  # fmt: skip
-    known = [dict(figures(session.info)) for session in sessions]
+    known = [dict(_figures(session.info)) for session in sessions]
     for figure in (*FIGURES, STAGES):
         texts = [found.get(figure, "") for found in known]
         if any(texts):

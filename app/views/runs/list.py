@@ -1,20 +1,23 @@
 """The list of runs: for each its pictures, its figures and buttons."""
 
 import html
+import itertools
 from collections.abc import Sequence
 
 import streamlit as st
 
-from aecore.foundation.errors import AecoreError
+from aecore.foundation.errors import AecoreError, words_of
 from aecore.pictures import sheets
 from aecore.store.figures import short
 from aecore.store.folder import LIVE, RunInfo
 from app import cache, visitor
 from app.state import runs, training, url
 from app.views.runs.manage import manage
+from app.widgets.pressable import button, pressable
 from app.widgets.queue import resume_button
 from app.widgets.run_picker import dataset_title, run_name
 from app.widgets.sharing import owner_tag, shared
+from app.widgets.text import plain
 
 SHOWN_RUNS = 20
 STATES = {
@@ -41,19 +44,20 @@ def runs_list(infos: Sequence[RunInfo]) -> None:
             st.caption(
                 f"{somebody} trained {'' if who.is_operator else 'anything '}here yet: open Train, or import a run."
             )
-        _lines(own, f"{runs.RUNS_WIDGET}all")
-    for title, found in (("Shared by others", others), ("Ready-made", ready)):
-        if found:
-            st.markdown(f"**{title}**")
-            _lines(found, f"{runs.RUNS_WIDGET}all_{title}")
+        _newest(own, f"{runs.RUNS_WIDGET}all")
+    if others:
+        st.markdown("**Shared by others**")
+        _newest(others, f"{runs.RUNS_WIDGET}all_others")
+    if ready:
+        st.markdown("**Ready-made**")
+        _lines(ready)
     _trash()
 
 
-def _lines(infos: Sequence[RunInfo], all_key: str) -> None:
-    """Draw the runs, at first the newest ones only unless they are ready-made."""
-    shown = infos if (infos[:1] and infos[0].builtin) or st.session_state.get(all_key) else infos[:SHOWN_RUNS]
-    for info in shown:
-        _line(info)
+def _newest(infos: Sequence[RunInfo], all_key: str) -> None:
+    """Draw the newest runs, and a button for all."""
+    shown = infos if st.session_state.get(all_key) else infos[:SHOWN_RUNS]
+    _lines(shown)
     if len(shown) < len(infos):
         st.button(
             f"Show {len(infos) - len(shown)} older runs", key=f"{all_key}_button", on_click=url.hold,
@@ -61,7 +65,19 @@ def _lines(infos: Sequence[RunInfo], all_key: str) -> None:
         )  # fmt: skip
 
 
-def _line(info: RunInfo) -> None:
+def _lines(infos: Sequence[RunInfo]) -> None:
+    """Draw the runs below one another; those that can only be opened stand together in one component."""
+    who = visitor.current()
+
+    def has_widgets(info: RunInfo) -> bool:
+        return info.state in LIVE or (info.resumable and who.owns(info.status.owner))
+
+    for widgets, group in itertools.groupby(infos, has_widgets):
+        for part in ([info] for info in group) if widgets else [list(group)]:
+            _live_line(part[0]) if widgets else _ended_lines(part)
+
+
+def _live_line(info: RunInfo) -> None:
     with st.container(
         border=True, horizontal=True, vertical_alignment="center", gap="medium", key=f"runline_{info.run_id}"
     ):
@@ -70,17 +86,39 @@ def _line(info: RunInfo) -> None:
             if st.button("Watch", icon=":material/visibility:", key=f"_runs_watch_{info.run_id}"):
                 st.switch_page("views/train/page.py", query_params={training.JOB: info.run_id})
             return
-        if info.resumable:
-            resume_button(info)
+        resume_button(info)
         if info.explorable and st.button("Walk", icon=":material/explore:", key=f"_runs_walk_{info.run_id}"):
-            st.switch_page("views/walk/page.py", query_params={runs.RUN: info.run_id})
+            _walk(info.run_id)
         if st.button("More", icon=":material/more_horiz:", key=f"_runs_more_{info.run_id}"):
             manage(info.run_id)
 
 
+def _ended_lines(infos: Sequence[RunInfo]) -> None:
+    shown = {info.run_id for info in infos}
+    key = f"{runs.RUNS_WIDGET}lines_{infos[0].run_id}"
+    match pressable(f'<div class="run-lines">{"".join(map(_ended_line, infos))}</div>', key):
+        case ("walk", run_id) if run_id in shown:
+            _walk(run_id)
+        case ("more", run_id) if run_id in shown:
+            manage(run_id)
+        case _:
+            pass
+
+
+def _ended_line(info: RunInfo) -> str:
+    walk = button("walk", info.run_id, "Walk", "explore") if info.explorable else ""
+    more = button("more", info.run_id, "More", "more_horiz")
+    return f'<div data-run="{html.escape(info.run_id, quote=True)}">{_words(info)}{_tag(info)}{walk}{more}</div>'
+
+
+def _walk(run_id: str) -> None:
+    st.switch_page("views/walk/page.py", query_params={runs.RUN: run_id})
+
+
+@cache.of_run
 def _words(info: RunInfo) -> str:
     """HTML of a run's pictures, name, state and figures."""
-    thumbnail = cache.thumbnail(str(info.folder), info.run_id, info.status.epoch, info.state)
+    thumbnail = cache.thumbnail(info)
     image = (
         f'<img src="{sheets.data_uri(sheets.png(thumbnail))}" alt="" style="--natural:{thumbnail.shape[1]}px">'
         if thumbnail is not None
@@ -121,7 +159,7 @@ def _restore(run_id: str) -> None:
     try:
         cache.store().restore(run_id)
     except (AecoreError, OSError) as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(plain(words_of(error)), icon=":material/error:")
     runs.remember_deleted(None)
 
 
@@ -144,5 +182,5 @@ def _empty() -> None:
     try:
         cache.store().empty_trash()
     except (AecoreError, OSError) as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(plain(words_of(error)), icon=":material/error:")
     runs.remember_deleted(None)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from aecore.foundation.errors import AecoreError
+from aecore.foundation.errors import AecoreError, words_of
 from aecore.session import render
 from aecore.store import archive
 from aecore.store.folder import LIVE, RunInfo
@@ -13,6 +13,7 @@ from app import cache, visitor
 from app.state import runs, url
 from app.widgets.run_picker import run_name
 from app.widgets.sharing import shared
+from app.widgets.text import plain
 
 PAGES = (("Denoise", "denoise", "blur_on"), ("Walk", "walk", "explore"), ("Maps", "maps", "scatter_plot"))
 READY_MADE = "This run came with the program, so it cannot be renamed or deleted."
@@ -26,11 +27,11 @@ def manage(run_id: str) -> None:
     try:
         info = cache.store().info(run_id)
     except AecoreError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return
-    st.markdown(f"**{_plain(run_name(info))}**  \n`{run_id}`")
+    st.markdown(f"**{plain(run_name(info))}**  \n`{run_id}`")
     if info.reason:
-        st.warning(_plain(info.reason))
+        st.warning(plain(info.reason))
     if info.explorable:
         with st.container(horizontal=True):
             for title, name, icon in PAGES:
@@ -62,16 +63,11 @@ def import_run() -> None:
             try:
                 run_id = archive.import_zip(cache.store(), file.getvalue())
             except AecoreError as error:
-                st.error(_plain(f"{file.name}: {error}"))
+                st.error(plain(f"{file.name}: {error}"))
             else:
                 url.hold(count_key, url.value(count_key, 0) + 1)
-                st.toast(f"“{_plain(run_name(cache.store().info(run_id)))}” is in the list.", icon=":material/check:")
+                st.toast(f"“{plain(run_name(cache.store().info(run_id)))}” is in the list.", icon=":material/check:")
                 st.rerun()
-
-
-def _plain(text: str) -> str:
-    """Escape a text that people wrote, so that it is not read as Markdown."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~$:<>" else c for c in text)
 
 
 def _exports(info: RunInfo) -> None:
@@ -80,7 +76,7 @@ def _exports(info: RunInfo) -> None:
     try:
         session = cache.session(run_id)
     except (AecoreError, OSError) as error:
-        st.warning(_plain(str(error)))
+        st.warning(plain(str(error)))
         return
     made: tuple[tuple[str, str, Callable[[], bytes]], ...] = (
         ("Reconstructions, PNG", "reconstructions.png", lambda: render.reconstructions_png(session)),
@@ -132,7 +128,7 @@ def _share(run_id: str, shown: bool) -> None:
     try:
         cache.store().share(run_id, shown)
     except (AecoreError, OSError) as error:
-        st.toast(_plain(str(error)), icon=":material/error:")
+        st.toast(plain(str(error)), icon=":material/error:")
     st.rerun()
 
 
@@ -150,7 +146,7 @@ def _rename(run_id: str, key: str) -> None:
     try:
         cache.store().rename(run_id, str(url.value(key, "")))
     except (AecoreError, OSError) as error:
-        st.toast(_plain(str(error)), icon=":material/error:")
+        st.toast(plain(words_of(error)), icon=":material/error:")
     st.rerun()
 
 
@@ -160,5 +156,5 @@ def _delete(run_id: str) -> None:
         cache.store().delete(run_id)
         runs.remember_deleted((run_id, run_name(info)))
     except (AecoreError, OSError) as error:
-        st.toast(_plain(str(error)), icon=":material/error:")
+        st.toast(plain(words_of(error)), icon=":material/error:")
     st.rerun()

@@ -1,5 +1,7 @@
 """Start: what an autoencoder is, the ready-made runs and the newest own ones."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from aecore.foundation.errors import AecoreError
@@ -8,11 +10,12 @@ from aecore.store.folder import RunInfo
 from app import cache, preload
 from app.state import keys, url
 from app.views.start.hero import hero
-from app.views.start.run_card import run_card
+from app.views.start.run_card import run_cards
 from app.widgets.figures import definitions
 from app.widgets.image_source import GALLERY
 from app.widgets.picture import picture_error
 from app.widgets.run_picker import explorable_runs, header_with_run
+from app.widgets.text import plain
 
 OWN_RUNS = 6
 SHOWPIECE = "patterns-variational"
@@ -31,7 +34,7 @@ def look(session: Session) -> None:
         except AecoreError as error:
             picture_error(str(error))
         if gallery.decoded:
-            st.caption(f":material/info: {gallery.note}.")
+            st.caption(f":material/info: {plain(gallery.note)}.")
         with st.container(horizontal=True, horizontal_alignment="center"):
             st.button(
                 "Another image",
@@ -42,15 +45,11 @@ def look(session: Session) -> None:
             )
 
 
-def cards(title: str, infos: list[RunInfo]) -> None:
-    """Draw the runs as cards, three in a row; nothing without runs."""
-    if not infos:
-        return
-    st.subheader(title, anchor=False)
-    for first in range(0, len(infos), 3):
-        for column, info in zip(st.columns(3), infos[first : first + 3], strict=False):
-            with column:
-                run_card(info)
+def cards(title: str, infos: Sequence[RunInfo]) -> None:
+    """Draw the runs as cards under a title; nothing without runs."""
+    if infos:
+        st.subheader(title, anchor=False)
+        run_cards(infos, key=f"cards_{title}")
 
 
 session = header_with_run(

@@ -1,7 +1,8 @@
-"""A run's card: pictures it makes, what it teaches, its figures, and links to the pages that open it."""
+"""Cards of runs: pictures it makes, what it teaches, its figures, and links to the pages that open it."""
 
 import dataclasses
 import html
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -12,20 +13,18 @@ from aecore.pictures import sheets
 from aecore.session.gallery import Gallery
 from aecore.session.session import Session
 from aecore.store.folder import RunInfo
-from app import cache
+from app import cache, live
 from app.state import runs
 from app.widgets.figures import figure_list
+from app.widgets.pressable import link, pressable
 from app.widgets.run_picker import run_name
 
 WIDTH = 320
 TILE = 32
 COPIES_NOISE = 0.5
 """A model whose R² of pure noise is at least this copies; its card shows that."""
-PAGES = (
-    ("views/denoise/page.py", "Denoise", ":material/blur_on:"),
-    ("views/walk/page.py", "Walk", ":material/explore:"),
-    ("views/maps/page.py", "Maps", ":material/scatter_plot:"),
-)
+PAGES = {"denoise": ("Denoise", "blur_on"), "walk": ("Walk", "explore"), "maps": ("Maps", "scatter_plot")}
+"""{page that a card opens: (label, icon)}."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,14 +37,22 @@ class Strip:
     caption: str
 
 
-def run_card(info: RunInfo) -> None:
-    """Draw the card."""
-    recipe = RECIPES.get(info.config.recipe) if info.config else None
-    with st.container(border=True, height="stretch", key=f"card_{info.run_id}"):
-        st.html(_strip(info) + _words(info, recipe.teaches if recipe else ""))
-        with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-            for page, label, icon in PAGES:
-                st.page_link(page, label=label, icon=icon, query_params={runs.RUN: info.run_id}, width="content")
+@st.fragment
+def run_cards(infos: Sequence[RunInfo], key: str) -> None:
+    """Draw the cards, three in a row."""
+    shown = {info.run_id for info in infos}
+    pressed = pressable(f'<div class="run-cards">{"".join(map(_card, infos))}</div>', key)
+    if pressed is not None and pressed[0] in PAGES and pressed[1] in shown:
+        st.switch_page(f"views/{pressed[0]}/page.py", query_params={runs.RUN: pressed[1]})
+
+
+def _card(info: RunInfo) -> str:
+    links = "".join(
+        link(f"{live.base()}/{name}?{runs.RUN}={info.run_id}", name, info.run_id, label, icon)
+        for name, (label, icon) in PAGES.items()
+    )
+    run_id = html.escape(info.run_id, quote=True)
+    return f'<article class="run-card" data-run="{run_id}">{_strip(info)}{_words(info)}<nav>{links}</nav></article>'
 
 
 def _strip(info: RunInfo) -> str:
@@ -59,7 +66,10 @@ def _strip(info: RunInfo) -> str:
     )
 
 
-def _words(info: RunInfo, teaches: str) -> str:
+@cache.of_run
+def _words(info: RunInfo) -> str:
+    recipe = RECIPES.get(info.config.recipe) if info.config else None
+    teaches = recipe.teaches if recipe else ""
     return (
         f'<div class="card-words"><h3>{html.escape(run_name(info))}</h3><p>{html.escape(teaches)}</p>'
         f"{figure_list(info)}</div>"

@@ -24,6 +24,7 @@ from app.widgets.own_images import show_intake, uploader
 from app.widgets.picture import picture, picture_error
 from app.widgets.queue import train_queue
 from app.widgets.settings_form import own_fields, settings_form
+from app.widgets.text import plain
 
 OWN = "own"
 SIDES = (8, 16, 28, 32, 48, 64)
@@ -156,13 +157,13 @@ def _download(dataset: Dataset) -> None:
 def _download_state(dataset: Dataset, was_running: bool) -> None:
     found = cache.downloads(dataset.kind)
     if found and found[0].running:
-        st.progress(found[0].fraction, text=found[0].words)
+        st.progress(found[0].fraction, text=plain(found[0].words))
         st.caption("The download continues if you leave this page.")
         return
     if was_running:
         st.rerun()
     if found and found[0].error:
-        st.error(found[0].error, icon=":material/cloud_off:")
+        st.error(plain(found[0].error), icon=":material/cloud_off:")
     if not visitor.current().is_operator:
         return
     if st.button(f"Download {dataset.title}", icon=":material/download:", type="primary", width="stretch"):
@@ -278,7 +279,7 @@ def _train_button(config: RunConfig | None, data: Data, refusal: str) -> None:
         else:
             st.rerun()
     if refusal:
-        st.error(refusal, icon=":material/block:")
+        st.error(plain(refusal), icon=":material/block:")
 
 
 # --- pictures and words

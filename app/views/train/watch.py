@@ -17,6 +17,7 @@ from app.widgets.curves import train_curves
 from app.widgets.picture import picture, picture_error
 from app.widgets.queue import place_in_queue, resume_button, stop_button, train_queue
 from app.widgets.run_picker import dataset_title, run_name
+from app.widgets.text import plain
 
 POLL_SECONDS = 0.5
 GREY = 128
@@ -120,16 +121,16 @@ def _status(info: RunInfo) -> None:
             stop_button(info)
             _another()
         if info.reason:
-            st.caption(_sentence(info.reason))
+            st.caption(plain(_sentence(info.reason)))
         st.caption("Training continues if you close this tab; reopen this link to watch.")
         return
     if info.state == "finished":
         st.success(result(info), icon=":material/check_circle:")
     elif info.state == "stopped":
         kept = "Its best weights so far can be explored." if info.explorable else "It ended before the first epoch."
-        st.warning(f"{_sentence(info.reason)} {kept}", icon=":material/stop_circle:")
+        st.warning(f"{plain(_sentence(info.reason))} {kept}", icon=":material/stop_circle:")
     else:
-        st.error(_sentence(info.reason), icon=":material/error:")
+        st.error(plain(_sentence(info.reason)), icon=":material/error:")
     if info.explorable:
         _onwards(info)
     with st.container(horizontal=True):

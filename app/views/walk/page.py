@@ -23,6 +23,7 @@ from app.views.walk.filters import filters
 from app.widgets.image_source import GALLERY, image_source
 from app.widgets.picture import picture_error, send_now
 from app.widgets.run_picker import header_with_run
+from app.widgets.text import plain
 from app.widgets.tiles import tiles
 
 MODES = {
@@ -185,7 +186,7 @@ def _controls(place: Place) -> None:
     }  # fmt: skip
     reason = walk_messages.off(place.session.run_id)
     if reason is not None:
-        st.caption(f"Not live: {reason}. The picture changes when you release a control.")
+        st.caption(f"Not live: {plain(reason)}. The picture changes when you release a control.")
     elif mode in LIVE:
         LIVE[str(mode)](place)
         return

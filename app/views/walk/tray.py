@@ -1,7 +1,6 @@
 """Walk's tray: places that the visitor keeps in the link, to go back to, to compare, and to name as directions."""
 
 import dataclasses
-import html
 from functools import partial
 
 import numpy as np
@@ -24,6 +23,7 @@ from app.state.place import (
     place_text,
 )
 from app.widgets.picture import picture
+from app.widgets.text import plain
 from app.widgets.tiles import tiles
 
 FULL = 0.5
@@ -90,7 +90,7 @@ def _row(places: list[Kept], position: int, kept: Kept) -> None:
     url.hold(key, kept.name)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
-            f"Name of {html.escape(_label(kept, position))}",
+            f"Name of {plain(_label(kept, position))}",
             key=key,
             max_chars=MAX_NAME,
             placeholder="Name it to use it as a direction",

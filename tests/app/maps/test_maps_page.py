@@ -18,11 +18,13 @@ from aecore.pictures import sheets
 from app import cache
 from app.live import blobs, maps
 from app.state import runs
-from app.state.maps import MAP_SCATTER, MAP_WIDGET
+from app.state.maps import MAP_CHOICE, MAP_SCATTER, MAP_WIDGET
 from app.state.uploads import Upload
 from app.views.maps import choice
 
 pytestmark = pytest.mark.usefixtures("home")
+OPENED = {MAP_CHOICE: True}
+"""Held by a visitor who opened the maps' settings."""
 
 
 def drawn(page: AppTest) -> dict[str, Any]:
@@ -200,7 +202,7 @@ def choose(page: AppTest, label: str, option: str) -> AppTest:
 
 
 def test_a_choice_that_takes_no_time_is_drawn_at_once(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    page = choose(open_page("maps", run=run_ids["variational"]), "Map 2", "classical_mds")
+    page = choose(open_page("maps", run=run_ids["variational"], held=OPENED), "Map 2", "classical_mds")
     assert titles(page) == ["PCA", "Classical MDS", "Autoencoder code"]
     assert page.query_params["maps"] == "pca|classical_mds|code"
     page = choose(page, "Map 4", "mds")
@@ -214,7 +216,7 @@ def test_a_choice_that_takes_time_is_marked_and_run_only_when_asked(
 ) -> None:
     asked: list[tuple[str, AtlasSpec]] = []
     monkeypatch.setattr(cache.map_jobs(), "ask", lambda run_id, spec: asked.append((run_id, spec)))
-    page = choose(open_page("maps", run=run_ids["variational"]), "Map 2", "tsne")
+    page = choose(open_page("maps", run=run_ids["variational"], held=OPENED), "Map 2", "tsne")
     assert titles(page) == ["PCA", "MDS", "Autoencoder code"]
     assert "Not yet computed" in words(page)
     assert asked == []
@@ -225,15 +227,31 @@ def test_a_choice_that_takes_time_is_marked_and_run_only_when_asked(
     assert page.query_params["maps"] == "pca|tsne|code"
 
 
+def test_a_choice_that_is_not_drawn_yet_stays_when_its_settings_are_closed(
+    open_page: OpenPage, run_ids: dict[str, str]
+) -> None:
+    page = open_page("maps", run=run_ids["variational"])
+    assert not [box for box in page.selectbox if box.label == "Map 2"], "closed settings cost nothing"
+    page.session_state[MAP_CHOICE] = True
+    page = choose(page.run(), "Map 2", "tsne")
+    page.session_state[MAP_CHOICE] = False
+    healthy(page.run())
+    assert "Not yet computed" in words(page)
+    assert next(box for box in page.selectbox if box.label == "Map 2").value == "tsne"
+    next(button for button in page.button if button.label == "Undo").click().run()
+    page.run()
+    assert not [box for box in page.selectbox if box.label == "Map 2"]
+
+
 def test_a_choice_that_takes_time_can_be_taken_back(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    page = choose(open_page("maps", run=run_ids["variational"]), "Map 2", "tsne")
+    page = choose(open_page("maps", run=run_ids["variational"], held=OPENED), "Map 2", "tsne")
     next(button for button in page.button if button.label == "Undo").click().run()
     assert "Not yet computed" not in words(healthy(page))
     assert next(box for box in page.selectbox if box.label == "Map 2").value == "mds"
 
 
 def test_the_same_map_twice_is_refused_in_words(open_page: OpenPage, run_ids: dict[str, str]) -> None:
-    page = choose(open_page("maps", run=run_ids["variational"]), "Map 2", "pca")
+    page = choose(open_page("maps", run=run_ids["variational"], held=OPENED), "Map 2", "pca")
     assert "named twice" in words(page)
     assert titles(page) == ["PCA", "MDS", "Autoencoder code"]
 
@@ -241,7 +259,7 @@ def test_the_same_map_twice_is_refused_in_words(open_page: OpenPage, run_ids: di
 def test_a_code_while_it_learned_beside_the_code_as_it_is(open_page: OpenPage, run_ids: dict[str, str]) -> None:
     run_id = run_ids["variational"]
     first, *_, last = cache.session(run_id).snapshots
-    page = healthy(open_page("maps", run=run_id, maps=f"code~{first}|code"))
+    page = healthy(open_page("maps", run=run_id, maps=f"code~{first}|code", held=OPENED))
     early, now = (fetched(panel["places"], "<i2") for panel in drawn(page)["panels"])
     assert not np.array_equal(early, now)
     decoders = [panel["back"]["decoder"] for panel in drawn(page)["panels"]]
@@ -261,7 +279,7 @@ def test_maps_that_fail_leave_the_choice_to_mend_them(open_page: OpenPage, run_i
 
 def test_two_runs_codes_of_the_same_images(open_page: OpenPage, run_ids: dict[str, str]) -> None:
     other = run_ids["denoising"]
-    page = choose(open_page("maps", run=run_ids["variational"]), "Map 2", f"@{other}")
+    page = choose(open_page("maps", run=run_ids["variational"], held=OPENED), "Map 2", f"@{other}")
     panel = drawn(page)["panels"][1]
     assert panel["id"] == f"code@{other}"
     assert f"/live/model/{other}/" in panel["back"]["decoder"] or panel["back"]["decoder"].endswith(".onnx")
@@ -306,9 +324,9 @@ def test_without_the_dataset_the_page_says_so(
 
 @pytest.fixture
 def empty_caches() -> Any:
-    cache.st.cache_resource.clear()
+    cache.forget()
     yield
-    cache.st.cache_resource.clear()
+    cache.forget()
 
 
 def test_no_run_is_answered_in_words(open_page: OpenPage, empty_home: Path) -> None:

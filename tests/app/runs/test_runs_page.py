@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from reading import button, words
+from reading import button, press, words
 from streamlit.testing.v1 import AppTest
 
 from aecore.foundation.errors import BadInput
@@ -36,7 +36,7 @@ def ids(own_home: Path) -> dict[str, str]:
 
 
 def more(page: AppTest, run_id: str) -> AppTest:
-    return page.button(key=f"_runs_more_{run_id}").click().run()
+    return press(page, "more", run_id)
 
 
 def test_runs_stand_side_by_side_on_the_same_images(own_home: Path, ids: dict[str, str], open_page) -> None:

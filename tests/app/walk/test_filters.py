@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from reading import OpenPage
 from streamlit.testing.v1 import AppTest
 
 import aecore
 from aecore.session.session import Session
+from app import cache
 from app.live import walk_moves, walk_place
 from app.views.walk import filters
 
@@ -23,9 +23,9 @@ def sparse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dic
     folder = tmp_path_factory.mktemp("sparse")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AECORE_HOME", str(folder))
-        st.cache_resource.clear()
+        cache.forget()
         yield folder, {name: aecore.train(name, **SETTINGS) for name in ("top_k", "predictive_sparse")}
-    st.cache_resource.clear()
+    cache.forget()
 
 
 @pytest.fixture

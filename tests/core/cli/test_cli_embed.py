@@ -1,5 +1,7 @@
 """The command embed: coordinates, quality and picture of maps, of a run's images and of one's own pictures."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +64,35 @@ def test_embed_takes_pictures_of_ones_own(tiny, command, packed):
     assert Path("c.quality.csv").read_text().count("\n") == 2
     assert "alone" in command.wrong_usage("embed", source, "--method", "units", "-o", "u.csv")
     assert "names the run" in command.wrong_usage("embed", "tiny", "--run", "tiny", "-o", "u.csv")
+
+
+def test_embed_takes_a_zip_of_pictures_and_a_keras_file_without_a_test_set(home, command):
+    images = np.random.default_rng(0).integers(0, 255, (6, 12, 12), np.uint8)
+    with zipfile.ZipFile("own.zip", "w") as packed:
+        for i, image in enumerate(images):
+            content = io.BytesIO()
+            Image.fromarray(image).save(content, "png")
+            packed.writestr(f"{i}.png", content.getvalue())
+    assert "6 pictures of your own" in command("embed", "own.zip", "--method", "pca", "-o", "zip.npy")
+    np.savez("own.npz", x_train=images, y_train=np.arange(6) % 2)
+    command("embed", "own.npz", "--method", "pca", "-o", "npz.npy")
+    zipped, arrays = (np.load(name, allow_pickle=False) for name in ("zip.npy", "npz.npy"))
+    np.testing.assert_allclose(zipped, arrays, atol=1e-6)
+
+
+def test_embed_says_what_an_exported_run_is_and_what_to_do(tiny, command):
+    command("export", "tiny", "good.zip")
+    for line in (
+        command.failure("embed", "good.zip", "-o", "e.csv"),
+        command.failure("embed", "good.zip", "--method", "pca", "--run", "tiny", "-o", "e.csv"),
+        command.failure("walk", "good.zip", "-o", "walk.gif"),
+    ):
+        assert "good.zip is an exported run" in line
+        assert "aecore import good.zip" in line
+    for name in ("nowhere.zip", "nowhere.npz"):
+        assert f"there is no file {name}" in command.failure("embed", name, "-o", "e.csv")
+    Path("notes.txt").write_text("no picture")
+    assert "holds 0 pictures" in command.failure("embed", "notes.txt", "-o", "e.csv")
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "npz"])

@@ -14,7 +14,7 @@ from aecore.cli.parser import cli, main
 
 ROOT = Path(__file__).parents[3]
 NAMES = {
-    "app": ("", "--port --host --no-browser!"),
+    "app": ("", "--port --host --no-browser! --shared! --read-only! --allow-host+ --quota+ --metrics!"),
     "train": ("RECIPE?", "--dataset --set+ --name --resume --json!"),
     "list": ("", "--json!"),
     "show": ("RUN", "--json!"),
@@ -24,7 +24,7 @@ NAMES = {
     "fetch": ("KIND", ""),
     "reconstruct": ("RUN IMAGE*", "--n --level --noise --seed -o/--out"),
     "walk": ("RUN", "--image --index --unit -o/--out"),
-    "embed": ("RUN|FOLDER|FILE.npz", "--method+ --run --n -o/--out"),
+    "embed": ("RUN|FOLDER|FILE", "--method+ --run --n -o/--out"),
     "likelihood": ("RUN", "--samples --n --seed --binarise! --json!"),
     "queue": ("", "--json!"),
     "stop": ("RUN*", "--all!"),

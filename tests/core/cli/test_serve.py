@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aecore.cli import serve
+from aecore.store.access import Quotas
 
 SERVER = """
 import http.server, sys
@@ -79,3 +80,39 @@ def test_sigterm_ends_the_server_too(tmp_path, monkeypatch, command, sigterm):
 def test_a_server_that_does_not_start_fails(monkeypatch, command, sigterm):
     monkeypatch.setattr(serve, "_server_command", lambda *_: [sys.executable, "-c", "raise SystemExit(3)"])
     assert "could not start (exit code 3)" in command.failure("app", "--no-browser")
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The variables with which the server would be started."""
+    found: dict[str, str] = {}
+    monkeypatch.setattr(serve, "serve", lambda port, host, browser, settings: found.update(settings))
+    return found
+
+
+def test_the_server_hears_for_whom_it_is_opened(command, served):
+    command("app")
+    assert served == {}, "the server decides by its address"
+    command("app", "--shared", "--allow-host", "school.example", "--allow-host", "[fe80::1]", "--metrics")
+    assert served == {
+        "AECORE_ACCESS": "shared", "AECORE_ALLOWED_HOSTS": "school.example,[fe80::1]", "AECORE_METRICS": "1"
+    }  # fmt: skip
+    command("app", "--read-only")
+    assert served["AECORE_ACCESS"] == "read-only"
+    assert "name one" in command.wrong_usage("app", "--read-only", "--shared")
+
+
+def test_quotas_are_checked_when_they_are_given(command, served):
+    command("app", "--quota", "epochs=50", "--quota", "minutes=2.5")
+    given = Quotas.model_validate_json(served["AECORE_QUOTAS"])
+    assert given == Quotas(epochs=50, minutes=2.5)
+    assert "there is no 'wishes'; it is one of waiting, epochs" in command.wrong_usage("app", "--quota", "wishes=3")
+    assert "epochs=many" in command.wrong_usage("app", "--quota", "epochs=many")
+    assert "epochs=0" in command.wrong_usage("app", "--quota", "epochs=0")
+    text = command("app", "--help")
+    assert all(name in text for name in Quotas.model_fields)
+
+
+@pytest.mark.parametrize("name", ["https://school.example", "school.example:443", "a,b", "*", "", "-x y"])
+def test_a_host_is_named_without_anything_else(command, served, name):
+    assert "only the name" in command.wrong_usage("app", "--allow-host", name)

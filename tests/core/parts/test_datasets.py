@@ -264,6 +264,15 @@ def test_cache_is_bounded_and_drops_the_longest_unused(cache: DataCache):
     assert LOADS == [0, 1, 2, 1]
 
 
+def test_data_larger_than_the_cache_is_kept_alone():
+    LOADS.clear()
+    GATE.set()
+    small = DataCache(10)
+    for number in (0, 0, 1, 1, 0):
+        small.load(Counted(number=number), None, False)
+    assert LOADS == [0, 1, 0]
+
+
 def test_failures_are_not_remembered(cache: DataCache):
     for _ in range(2):
         with pytest.raises(DataUnavailable):

@@ -13,6 +13,7 @@ from aecore.parts.datasets import (
     Folder,
     Npz,
 )
+from aecore.pictures import arrays
 
 
 def pictures(folder: Path, count: int, colour: tuple[int, int, int] = (200, 10, 10)) -> None:
@@ -59,6 +60,17 @@ def test_npz_keras_layout_keeps_its_test_set(tmp_path: Path):
     assert sorted(data.split[:5]) == [0, 0, 0, 0, 1]
 
 
+def test_npz_keras_layout_without_a_test_set_is_divided(tmp_path: Path):
+    many, labels = np.concatenate([RAMP] * 4), np.arange(20) % 2
+    data = npz(tmp_path / "k.npz", x_train=many, y_train=labels).load()
+    assert np.bincount(data.split).tolist() == [14, 3, 3]
+    assert data.labels.tolist() == labels.tolist()
+    assert npz(tmp_path / "l.npz", x_train=many).load().labels is None
+    both = npz(tmp_path / "m.npz", x_train=many, x_test=RAMP).load()
+    assert both.labels is None
+    assert both.split[20:].tolist() == [2] * 5
+
+
 def with_nan() -> np.ndarray:
     array = RAMP / 255
     array[2, 3, 4] = np.nan
@@ -85,6 +97,9 @@ def with_nan() -> np.ndarray:
         ({"a": RAMP, "b": RAMP}, "No array is called 'images'"),
         ({"x_train": RAMP, "y_train": np.arange(5), "x_test": RAMP, "y_test": np.arange(3)}, "differ in length"),
         ({"x_train": RAMP, "y_train": np.arange(5), "x_test": RAMP[:, 1:], "y_test": np.arange(5)}, "make them equal"),
+        ({"x_train": RAMP, "y_train": np.arange(5), "x_test": RAMP}, "differ in length"),
+        ({"x_train": RAMP, "y_train": np.arange(5), "x_test": RAMP, "y_test": np.array(["a"] * 5)}, "different types"),
+        ({"x_test": RAMP, "y_test": np.arange(5)}, "No array is called 'images'"),
         ({"images": np.zeros(5, [("a", "u1")])}, "shape"),
     ],
 )
@@ -116,10 +131,28 @@ def test_npz_that_is_damaged_or_lies(tmp_path: Path):
             Npz(path=path).load()
 
 
+def test_npz_says_its_size_before_it_is_read(tmp_path: Path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, images=np.zeros((100, 64, 64)), labels=np.arange(100))
+    assert 100 * 64 * 64 * 8 < Npz(path=path).unpacked_bytes() < 100 * 64 * 64 * 8 + 2000
+    assert path.stat().st_size < 10_000
+    assert Npz(path=tmp_path / "none.npz").unpacked_bytes() == 0
+    pictures(tmp_path / "p", 4)
+    assert Folder(path=tmp_path / "p", size=16, colour=True).unpacked_bytes() == 4 * 16 * 16 * 3
+
+
+def test_large_arrays_are_converted_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(arrays, "CONVERTED_AT_ONCE", 100)
+    monkeypatch.setattr(arrays, "READ_AT_ONCE", 64)
+    reals = np.random.default_rng(0).random((50, 6, 7))
+    assert np.array_equal(npz(tmp_path / "a.npz", images=reals).load().images[:, 0], np.rint(reals * 255))
+    assert np.array_equal(npz(tmp_path / "b.npz", images=np.asfortranarray(RAMP)).load().images[:, 0], RAMP)
+
+
 def test_npz_path_is_relative_to_the_run(tmp_path: Path):
     npz(tmp_path / "images.npz", images=RAMP)
-    with pytest.raises(DataUnavailable, match="There is no file"):
-        Npz(path=Path("nowhere.npz")).load()
+    with pytest.raises(DataUnavailable, match=r"There is no file nowhere\.npz"):
+        Npz(path=tmp_path / "nowhere.npz").load()
     assert len(Npz().resolved(tmp_path).load()) == 5
     assert Npz(path=tmp_path / "x").resolved(Path("/elsewhere")).path == tmp_path / "x"
     assert Folder(path=Path("p")).resolved(tmp_path).path == tmp_path / "p"

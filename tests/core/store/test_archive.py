@@ -157,7 +157,7 @@ HOSTILE: dict[str, tuple[Callable[[Members], Members], str]] = {
     "unknown part": (change_json("config.json", objective={"kind": "evil"}), "unknown kind 'evil'"),
     "newer format": (change_json("config.json", format=99), "update the program"),
     "newer status": (change_json("status.json", format=99), "newer version"),
-    "path outwards": (change_json("config.json", dataset={"kind": "npz", "path": "../../x.npz"}), "points out"),
+    "path outwards": (change_json("config.json", dataset={"kind": "npz", "path": "../../x.npz"}), "another machine"),
     "other size": (change_json("config.json", code_dim=4), "do not belong"),
     "running": (change_json("status.json", state="running", pid=1), "the run is running"),
     "state unknown": (change_json("status.json", state="evil"), "state"),
@@ -267,6 +267,6 @@ def test_a_full_disk_leaves_nothing(
         real(path, content)
 
     monkeypatch.setattr(archive, "write_atomic", fill)
-    with pytest.raises(AecoreError, match="No space left on device"):
+    with pytest.raises(AecoreError, match="the disk is full"):
         archive.import_zip(elsewhere, archive.export_zip(*trained))
     assert left_behind(elsewhere) == []

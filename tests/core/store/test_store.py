@@ -14,8 +14,8 @@ import pytest
 from aecore.foundation.errors import AecoreError, BadInput, RunUnavailable
 from aecore.foundation.files import read_arrays, write_arrays, write_atomic
 from aecore.session.session import Session
-from aecore.store.folder import RunFolder
-from aecore.store.store import LOST, RunStore
+from aecore.store.folder import LOST, RunFolder
+from aecore.store.store import RunStore
 from aecore.store.trash import TRASH_LIMIT
 
 

@@ -11,6 +11,7 @@ import { Inputs } from "./inputs";
 import type { Layout } from "./sheet";
 import type { Tool } from "./strokes";
 import type { Message, View } from "./message";
+import { Outbox } from "../outbox";
 import { Tools } from "./tools";
 
 interface Component {
@@ -25,6 +26,7 @@ class Denoise {
   private inputs!: Inputs;
   private sent = 0; // moves sent to Python
   private sentView = "";
+  private readonly outbox = new Outbox();
   private errors: number[][] = []; // of each run, at each step of denoising again
   private version = 0; // of the inputs; results for an earlier version are dropped
   private released = false;
@@ -70,6 +72,8 @@ class Denoise {
     const known: Message | undefined = this.message;
     const changed = known?.token !== data.token;
     if (changed) this.sent = data.heard;
+    if (changed) this.outbox.clear();
+    else this.outbox.received(data.heard);
     // An answer to an earlier move must not undo later ones.
     const adopt = changed || (data.heard >= this.sent && !this.controls.busy);
     [this.message, this.setState] = [data, setStateValue];
@@ -110,7 +114,8 @@ class Denoise {
     if (view === this.sentView) return;
     this.sentView = view;
     this.sent += 1;
-    this.setState("view", { ...this.controls.view, count: this.sent, token: this.message.token });
+    const message = { ...this.controls.view, count: this.sent, token: this.message.token };
+    this.outbox.put(this.sent, () => this.setState("view", message));
   }
 
   // Loads the graphs of the kind under the pointer, which is likely to be chosen next.
@@ -210,6 +215,7 @@ class Denoise {
 
   release(): void {
     this.released = true;
+    this.outbox.clear();
     this.models.release();
     this.fields.want([]);
   }

@@ -1,5 +1,7 @@
 // A cache of random fields, fetched by address: first those needed now, then those likely to be needed next. Requests that
 // are no longer useful are cancelled.
+import { fetchAlive } from "../fetching";
+
 export type Fetch = (url: string, signal: AbortSignal) => Promise<Float32Array>;
 
 const MAX_BYTES = 8 * 2 ** 20; // of cached fields
@@ -90,7 +92,7 @@ export class Fields {
 
 // Fetches a field, which the server sends as little-endian float32.
 export async function fetchField(url: string, signal: AbortSignal): Promise<Float32Array> {
-  const answer = await fetch(url, { signal });
+  const answer = await fetchAlive(url, signal);
   if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
   return new Float32Array(await answer.arrayBuffer());
 }

@@ -139,7 +139,7 @@ export class Atlas {
   // Reports a failure once for the same maps, since the server may answer by drawing them again.
   private fail(token: string): void {
     this.showStatus("The maps could not be loaded: the server did not answer as it should. Reload the page.");
-    if (this.failedToken !== token) this.sender?.setStateValue("failed", { reason: "the maps could not be loaded" });
+    if (this.failedToken !== token) this.sender?.setStateValue("failed", { reason: "the maps could not be loaded", whole: true });
     this.failedToken = token;
     this.latest = "";
   }

@@ -1,4 +1,5 @@
 // A cache of arrays by address.
+import { fetchAlive } from "../fetching";
 
 // The address with the app's base path; data URIs stay.
 export function resolved(address: string, base: string): string {
@@ -11,7 +12,7 @@ export async function bytes(address: string): Promise<ArrayBuffer> {
     const text = atob(address.slice(address.indexOf(",") + 1));
     return Uint8Array.from(text, (letter) => letter.charCodeAt(0)).buffer;
   }
-  const answer = await fetch(address);
+  const answer = await fetchAlive(address);
   if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
   return answer.arrayBuffer();
 }

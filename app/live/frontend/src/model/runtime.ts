@@ -1,5 +1,6 @@
 // ONNX Runtime in this thread, loaded once, with the first model. The page's thread and the worker each have their own.
 import type * as Ort from "onnxruntime-web/wasm";
+import { fetchAlive, MOST_SILENCE, within } from "../fetching";
 
 declare const ORT: string; // names of the built files, defined by build.mjs
 declare const WASM: string;
@@ -35,7 +36,7 @@ async function load(base: string): Promise<typeof Ort> {
   let ort: typeof Ort;
   try {
     [ort, binary] = await Promise.all([
-      import(/* @vite-ignore */ new URL(ORT, folder).href) as Promise<typeof Ort>,
+      within(2 * MOST_SILENCE, import(/* @vite-ignore */ new URL(ORT, folder).href) as Promise<typeof Ort>),
       fetchUnzipped(new URL(WASM, folder)),
     ]);
   } catch (error) {
@@ -47,7 +48,7 @@ async function load(base: string): Promise<typeof Ort> {
 }
 
 async function fetchUnzipped(url: URL): Promise<ArrayBuffer> {
-  const answer = await fetch(url);
+  const answer = await fetchAlive(url);
   if (!answer.ok || !answer.body) throw new Error(`${url.pathname}: ${answer.status}`);
   return new Response(answer.body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
@@ -70,7 +71,7 @@ export async function describedUrl(url: string, base: string): Promise<string> {
 
 async function fetchOk(url: string, base: string): Promise<Response> {
   const whole = new URL(base && !url.startsWith(`${base}/`) ? base + url : url, self.location.origin);
-  const answer = await fetch(whole).catch((error: unknown) => {
+  const answer = await fetchAlive(whole).catch((error: unknown) => {
     throw new LiveError("the model could not be loaded", { cause: error });
   });
   if (!answer.ok) throw new LiveError((await refusal(answer)) || "the model could not be loaded");

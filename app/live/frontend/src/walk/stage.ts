@@ -80,6 +80,7 @@ export class Stage {
     if (!library || z.length === 0) return;
     const { pictured, nearness, farthest } = library.data;
     const found = distance(z, library.sample, pictured, NEAREST);
+    this.root.querySelector(".stage")?.setAttribute("data-measured", "");
     const words = nearness.find(([below]) => found.percentile < below)?.[1] ?? farthest;
     this.meter.querySelector<HTMLElement>("[role=meter] i")?.style.setProperty("left", `${found.percentile}%`);
     this.meter.querySelector("[role=meter]")?.setAttribute("aria-valuenow", found.percentile.toFixed(0));

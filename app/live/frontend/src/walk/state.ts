@@ -1,5 +1,7 @@
 // One walk of the page: its code, the models that decode it, and the message sent when the visitor lets go.
 import { FrameLoop, LiveError, type Model, loadModel, workerModel } from "../model/engine";
+import { fetchAlive } from "../fetching";
+import { Outbox } from "../outbox";
 import { type Code, Direction, type Sample, type DirectionData, type Offsets, between, composed, floats, set, solved, unset } from "./codes";
 
 // The server's description of a run.
@@ -73,6 +75,7 @@ export class Walk {
   private origin: Code = this.z;
   private other: Code | undefined;
   private sent = 0;
+  private readonly outbox = new Outbox();
   private decoder: Model | undefined;
   private decoderWorker: Promise<Model> | undefined;
   private encoderWorker: Promise<Model> | undefined;
@@ -95,7 +98,7 @@ export class Walk {
     if (this.library && this.requested && JSON.stringify(place) === JSON.stringify(this.requested)) return;
     this.requested = place;
     try {
-      const answer = await fetch(place.address);
+      const answer = await fetchAlive(place.address);
       if (!answer.ok) throw new LiveError((await answer.text()).trim());
       const data = (await answer.json()) as LibraryData;
       if (this.requested === place) this.adoptLibrary({ ...data, directions: [...data.directions, ...place.named] });
@@ -121,6 +124,8 @@ export class Walk {
     const first = this.place === undefined;
     if (another) this.dragging = false; // another run, image or random code, or a link, ends the drag
     this.sent = another ? data.heard : Math.max(this.sent, data.heard);
+    if (another) this.outbox.clear();
+    else this.outbox.received(data.heard);
     const late = data.heard < this.sent || this.dragging;
     this.place = data;
     this.other = data.other === null ? undefined : floats(data.other);
@@ -205,7 +210,8 @@ export class Walk {
   release(): void {
     this.dragging = false;
     this.sent += 1;
-    this.send({ count: this.sent, token: this.place?.token ?? "", ...this.offsets });
+    const message = { count: this.sent, token: this.place?.token ?? "", ...this.offsets };
+    this.outbox.put(this.sent, () => this.send(message));
     this.notify("moved");
   }
 
@@ -294,6 +300,7 @@ export class Walk {
 
   // Releases everything that belongs to the run, but keeps the library of the `next` run if it is loaded.
   forget(next?: string): void {
+    this.outbox.clear();
     this.decoder?.release();
     for (const model of [this.decoderWorker, this.encoderWorker]) void model?.then((found) => found.release(), () => undefined);
     this.decoder = this.decoderWorker = this.encoderWorker = this.place = undefined;

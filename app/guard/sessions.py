@@ -1,0 +1,77 @@
+"""Streamlit's sessions as the guard needs them. The only file that reaches into Streamlit's own tables.
+
+All of it runs on the server's event loop, as Streamlit's own handlers do.
+"""
+
+import asyncio
+from typing import Any, cast
+
+from streamlit import runtime
+from streamlit.runtime.session_manager import SessionManager
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
+
+from app.guard.identity import Identity
+from app.state import uploads
+from app.visitor import ROLE_KEY, VISITOR_KEY
+
+CONNECTION_HEADER = "X-Aecore-Connection"
+"""Names a websocket, so that the session of a websocket that ends is found."""
+FILE_BYTES = 1024
+"""What a file takes besides its content: a million empty ones must not be free."""
+
+
+def _manager() -> SessionManager:
+    return runtime.get_instance()._session_mgr  # pyright: ignore[reportPrivateUsage]
+
+
+def session_of(connection: str) -> str | None:
+    """Return the session of a websocket; None if it has none, or another websocket took it over."""
+    header = (CONNECTION_HEADER.lower(), connection)
+    for info in _manager().list_active_sessions():
+        context = info.client.client_context
+        if context is not None and header in context.headers:
+            return info.session.id
+    return None
+
+
+def owns(identity: Identity, session_id: str) -> bool:
+    """True if a session, connected or waiting for its tab to come back, is this visitor's."""
+    info = _manager().get_session_info(session_id)
+    user = {VISITOR_KEY: identity.name, ROLE_KEY: identity.role}
+    return info is not None and info.session.matches_user_info(cast(Any, user))
+
+
+class Leavers:
+    """Ends the sessions of tabs that have gone: a closed tab's at once, another one's when it has not come back."""
+
+    def __init__(self, away_seconds: float) -> None:
+        self._away = max(0.0, away_seconds - 1)  # before Streamlit drops the session, and leaves it to be collected
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def left(self, session_id: str, closed: bool) -> None:
+        """End a session whose websocket has ended; `closed` if the browser said so."""
+        if (timer := self._timers.pop(session_id, None)) is not None:
+            timer.cancel()
+        if closed:
+            self._end(session_id)
+        else:
+            self._timers[session_id] = asyncio.get_running_loop().call_later(self._away, self._end, session_id)
+
+    def _end(self, session_id: str) -> None:
+        """Close a session with its files, caches and event loop, unless its tab is connected again."""
+        self._timers.pop(session_id, None)
+        found, info = runtime.get_instance(), _manager().get_session_info(session_id)
+        if info is None or found.is_active_session(session_id):
+            return
+        found.close_session(session_id)
+        uploads.forget(info.session.session_state)
+
+
+def uploaded_bytes(session_id: str | None = None) -> int:
+    """Return what Streamlit holds of a session's files, or of everybody's."""
+    manager: Any = runtime.get_instance().uploaded_file_mgr
+    storage: dict[str, dict[str, UploadedFileRec]] = manager.file_storage
+    sessions = list(storage.values()) if session_id is None else [storage.get(session_id, {})]
+    # Scripts remove files in threads of their own, so the tables are copied before they are walked.
+    found = [file for files in sessions for file in list(files.values())]
+    return sum(len(file.data) + len(file.name) + len(file.type) + FILE_BYTES for file in found)

@@ -1,0 +1,1 @@
+var i=class{timer;last=0;put(e,t){this.last=e,t(),this.repeat(t,4e3)}received(e){e>=this.last&&this.clear()}clear(){clearTimeout(this.timer)}repeat(e,t){clearTimeout(this.timer),this.timer=setTimeout(()=>{e(),this.repeat(e,Math.min(2*t,16e3))},t)}};export{i as a};
