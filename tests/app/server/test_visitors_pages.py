@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from reading import button, drawn, words
+from reading import button, drawn, press, words
 
 from aecore.maps.queue import MapJobs
 from aecore.maps.spec import AtlasSpec
@@ -36,7 +36,7 @@ def own_home(home: Path, empty_home: Path) -> Path:
 @pytest.fixture
 def visit_as(monkeypatch: pytest.MonkeyPatch) -> VisitAs:
     def visit(who: Visitor) -> None:
-        monkeypatch.setattr("app.visitor.situation", lambda: "read-only" if who.role == "reader" else "shared")
+        monkeypatch.setattr("app.visitor.access", lambda: "read-only" if who.role == "reader" else "shared")
         monkeypatch.setattr("app.visitor.current", lambda: who)
 
     return visit
@@ -72,7 +72,7 @@ def test_a_reader_only_looks(own_home: Path, open_page, visit_as: VisitAs):
     page = open_page("runs")
     assert not page.exception
     assert not page.file_uploader
-    page.button(key=f"_runs_more_{shared}").click().run()
+    press(page, "more", shared)
     assert "Walk" in labels(page)
     assert not labels(page) & {"Rename", "Delete", "Share", "Stop sharing"}
     assert not [found for found in page.get("download_button") if found.proto.label == "Run, ZIP"]
@@ -89,7 +89,7 @@ def test_a_guest_shares_a_run_after_reading_what_that_shows(own_home: Path, open
     visit_as(ANNA)
     page = open_page("runs")
     assert "**Your runs**" in words(page)
-    page.button(key=f"_runs_more_{run_id}").click().run()
+    press(page, "more", run_id)
     assert "the images it was trained on" in words(page)
     button(page, "Share").click().run()
     assert not page.exception
@@ -100,7 +100,7 @@ def test_a_guest_shares_a_run_after_reading_what_that_shows(own_home: Path, open
     page = open_page("runs")
     assert "**Shared by others**" in words(page)
     assert ANNA.name[:4] not in drawn(page)
-    page.button(key=f"_runs_more_{run_id}").click().run()
+    press(page, "more", run_id)
     assert "only they can export" in words(page)
     assert not labels(page) & {"Rename", "Delete", "Stop sharing"}
     assert not page.get("download_button")
@@ -108,7 +108,7 @@ def test_a_guest_shares_a_run_after_reading_what_that_shows(own_home: Path, open
     visit_as(OPERATOR)
     page = open_page("runs")
     assert "visitor aaaa…" in drawn(page)
-    page.button(key=f"_runs_more_{run_id}").click().run()
+    press(page, "more", run_id)
     button(page, "Stop sharing").click().run()
     assert not store.info(run_id).status.shared
 
@@ -117,7 +117,7 @@ def test_alone_nothing_of_it_is_drawn(own_home: Path, open_page):
     run_id = next(info.run_id for info in RunStore(own_home).runs() if not info.builtin)
     RunFolder(RunStore(own_home).folder(run_id)).update(owner=ANNA.name, shared=True)  # of an earlier, shared server
     page = open_page("runs")
-    page.button(key=f"_runs_more_{run_id}").click().run()
+    press(page, "more", run_id)
     said = words(page)
     assert "Trained here" in said
     assert not any(
