@@ -4,6 +4,8 @@ from typing import Any
 
 from streamlit import runtime
 
+from app.state import uploads
+
 
 def open_visits() -> int:
     """Count the open pages, one for each tab; 0 in a process without a server."""
@@ -14,8 +16,8 @@ def open_visits() -> int:
 
 
 def upload_bytes() -> int:
-    """Return the bytes of all uploaded files that Streamlit holds; 0 in a process without a server."""
+    """Return the bytes of all uploaded files that pages and Streamlit hold."""
     if not runtime.exists():
-        return 0
+        return uploads.kept_bytes()
     manager: Any = runtime.get_instance().uploaded_file_mgr
-    return sum(stat.byte_length for stats in manager.get_stats().values() for stat in stats)
+    return uploads.kept_bytes() + sum(stat.byte_length for stats in manager.get_stats().values() for stat in stats)

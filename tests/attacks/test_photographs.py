@@ -23,6 +23,7 @@ from aecore.model.recipes import recipe
 from aecore.parts.datasets import Npz
 from aecore.parts.datasets.npz import save_npz
 from aecore.store.access import Visitor
+from aecore.store.folder import RunFolder
 from aecore.store.store import RunStore
 from aecore.training import queue
 from aecore.training.run import train
@@ -56,7 +57,7 @@ def run_id(photographed: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.M
     """The run in a home of this test alone, on a shared server."""
     shutil.copytree(photographed[0], tmp_path / "home")
     monkeypatch.setenv("AECORE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("app.visitor.situation", lambda: "shared")
+    monkeypatch.setattr("app.visitor.access", lambda: "shared")
     st.cache_resource.clear()
     yield photographed[1]
     st.cache_resource.clear()
@@ -145,7 +146,6 @@ DOORS = [
     ("walk", {"run": "{}"}),
     ("maps", {"run": "{}"}),
     ("denoise", {"run": READY, "second": "{}"}),
-    ("maps", {"run": READY, "maps": "code@{}"}),
     ("train", {"job": "{}"}),
     ("runs", {"compare": "{}," + READY}),
 ]
@@ -157,7 +157,7 @@ def test_no_link_of_a_page_leads_a_stranger_to_them(
 ):
     links = {name: value.format(run_id) for name, value in links.items()}
     visit_as(ANNA)
-    if "maps" not in links and "second" not in links:  # those two want a run of the same images, or shape
+    if "second" not in links:  # the page names it in a list alone
         assert run_id in all_that_is_drawn(opened(page, links)) or NAME in all_that_is_drawn(opened(page, links))
     for who in STRANGERS:
         visit_as(who)
@@ -176,3 +176,24 @@ def test_a_shared_run_opens_for_all_until_it_is_shared_no_longer(run_id: str, vi
         visit_as(BEN)
         assert run(asked, path)[0] == status
         assert (NAME in all_that_is_drawn(opened("denoise", {"run": run_id}))) == shared
+
+
+def asked_maps(page: AppTest) -> tuple[str, ...]:
+    """The maps that the page has shown last, as in its link."""
+    return tuple(panel.text for panel in page.session_state["_maps_shown"][1].panels)
+
+
+def test_a_map_of_a_link_shows_no_code_of_a_strangers_run(run_id: str, visit_as: Callable[[Visitor], None]):
+    """A run of the same images, whose code would be drawn beside that of a ready-made run."""
+    store = cache.all_runs()
+    shutil.copytree(store.folder(READY), store.root / "runs" / "annas-digits")
+    RunFolder(store.root / "runs" / "annas-digits").update(owner=ANNA.name, name=NAME)
+    links = {"run": "digits-undercomplete", "maps": "code@annas-digits"}
+    visit_as(ANNA)
+    own = opened("maps", links)
+    assert asked_maps(own) == ("code@annas-digits",)
+    for who in STRANGERS:
+        visit_as(who)
+        found = opened("maps", links)
+        assert asked_maps(found) != ("code@annas-digits",)
+        assert NAME not in all_that_is_drawn(found)

@@ -215,7 +215,7 @@ def test_a_choice_that_takes_time_is_marked_and_run_only_when_asked(
     open_page: OpenPage, run_ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, AtlasSpec]] = []
-    monkeypatch.setattr(cache.map_jobs(), "ask", lambda run_id, spec: asked.append((run_id, spec)))
+    monkeypatch.setattr(cache.map_jobs(), "ask", lambda run_id, spec, who: asked.append((run_id, spec)))
     page = choose(open_page("maps", run=run_ids["variational"], held=OPENED), "Map 2", "tsne")
     assert titles(page) == ["PCA", "MDS", "Autoencoder code"]
     assert "Not yet computed" in words(page)
