@@ -128,8 +128,6 @@ NO_DOOR = {
     "queue.claim": "called by the command line, which is the operator's",
     "queue.start": "called by the process that starts trainings",
     "queue.main": "the training's own process",
-    "queue.why_paused": "says that the queue waits for room, for all",
-    "archive.is_run_zip": "looks at bytes that the caller has",
     "owners.owner_of": "reads a folder that the caller has",
     "owners.owned_bytes": "adds up for the quotas",
     "owners.own_images": "counts in a folder that the caller was shown",
