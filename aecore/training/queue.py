@@ -26,10 +26,10 @@ from aecore.foundation.home import cache_home
 from aecore.foundation.leftovers import remove_leftovers
 from aecore.model.autoencoder import build
 from aecore.model.config import RunConfig, with_settings
-from aecore.parts.loading import load_data
 from aecore.pictures.arrays import read_npz
 from aecore.store.access import OPERATOR, in_turn
 from aecore.store.folder import RunFolder, RunInfo
+from aecore.store.run_data import load_offered_data, names_foreign_files
 from aecore.store.store import RunStore
 from aecore.training.run import train
 
@@ -70,9 +70,9 @@ def _check_quotas(store: RunStore, config: RunConfig, images: bytes | None) -> N
     quotas = who.quotas
     quotas.check_waiting(len(store.live_of(who.name)))
     quotas.check_epochs(config.procedure.total_epochs(config))
-    if config.dataset.local_path and images is None:
+    if names_foreign_files(config.dataset) or (config.dataset.local_path and images is None):
         raise NotAllowed("a training here cannot read files of the server; upload the images instead")
-    shape = load_data(config.dataset).shape if images is None else read_npz(images).images.shape[1:]
+    shape = load_offered_data(config).shape if images is None else read_npz(images).images.shape[1:]
     with torch.device("meta"):
         quotas.check_parameters(sum(p.numel() for p in build(config, shape).parameters()))
 

@@ -37,20 +37,22 @@ def train(
 ) -> str:  # fmt: skip
     """Trains `config` and returns the id of the run, which is then `finished`, `stopped` or `failed` in the store.
 
-    `should_stop` is asked before every step; the best weights so far are kept. `run_id` names a queued run to train
-    instead of a new one. `fetch` allows a download of the dataset. Divergence and a full disk end as the run's status;
-    any other error is written there too and raised again.
+    `should_stop` is asked before every step; the best weights so far are kept, as they are when the run's status gives
+    it `max_seconds`, and they are over. `run_id` names a queued run to train instead of a new one. `fetch` allows a
+    download of the dataset. Divergence and a full disk end as the run's status; any other error is written there too
+    and raised again.
     """
     store = store or RunStore()
     run_id = run_id or store.create(config, name)
     folder = RunFolder(store.root / "staging" / run_id)
-    folder.update(state="running", reason="", started=time.time(), versions=_versions(), **identity())
+    status = folder.update(state="running", reason="", started=time.time(), versions=_versions(), **identity())
     trainer: Trainer | None = None
     try:
-        data = load_training_data(folder.path, config, folder.status(), fetch)
+        data = load_training_data(folder.path, config, status, fetch)
         trainer = Trainer(config, data, folder, on_step, should_stop)
+        trainer.should_stop = _until(trainer, should_stop, status.max_seconds)
         folder.update(shape=data.shape, data_hash=data.hash, parameters=trainer.parameters)
-        state, reason, metrics = _run(trainer, data, folder)
+        state, reason, metrics = _run(trainer, data, folder, status.max_seconds)
         seconds = trainer.journal.seconds
         store.finish(run_id, state, reason, epoch=trainer.epoch, seconds=seconds, metrics=metrics)
     except OSError as error:
@@ -67,7 +69,16 @@ def train(
     return run_id
 
 
-def _run(trainer: Trainer, data: Data, folder: RunFolder) -> tuple[EndState, str, dict[str, float]]:
+def _until(trainer: Trainer, should_stop: ShouldStop | None, max_seconds: float | None) -> ShouldStop | None:
+    """Stops also when the training's time is over, that of earlier processes included."""
+    if max_seconds is None:
+        return should_stop
+    return lambda: trainer.journal.seconds > max_seconds or (should_stop is not None and should_stop())
+
+
+def _run(
+    trainer: Trainer, data: Data, folder: RunFolder, max_seconds: float | None
+) -> tuple[EndState, str, dict[str, float]]:
     """Trains and measures what was learned: the run's final state, the reason for it, and the metrics."""
     trainer.tuner = ThreadTuner(_thread_counts(trainer))
     state: EndState = "finished"
@@ -76,7 +87,10 @@ def _run(trainer: Trainer, data: Data, folder: RunFolder) -> tuple[EndState, str
         try:
             trainer.run()
         except Stopped:
-            state, reason = "stopped", f"stopped by hand after {trainer.epoch} of {trainer.total_epochs} epochs"
+            why = "by hand"
+            if max_seconds is not None and trainer.journal.seconds > max_seconds:
+                why = f"because the {max_seconds / 60:g} minutes that a training may take here were over,"
+            state, reason = "stopped", f"stopped {why} after {trainer.epoch} of {trainer.total_epochs} epochs"
         except Diverged as error:
             state, reason = "failed", str(error)
     with threads(trainer.tuner.count):

@@ -12,6 +12,7 @@ leftovers   temporary files, incomplete folders, weights to resume from, maps th
 The seed is fixed, but the moments are those of a busy machine. About four minutes.
 """
 
+import argparse
 import contextlib
 import hashlib
 import os
@@ -270,7 +271,9 @@ def main(kills: int) -> int:
 
 if __name__ == "__main__":
     if len(sys.argv) < 3:
-        sys.exit(main(int(sys.argv[1]) if len(sys.argv) == 2 else KILLS))
+        parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("kills", type=int, nargs="?", default=KILLS)
+        sys.exit(main(parser.parse_args().kills))
     role, chosen = sys.argv[1], RunStore(Path(sys.argv[2]), Path(sys.argv[2]) / "none")
     if role == "serve":
         serve(chosen)

@@ -4,6 +4,7 @@ Longer than other files, because every route stands here beside the attacks on i
 """
 
 import base64
+import errno
 import gzip
 import io
 import json
@@ -257,11 +258,14 @@ def test_a_model_that_cannot_be_exported_says_why(run_ids, monkeypatch):
 
 
 def test_a_full_disk_is_said(run_ids, monkeypatch, tmp_path):
-    (tmp_path / "file").touch()
-    monkeypatch.setattr(onnx_cache, "folder", lambda: tmp_path / "file")
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(onnx_cache, "folder", lambda: tmp_path)
+    monkeypatch.setattr(onnx_cache, "write_atomic", full)
     answer = get(f"/live/model/{run_ids['denoising']}/encoder.json")
     assert answer.status == 500
-    assert "room in the cache folder" in answer.said
+    assert "the disk is full; make room" in answer.said
     assert str(tmp_path) not in answer.said
 
 

@@ -316,7 +316,7 @@ def test_without_the_dataset_the_page_says_so(
     def unavailable(dataset: object) -> None:
         raise DataUnavailable("the digits are not here")
 
-    monkeypatch.setattr("aecore.session.run_data.load_data", unavailable)
+    monkeypatch.setattr("aecore.store.run_data.load_data", unavailable)
     page = healthy(open_page("maps", run=run_ids["variational"]))
     assert "decoded by the model: the digits are not here" in words(page)
     assert drawn(page)["origins"] == ["decoded training image"]

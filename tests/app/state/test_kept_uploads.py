@@ -58,5 +58,5 @@ def test_a_visitor_is_told_what_was_left_out(monkeypatch: pytest.MonkeyPatch):
 
     assert toasts((64,)) == []
     (said,) = toasts((60, 10))
-    assert said.startswith("1.png was left out: there is no room for more images. Remove some of yours")
-    assert toasts((65, 66))[0].startswith("0.png and 1 more files were left out")
+    assert said.startswith("1\\.png was left out: there is no room for more images. Remove some of yours")
+    assert toasts((65, 66))[0].startswith("0\\.png and 1 more files were left out")

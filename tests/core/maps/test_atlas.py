@@ -61,7 +61,7 @@ def away(home: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> Sessi
     def unavailable(dataset: object) -> None:
         raise DataUnavailable("the digits are not here")
 
-    monkeypatch.setattr("aecore.session.run_data.load_data", unavailable)
+    monkeypatch.setattr("aecore.store.run_data.load_data", unavailable)
     return Session(RunStore(home), session.run_id)
 
 

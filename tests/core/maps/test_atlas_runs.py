@@ -25,7 +25,7 @@ def spec(n: int | None, *panels: str, seed: int = 0) -> AtlasSpec:
 
 
 def folder() -> Path:
-    return map_cache.home() / "cache" / "maps"
+    return map_cache.cache_home() / "maps"
 
 
 @pytest.fixture

@@ -328,3 +328,11 @@ def test_a_real_disk_that_is_full_ends_the_training_in_words(small_disk: Path, t
     assert queue.queue(store) == []
     with pytest.raises(BadInput, match="make room"):
         queue.submit(store, settings(), images=bytes(2**21))
+
+
+def test_a_training_ends_when_its_time_is_over_and_keeps_what_it_learned(store: RunStore) -> None:
+    run_id = queue.submit(store, settings(epochs=10_000))
+    RunFolder(store.folder(run_id)).update(max_seconds=1e-3)
+    with runner(store):
+        until(lambda: state(store, run_id) == "stopped")
+    assert "minutes that a training may take here were over" in store.info(run_id).reason
