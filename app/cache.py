@@ -116,8 +116,8 @@ def forget() -> None:
 
 @st.cache_resource(max_entries=1, show_spinner=False)  # at the server's start there is no page for a spinner
 def all_runs() -> RunStore:
-    """The operator's store: all runs of this process's home."""
-    return RunStore()
+    """The store of the server itself: all runs of this process's home, of a read-only server those that are shared."""
+    return RunStore(who=visitor.house())
 
 
 def store() -> RunStore:

@@ -5,30 +5,14 @@ or an exception says goes through `plain` or `chart_text` first; `html.escape` i
 """
 
 import re
-import unicodedata
 
-MAX_LETTERS = 600
-"""Of one text on a page; longer ones are cut."""
-MAX_MARKS = 4
-"""Combining marks on one letter: more than any script needs, too few to write over the lines above and below."""
+from aecore.foundation.text import one_line as one_line
+
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w)|:(?=\S)")
 _BLOCK = re.compile(r"^([#+-]|\d+(?=[.)]))")
 _BREAK = "\u2060"
 """Word joiner: invisible. Links, emoji and icons are found in the text after backslashes are gone; it parts them."""
 _FOUND_LATER = re.compile(r"(?i)(:(?=\S)|@(?=[-\w])|\bwww(?=\.))")
-
-
-def one_line(text: str, most: int = MAX_LETTERS) -> str:
-    """One line of at most `most` letters, without control, direction and zero-width characters and piled-up marks."""
-    found, marks = [], 0
-    for letter in text[: 4 * most]:
-        kind = unicodedata.category(letter)
-        marks = marks + 1 if kind in ("Mn", "Me") else 0
-        if kind == "Cf" or marks > MAX_MARKS:
-            continue
-        found.append(letter if letter.isprintable() else " ")
-    line = " ".join("".join(found).split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def plain(text: str) -> str:

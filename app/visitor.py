@@ -88,6 +88,11 @@ def current() -> Visitor:
     return named(str(info.get(VISITOR_KEY) or ""), str(info.get(ROLE_KEY) or ""))
 
 
+def house() -> Visitor:
+    """Return who the server itself is when it lists and opens runs: a reader where nothing may be written."""
+    return Visitor("", "reader") if access() == "read-only" else OPERATOR
+
+
 def named(name: str, role: str) -> Visitor:
     """Return the visitor whom the guard named so."""
     situation = _situation or Situation()

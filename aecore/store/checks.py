@@ -13,6 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aecore.foundation.errors import BadInput, BadSettings, RunUnavailable
+from aecore.foundation.text import one_line
 from aecore.model.analysis import most_codes
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig, error_text, parse
@@ -137,7 +138,7 @@ def _json(name: str, content: bytes) -> Mapping[str, Any]:
 
 def _line(text: str) -> str:
     """Reduce a text to one printable line of at most 500 characters."""
-    return "".join(c if c.isprintable() else " " for c in text).strip()[:500]
+    return one_line(text, 500)
 
 
 # --- cost

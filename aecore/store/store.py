@@ -25,6 +25,7 @@ from aecore.foundation.errors import AecoreError, BadInput, BadSettings, NotAllo
 from aecore.foundation.files import write_atomic
 from aecore.foundation.home import assets, home
 from aecore.foundation.leftovers import remove_leftovers, writer
+from aecore.foundation.text import one_line
 from aecore.model.config import FORMAT, RunConfig, error_text
 from aecore.store.access import OPERATOR, Visitor
 from aecore.store.folder import LIVE, RUN_ID, RunFolder, RunInfo, Status, new_run_id
@@ -163,7 +164,8 @@ class RunStore:
         new = self.root / "staging" / f".new-{writer()}"
         new.mkdir()
         status = Status(
-            name=name[:80], created=time.time(), epochs=config.procedure.total_epochs(config), config_hash=config.hash,
+            name=one_line(name)[:80], created=time.time(), epochs=config.procedure.total_epochs(config),
+            config_hash=config.hash,
             owner=self.who.name, max_seconds=None if self.who.is_operator else 60 * self.who.quotas.minutes,
         )  # fmt: skip
         try:
@@ -272,7 +274,7 @@ class RunStore:
         """Change the displayed name; the id stays, so links keep working. Raises `BadInput` for an empty or long name,
         and as `own` does.
         """
-        name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+        name = one_line(name)
         if not 1 <= len(name) <= 80:
             raise BadInput("a name needs 1 to 80 characters")
         RunFolder(self.own(run_id).folder).update(name=name)
