@@ -37,7 +37,7 @@ async def lifespan(app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(server_cache(SITUATION.access == "read-only"))
         preload.begin()
-        stack.callback(lambda: cache.map_jobs().close())  # made by the first page that asks for maps
+        stack.callback(cache.map_jobs().close)
         if SITUATION.access != "read-only":
             runner = Runner(cache.all_runs())
             runner.start()

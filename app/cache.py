@@ -107,14 +107,16 @@ def of_listing(make: Callable[[Sequence[RunInfo]], T]) -> Callable[[Sequence[Run
 def forget() -> None:
     """Empty all caches, as a test does that changes the home or the data."""
     st.cache_resource.clear()
+    for one in (all_runs, _open_runs, map_jobs, downloads):
+        one.cache_clear()
     for table in _tables:
         table.clear()
 
 
-# --- what is cached
+# --- what there is one of: not in `st.cache_resource`, which any visitor's browser may ask Streamlit to empty
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)  # at the server's start there is no page for a spinner
+@functools.cache
 def all_runs() -> RunStore:
     """The store of the server itself: all runs of this process's home, of a read-only server those that are shared."""
     return RunStore(who=visitor.house())
@@ -130,7 +132,7 @@ def runs() -> tuple[RunInfo, ...]:
     return store().runs()
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
+@functools.cache
 def _open_runs() -> OpenRuns:
     return OpenRuns()
 
@@ -241,7 +243,7 @@ def outlook(config_json: str, folder: str = "") -> Outlook:
     return make_outlook(config, load_run_data(Path(folder), config, RunFolder(Path(folder)).status()))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@functools.cache
 def downloads(kind: str) -> list[Download]:
     """The last download of a dataset, for all visitors: a list of one, or empty."""
     return []
@@ -262,7 +264,7 @@ def atlas(run_id: str, spec: AtlasSpec) -> Atlas:
     return _atlas(str(found.folder), run_id, here, repr(spec), spec)
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
+@functools.cache
 def map_jobs() -> MapJobs:
     """The queue of maps to compute, for all visitors."""
     return MapJobs(all_runs())

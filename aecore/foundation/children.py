@@ -101,6 +101,9 @@ def lower_priority() -> None:
     """Lets the server and everything else on the machine go first, where the system has priorities."""
     with contextlib.suppress(OSError, AttributeError):
         os.nice(10)
+    with contextlib.suppress(OSError):
+        # Linux: where memory runs out, this process ends, not the server.
+        Path("/proc/self/oom_score_adj").write_text("800")
 
 
 def end_with_parent() -> None:

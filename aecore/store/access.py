@@ -38,7 +38,7 @@ class Quotas(BaseModel):
         title="Maps at once", default=2, ge=0, le=100, description="maps of one visitor that wait or are made"
     )
     upload_megabytes: int = Field(
-        title="Megabytes of uploads", default=64, ge=1, description="files that one visit has sent"
+        title="Megabytes of uploads", default=64, ge=1, description="files that one visitor has sent"
     )
     all_upload_megabytes: int = Field(
         title="All uploads, megabytes", default=512, ge=1, description="files of all visits together"

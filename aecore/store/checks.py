@@ -17,7 +17,7 @@ from aecore.foundation.text import one_line
 from aecore.model.analysis import most_codes
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig, error_text, parse
-from aecore.model.cost import cost
+from aecore.model.cost import Cost, cost
 from aecore.parts.data import Shape
 from aecore.pictures.arrays import read_npz
 from aecore.store.folder import RunFolder, Status
@@ -152,13 +152,17 @@ def affordable(config: RunConfig, status: Status) -> int:
     if status.shape is None:
         return 0
     try:
-        shape = status.checked_shape()
-        if shape[0] not in (1, 3) or shape[0] * shape[1] * shape[2] > MAX_NUMBERS:
-            size = " × ".join(map(str, shape))
-            raise BadInput(f"its pictures are {size}; runs for grey or colour pictures up to 128 × 128 can be imported")
-        found = cost(config, shape)
+        return affordable_cost(config, status.checked_shape()).parameters
     except (RunUnavailable, BadSettings) as error:
         raise BadInput(f"the run cannot be opened: {_line(str(error))}") from None
+
+
+def affordable_cost(config: RunConfig, shape: Shape) -> Cost:
+    """Estimate what a model costs to look at, and refuse one that would take up the memory or the time of everybody."""
+    if shape[0] not in (1, 3) or shape[0] * shape[1] * shape[2] > MAX_NUMBERS:
+        size = " × ".join(map(str, shape))
+        raise BadInput(f"its pictures are {size}; grey or colour pictures up to 128 × 128 are accepted")
+    found = cost(config, shape)
     limits = (
         (found.parameters, MAX_PARAMETERS, "learned numbers"),
         (found.activations, MAX_ACTIVATIONS, "numbers between its layers for each image"),
@@ -168,7 +172,7 @@ def affordable(config: RunConfig, status: Status) -> int:
     for value, most, what in limits:
         if value > most:
             raise BadInput(f"this model takes {value:,.0f} {what}, more than the {most:,.0f} that are accepted")
-    return found.parameters
+    return found
 
 
 # --- arrays

@@ -13,21 +13,21 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
-import torch
 from filelock import FileLock, Timeout
 
 from aecore.foundation.children import identity, lower_priority, start_module
 from aecore.foundation.errors import BadInput, NotAllowed, words_of
 from aecore.foundation.home import cache_home
 from aecore.foundation.leftovers import remove_leftovers
-from aecore.model.autoencoder import build
 from aecore.model.config import RunConfig, with_settings
 from aecore.pictures.arrays import read_npz
 from aecore.store.access import OPERATOR, in_turn
+from aecore.store.checks import affordable_cost
 from aecore.store.folder import RunFolder, RunInfo
 from aecore.store.run_data import load_offered_data, names_foreign_files
 from aecore.store.store import RunStore
@@ -37,6 +37,10 @@ QUEUE_LIMIT = 200
 """Trainings of all visitors that may wait; each guest has a quota besides."""
 TICK_SECONDS = 0.2
 QUEUE = "the queue of trainings"
+MAX_BATCH_NUMBERS = 2**26
+"""Of a guest's training: numbers of the largest intermediate result for one batch, 256 MiB of them."""
+LATE_SECONDS = 120.0
+"""After this much more than its time, a guest's training that does not end by itself is killed."""
 _submitting = threading.Lock()
 """Held while quotas are checked and the training is added, so that two requests at once do not exceed them."""
 GO = b"go"
@@ -73,8 +77,14 @@ def _check_quotas(store: RunStore, config: RunConfig, images: bytes | None) -> N
     if names_foreign_files(config.dataset) or (config.dataset.local_path and images is None):
         raise NotAllowed("a training here cannot read files of the server; upload the images instead")
     shape = load_offered_data(config).shape if images is None else read_npz(images).images.shape[1:]
-    with torch.device("meta"):
-        quotas.check_parameters(sum(p.numel() for p in build(config, shape).parameters()))
+    found = affordable_cost(config, shape)
+    quotas.check_parameters(found.parameters)
+    batch = config.training.batch_size
+    if batch * found.activations > MAX_BATCH_NUMBERS:
+        raise NotAllowed(
+            f"a step of this training takes far more memory than is there for everybody: {batch} images at once with "
+            f"{found.activations:,} numbers between two layers each; choose a smaller batch or a smaller network"
+        )
 
 
 def waiting(store: RunStore) -> list[RunInfo]:
@@ -197,6 +207,7 @@ class Runner:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="aecore-jobs", daemon=True)
         self._children: list[subprocess.Popen[bytes]] = []
+        self._since: dict[str, float] = {}  # {running job: when this server saw it first}
         self._logged: dict[str, str] = {}
 
     def start(self) -> None:
@@ -248,6 +259,7 @@ class Runner:
         self._children = [child for child in self._children if child.poll() is None]
         self.store.settle()
         jobs = queue(self.store)
+        self._end_late(jobs)
         if not jobs or jobs[0].state == "running":
             return
         failed: dict[str, OSError] = {}
@@ -262,6 +274,20 @@ class Runner:
                 self._log(f"the training {run_id}", words_of(error))
             return
         raise next(iter(failed.values()))
+
+    def _end_late(self, jobs: list[RunInfo]) -> None:
+        """Kills a training whose time was over long ago: one step of it may take longer than anybody should wait."""
+        now = time.monotonic()
+        running = {info.run_id: info for info in jobs if info.state == "running"}
+        self._since = {run_id: self._since.get(run_id, now) for run_id in running}
+        for run_id, info in running.items():
+            limit, pid = info.status.max_seconds, info.status.pid
+            if limit is None or now - self._since[run_id] < limit + LATE_SECONDS:
+                continue
+            if pid is not None and info.status.process_alive():
+                RunFolder(info.folder).ask_stop()  # so that it is not taken up again
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def start(store: RunStore, run_id: str, env: Mapping[str, str]) -> subprocess.Popen[bytes] | None:

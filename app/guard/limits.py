@@ -12,7 +12,8 @@ from app.guard import sessions
 from app.guard.identity import Identity
 from app.state import uploads
 
-MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE = 600, 32
+MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE, MAX_CONNECTIONS_OF_ADDRESS = 600, 32, 400
+"""A school may share one address, so an address is held to a large part of all only."""
 MAX_UPLOADS_OF_ONE = 4
 """Uploads of one visitor that are received at once. Browsers start six, so the others wait."""
 MAX_WAITING_OF_ONE = 32
@@ -33,28 +34,30 @@ class Connections:
     """Counts the open websockets."""
 
     def __init__(self) -> None:
-        self._open = Counter[str]()
+        self._open, self._addresses = Counter[str](), Counter[str]()
 
     @contextlib.contextmanager
-    def one(self, visitor: str) -> Generator[None]:
-        """Hold a connection. Raises `Refused` where the visitor, or everybody together, has too many."""
+    def one(self, visitor: str, address: str) -> Generator[None]:
+        """Hold a connection. Raises `Refused` where the visitor, the address, or everybody together, has too many."""
         if self._open[visitor] >= MAX_CONNECTIONS_OF_ONE:
             raise Refused(429, f"at most {MAX_CONNECTIONS_OF_ONE} tabs can be open in one browser; close some of them")
-        if self._open.total() >= MAX_CONNECTIONS:
+        if self._open.total() >= MAX_CONNECTIONS or self._addresses[address] >= MAX_CONNECTIONS_OF_ADDRESS:
             raise Refused(503, "this server is full; try again when somebody has left")
         self._open[visitor] += 1
+        self._addresses[address] += 1
         try:
             yield
         finally:
             _count_down(self._open, visitor)
+            _count_down(self._addresses, address)
 
 
 class Uploads:
     """Lets uploads in as far as there is room for them."""
 
-    def __init__(self, file_megabytes: int, visit_megabytes: int, all_megabytes: int) -> None:
-        self._limits = (file_megabytes * MB, visit_megabytes * MB, all_megabytes * MB)
-        self._coming = Counter[str]()  # {session: bytes that are being received}
+    def __init__(self, file_megabytes: int, visitor_megabytes: int, all_megabytes: int) -> None:
+        self._limits = (file_megabytes * MB, visitor_megabytes * MB, all_megabytes * MB)
+        self._coming = Counter[str]()  # {visitor: bytes that are being received}
         self._waiting = Counter[str]()
         self._turns: dict[str, asyncio.Semaphore] = {}
 
@@ -63,15 +66,15 @@ class Uploads:
         """Hold the room of an upload while it is received. Raises `Refused`, also when it takes too long."""
         size = self._checked(identity, session_id, length)
         async with self._turn(identity.name):
-            self._make_room(session_id, size)
-            self._coming[session_id] += size
+            self._make_room(identity, size)
+            self._coming[identity.name] += size
             try:
                 async with asyncio.timeout(UPLOAD_SECONDS + size / SLOWEST_BYTES_A_SECOND):
                     yield
             except TimeoutError:
                 raise Refused(408, "the upload took too long; try a smaller file or another network") from None
             finally:
-                _count_down(self._coming, session_id, size)
+                _count_down(self._coming, identity.name, size)
 
     def _checked(self, identity: Identity, session_id: str, length: str | None) -> int:
         """Return how long an upload to one's own session is."""
@@ -98,10 +101,10 @@ class Uploads:
             if visitor not in self._waiting:
                 self._turns.pop(visitor, None)
 
-    def _make_room(self, session_id: str, size: int) -> None:
-        _, visit, everybody = self._limits
-        if self._coming[session_id] + _held(session_id) + size > visit:
-            raise Refused(413, f"a visit may hold {visit // MB} MB of files; remove some of yours first")
+    def _make_room(self, identity: Identity, size: int) -> None:
+        _, visitor, everybody = self._limits
+        if self._coming[identity.name] + sum(map(_held, sessions.of(identity))) + size > visitor:
+            raise Refused(413, f"a visitor may hold {visitor // MB} MB of files; remove some of yours first")
         if self._coming.total() + _held() + size > everybody:
             raise Refused(413, "the visitors of this server hold all the files it has room for; try again later")
 

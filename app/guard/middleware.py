@@ -153,6 +153,8 @@ class Guard:
         if self._path(scope) != _STREAM:
             raise Refused(404, "there is nothing at this address")
         if who.new:
+            if self._situation.access != "alone":
+                raise Refused(403, "the visit has no cookie of this server; allow it cookies and reload the page")
             answer.cookies.append(self._cookies.visitor(who, answer.secure))
         connection = secrets.token_hex(8)
         session, closed = None, False
@@ -160,12 +162,14 @@ class Guard:
         async def received() -> Message:
             nonlocal session, closed
             message = await receive()
+            while message["type"] == "websocket.receive" and not sessions.is_for_pages(message.get("bytes") or b""):
+                message = await receive()
             if session is None and message["type"] != "websocket.connect":
                 session = sessions.session_of(connection)
             closed = message["type"] == "websocket.disconnect" and message.get("code") in _CLOSED_BY_VISITOR
             return message
 
-        with self._connections.one(who.name):
+        with self._connections.one(who.name, scope["client"][0] if scope.get("client") else ""):
             inside = self._named(scope, who, **{sessions.CONNECTION_HEADER: connection})
             try:
                 await self._app(inside, received, answer.send)

@@ -6,7 +6,9 @@ All of it runs on the server's event loop, as Streamlit's own handlers do.
 import asyncio
 from typing import Any, cast
 
+from google.protobuf.message import DecodeError
 from streamlit import runtime
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime.session_manager import SessionManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
@@ -18,6 +20,22 @@ CONNECTION_HEADER = "X-Aecore-Connection"
 """Names a websocket, so that the session of a websocket that ends is found."""
 FILE_BYTES = 1024
 """What a file takes besides its content: a million empty ones must not be free."""
+
+
+_FOR_PAGES = {"rerun_script", "stop_script", "file_urls_request", "app_heartbeat", "backend_operation_request"}
+"""Messages of Streamlit's client that concern its own page. Others would empty everybody's caches (`clear_cache`), read
+the server's git folder (`load_git_info`), or are for debugging.
+"""
+
+
+def is_for_pages(content: bytes) -> bool:
+    """True for a message of a browser that its page needs; others are dropped."""
+    message = BackMsg()
+    try:
+        message.ParseFromString(content)
+    except DecodeError:
+        return False
+    return message.WhichOneof("type") in _FOR_PAGES
 
 
 def _manager() -> SessionManager:
@@ -39,6 +57,12 @@ def owns(identity: Identity, session_id: str) -> bool:
     info = _manager().get_session_info(session_id)
     user = {VISITOR_KEY: identity.name, ROLE_KEY: identity.role}
     return info is not None and info.session.matches_user_info(cast(Any, user))
+
+
+def of(identity: Identity) -> list[str]:
+    """List a visitor's sessions, connected or waiting for their tabs to come back."""
+    user = {VISITOR_KEY: identity.name, ROLE_KEY: identity.role}
+    return [info.session.id for info in _manager().list_sessions() if info.session.matches_user_info(cast(Any, user))]
 
 
 class Leavers:

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -37,6 +36,7 @@ from aecore.store.folder import RunFolder
 from aecore.store.store import RunStore
 from aecore.training import queue
 from aecore.training.run import train
+from app import cache
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="rights as POSIX has them")
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -61,9 +61,9 @@ def home(origin: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "home" / "trash" / origin[1]).rename(tmp_path / "home" / "trash" / "deleted")
     monkeypatch.setenv("AECORE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("AECORE_CACHE", raising=False)
-    st.cache_resource.clear()
+    cache.forget()
     yield tmp_path / "home"
-    st.cache_resource.clear()
+    cache.forget()
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
+from app.guard.sessions import is_for_pages
+
 MB = 2**20
 SECONDS = 30
 """Within which a state must come about."""
@@ -348,6 +350,34 @@ def test_a_browser_has_so_many_tabs_and_no_more(site, visitor):
         assert status == 429
         assert "close some" in line
         stack.enter_context(Visitor(site).open())
+
+
+def test_a_visit_without_a_cookie_is_refused(site):
+    """Each would be another visitor, with another share of the connections."""
+    stranger = Visitor(site)
+    stranger.cookies = {name: value for name, value in stranger.cookies.items() if name.startswith("_streamlit")}
+    assert refused(stranger) == (403, "the visit has no cookie of this server; allow it cookies and reload the page")
+
+
+def test_several_tabs_of_one_browser_share_the_room_for_files(site, visitor):
+    with visitor.open() as one, visitor.open() as other:
+        sessions = session_of(one), session_of(other)
+        assert visitor.upload(sessions[0], bytes(30 * 2**20)).status == 204
+        assert visitor.upload(sessions[1], length=30 * 2**20).status == 413
+
+
+def test_nobody_empties_everybody_s_caches(site, visitor):
+    """Streamlit does what these messages ask for, whoever sends them."""
+    with visitor.open() as visit:
+        session_of(visit)
+        for name in ("clear_cache", "set_run_on_save", "debug_shutdown_runtime", "debug_disconnect_websocket"):
+            visit.send(BackMsg(**{name: True}).SerializeToString())
+        visit.send(b"no message at all")
+        session_of(visit)  # the page still runs
+    assert site.healthy()
+    for name in ("clear_cache", "load_git_info", "set_run_on_save", "debug_shutdown_runtime"):
+        assert not is_for_pages(BackMsg(**{name: True}).SerializeToString())
+    assert is_for_pages(BackMsg(app_heartbeat=True).SerializeToString())
 
 
 def test_visits_that_end_leave_nothing_open(site):

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import anyio
 import numpy as np
 import pytest
-import streamlit as st
 from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
@@ -58,9 +57,9 @@ def run_id(photographed: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.M
     shutil.copytree(photographed[0], tmp_path / "home")
     monkeypatch.setenv("AECORE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("app.visitor.access", lambda: "shared")
-    st.cache_resource.clear()
+    cache.forget()
     yield photographed[1]
-    st.cache_resource.clear()
+    cache.forget()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-import streamlit
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -200,12 +199,12 @@ def test_the_page_train_shows_no_foreign_folder(good: Members, store: RunStore, 
     run_id = archive.import_zip(store, pack(good))
     config = RunFolder(store.folder(run_id)).config().model_copy(update={"dataset": Folder(path=private, size=8)})
     (store.folder(run_id) / "config.json").write_text(config.json_text())
-    streamlit.cache_resource.clear()
+    cache.forget()
     page = AppTest.from_file(MAIN, default_timeout=60)
     page.query_params["job"] = run_id
     page._page_hash = calc_hash("train")
     page.run()
-    streamlit.cache_resource.clear()
+    cache.forget()
     assert not page.exception
     drawn = "".join(block.proto.body for block in page.get("html"))
     assert "This run has no picture of its training." in drawn

@@ -20,6 +20,7 @@ from streamlit.util import calc_hash
 
 import aecore
 from aecore.store.folder import Status
+from app import cache
 from app.state.uploads import Upload
 from app.text import chart_text, one_line, plain
 from app.widgets.drawn_curve import drawn_curve
@@ -342,7 +343,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     np.savez(folder / "own.npz", images=images, labels=classes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AECORE_HOME", str(folder))
-        st.cache_resource.clear()
+        cache.forget()
         dataset = {"kind": "npz", "path": str(folder / "own.npz")}
         run_id = aecore.train("denoising", dataset=dataset, epochs=4, threads=1).run_id
         hostile_run(folder, run_id, "attack-finished", HOSTILE[3] + HOSTILE[0], state="finished")
@@ -353,7 +354,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         hostile_run(folder, run_id, "attack-damaged", HOSTILE[9] + HOSTILE[11])
         (folder / "runs" / "attack-damaged" / "weights.safetensors").write_bytes(b"short")
         yield folder
-    st.cache_resource.clear()
+    cache.forget()
 
 
 class Elements(HTMLParser):

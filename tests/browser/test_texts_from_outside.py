@@ -81,7 +81,7 @@ def test_texts_of_a_run_are_letters_in_the_browser(browser: Browser, hostile: tu
 
     # Runs: the list, and the window with the reason.
     page.goto(f"{url}/runs?compare={run_id}")
-    page.locator(f".st-key-runline_{run_id}").get_by_role("button", name="More").click()
+    page.locator(f"[data-run='{run_id}']").get_by_role("button", name="More").click()
     expect(page.get_by_role("dialog")).to_contain_text("track.png")
     at_rest(page)
     assert page.evaluate(FOUND, TRACKER) == []

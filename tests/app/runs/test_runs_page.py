@@ -124,7 +124,7 @@ def test_ready_made_runs_cannot_be_changed(
     builtin.mkdir(parents=True)
     shutil.move(own_home / "runs" / ids["denoising"], builtin)
     monkeypatch.setattr("aecore.store.store.assets", lambda: builtin.parent)
-    cache.all_runs.clear()
+    cache.forget()
     page = open_page("runs")
     assert "Ready-made" in words(page)
     more(page, ids["denoising"])

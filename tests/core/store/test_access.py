@@ -119,6 +119,16 @@ def test_quotas_hold_for_guests_and_not_for_the_operator(store):
         queue.submit(reader, CONFIG)
 
 
+def test_a_guests_training_may_not_take_the_servers_memory(store):
+    guest = store.seen_by(ANNA)
+    conv = {"kind": "conv", "widths": [512, 512]}
+    with pytest.raises((NotAllowed, BadInput), match=r"memory|more than"):
+        queue.submit(guest, with_settings(CONFIG, {"backbone": conv, "training.batch_size": 8192}))
+    deep = {"kind": "transformer", "patch": 2, "width": 64, "depth": 12, "heads": 8}
+    with pytest.raises((NotAllowed, BadInput), match=r"memory|more than|operations|parameters"):
+        queue.submit(guest, with_settings(CONFIG, {"backbone": deep, "training.batch_size": 8192}))
+
+
 def test_trainings_start_in_turn(store):
     anna, ben = store.seen_by(ANNA), store.seen_by(BEN)
     first, second = queue.submit(anna, CONFIG), queue.submit(anna, CONFIG)

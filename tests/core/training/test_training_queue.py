@@ -336,3 +336,20 @@ def test_a_training_ends_when_its_time_is_over_and_keeps_what_it_learned(store: 
     with runner(store):
         until(lambda: state(store, run_id) == "stopped")
     assert "minutes that a training may take here were over" in store.info(run_id).reason
+
+
+def test_a_training_that_does_not_end_when_its_time_is_long_over_is_killed(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step may take minutes, and nobody is asked before it ends."""
+    monkeypatch.setattr(queue, "LATE_SECONDS", 0.0)
+    run_id = queue.submit(store, settings(epochs=100_000))
+    with runner(store) as made:
+        until(lambda: rows(store, run_id) > 1)
+        pid = store.info(run_id).status.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)  # it asks nobody any more
+        RunFolder(store.folder(run_id)).update(max_seconds=1e-3)
+        until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        until(lambda: state(store, run_id) == "stopped")
+        assert made is not None
