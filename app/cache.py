@@ -151,7 +151,7 @@ def _gallery_bytes(found: Gallery) -> int:
 
 
 @bounded(MAX_GALLERIES, _gallery_bytes)
-def gallery(folder: str, run_id: str, n: int) -> Gallery:
+def gallery(token: str, run_id: str, n: int) -> Gallery:
     """Images of a run to choose from; read-only."""
     found = session(run_id).gallery(n)
     found.images.setflags(write=False)
@@ -164,7 +164,7 @@ def _denoised_bytes(found: Denoised) -> int:
 
 @bounded(MAX_DENOISED, _denoised_bytes)
 def _denoised(
-    folder: str,
+    token: str,
     run_id: str,
     by: str,
     weights: str,
@@ -174,7 +174,7 @@ def _denoised(
     level: float | None,
     seed: int,
 ) -> Denoised:
-    return session(by).denoise(gallery(folder, run_id, n).images[list(chosen)], part, level, seed)
+    return session(by).denoise(gallery(token, run_id, n).images[list(chosen)], part, level, seed)
 
 
 def denoised(
@@ -182,7 +182,7 @@ def denoised(
     seed: int = 0,
 ) -> Denoised:  # fmt: skip
     """Images at the `chosen` positions of the gallery of `n` of one run, corrupted and reconstructed by another."""
-    return _denoised(str(source.folder), source.run_id, by.run_id, by.weights_hash, chosen, n, part, level, seed)
+    return _denoised(source.info.token, source.run_id, by.run_id, by.weights_hash, chosen, n, part, level, seed)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, scope="session")
@@ -200,7 +200,7 @@ def own_data(version: str, side: int, channels: Literal[1, 3], _files: list[tupl
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def random_codes(folder: str, run_id: str, sampler: str, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def random_codes(token: str, run_id: str, sampler: str, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Random codes and their pictures, for Walk; fitting a mixture takes too long for every redraw."""
     codes, images = session(run_id).sample(n, sampler, seed)
     for array in (codes, images):
@@ -209,26 +209,26 @@ def random_codes(folder: str, run_id: str, sampler: str, n: int, seed: int) -> t
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def own_direction(folder: str, run_id: str, name: str, _a: np.ndarray, _b: np.ndarray, codes: str) -> Direction | None:
+def own_direction(token: str, run_id: str, name: str, _a: np.ndarray, _b: np.ndarray, codes: str) -> Direction | None:
     """The direction from one code to another, with its measured effect; `codes` stands for the two in the key."""
     return towards(session(run_id), name, _a, _b)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def filters(folder: str, run_id: str) -> Filters:
+def filters(token: str, run_id: str) -> Filters:
     """The decoder's and encoder's filters of a run; they need two decoded pictures for each unit."""
     return session(run_id).filters()
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def inference(folder: str, run_id: str) -> Inference | None:
+def inference(token: str, run_id: str) -> Inference | None:
     """The encoder's codes of a run's gallery compared with optimised ones; None if the run optimises no codes."""
-    return session(run_id).inference(gallery(folder, run_id, 64).images)
+    return session(run_id).inference(gallery(token, run_id, 64).images)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, scope="session")
 def error_curve(
-    folder: str, run_id: str, source: str, chosen: tuple[int, ...], kind: str, seed: int, _images: np.ndarray
+    token: str, run_id: str, source: str, chosen: tuple[int, ...], kind: str, seed: int, _images: np.ndarray
 ) -> dict[str, np.ndarray]:
     """`Session.error_curve` of the images at the `chosen` positions of `source`, for one visit."""
     return dict(session(run_id).error_curve(_images, kind, seed=seed))
@@ -250,7 +250,7 @@ def downloads(kind: str) -> list[Download]:
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _atlas(folder: str, run_id: str, here: bool, name: str, _spec: AtlasSpec) -> Atlas:
+def _atlas(token: str, run_id: str, here: bool, name: str, _spec: AtlasSpec) -> Atlas:
     return make_atlas(session(run_id), _spec)
 
 
@@ -261,7 +261,7 @@ def atlas(run_id: str, spec: AtlasSpec) -> Atlas:
         here = len(found.data) > 0
     except DataUnavailable:
         here = False
-    return _atlas(str(found.folder), run_id, here, repr(spec), spec)
+    return _atlas(found.info.token, run_id, here, repr(spec), spec)
 
 
 @functools.cache
@@ -271,9 +271,9 @@ def map_jobs() -> MapJobs:
 
 
 @bounded(MAX_STRIPS, lambda found: len(repr(found)))
-def strip(folder: str, run_id: str, _make: Callable[[Session, Gallery], T]) -> T:
+def strip(token: str, run_id: str, _make: Callable[[Session, Gallery], T]) -> T:
     """The picture of a run's card, as `_make` draws it."""
-    return _make(session(run_id), gallery(folder, run_id, 64))
+    return _make(session(run_id), gallery(token, run_id, 64))
 
 
 def thumbnail(info: RunInfo) -> np.ndarray | None:
@@ -282,7 +282,7 @@ def thumbnail(info: RunInfo) -> np.ndarray | None:
         if (info.folder / "preview.safetensors").is_file():
             return sheets.filmstrip(RunFolder(info.folder).arrays("preview.safetensors")["reconstruction"][:4])
         found = session(info.run_id)
-        return sheets.filmstrip(found.reconstruct(gallery(str(info.folder), info.run_id, 64).images[:4]))
+        return sheets.filmstrip(found.reconstruct(gallery(info.token, info.run_id, 64).images[:4]))
     except (AecoreError, KeyError, OSError):
         return None
 
@@ -291,4 +291,4 @@ def warm() -> None:
     """Load the galleries of the ready-made runs, for which the first visitor would otherwise wait."""
     for info in all_runs().runs():
         if info.builtin and info.explorable:
-            gallery(str(info.folder), info.run_id, 64)
+            gallery(info.token, info.run_id, 64)

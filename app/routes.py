@@ -43,6 +43,10 @@ TEXTS = {
 TYPES = {**TEXTS, ".wasm": "application/wasm", ".gz": "application/gzip"}
 BYTES = "application/octet-stream"
 CACHED = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+OWN = {**CACHED, "Cache-Control": "private, max-age=3600", "Vary": "Accept-Encoding, Cookie"}
+"""For what only some visitors may see: no cache between them and the server keeps it, theirs for an hour."""
+MODEL = {**CACHED, "Cache-Control": "private, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+"""For a model, whose name is a hash of it."""
 NOT_CACHED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _threads = ThreadPoolExecutor(4, "aecore-live")
 
@@ -142,16 +146,22 @@ def _session(request: Request) -> Session:
         raise RunUnavailable(f"run {run_id} cannot be opened; it may just have been deleted") from None
 
 
+def _caching(session: Session) -> dict[str, str]:
+    """Everybody may keep what belongs to a ready-made run."""
+    return {**CACHED, "Vary": "Accept-Encoding"} if session.info.builtin else OWN
+
+
 def _library(request: Request) -> Response:
     """Serve the library under its hash, so that browsers cache it; redirect other names and old hashes to it."""
-    body, name = library.content(_session(request))
+    session = _session(request)
+    body, name = library.content(session)
     asked = request.path_params.get("name")
     if asked != name:
         folder = f"{request.path_params['run_id']}/" if asked is None else ""
         return Response(status_code=307, headers={**NOT_CACHED, "Location": f"{folder}{name}.json"})
-    headers = {**CACHED, "Vary": "Accept-Encoding"}
+    headers = _caching(session)
     if _gzipped(request):
-        return Response(body, headers={**headers, **_ENCODED}, media_type=TYPES[".json"])
+        return Response(body, headers={**headers, "Content-Encoding": "gzip"}, media_type=TYPES[".json"])
     return Response(gzip.decompress(body), headers=headers, media_type=TYPES[".json"])
 
 
@@ -175,16 +185,17 @@ def _graph(request: Request) -> Response:
     if graph is None:
         return _refusal(404, "this model is no longer in the cache; reload the page to export it again")
     if not _gzipped(request):
-        return FileResponse(graph.path, headers={**CACHED, "Vary": "Accept-Encoding"}, media_type=BYTES)
-    return FileResponse(onnx_cache.compressed(graph), headers={**CACHED, **_ENCODED}, media_type=BYTES)
+        return FileResponse(graph.path, headers=MODEL, media_type=BYTES)
+    return FileResponse(onnx_cache.compressed(graph), headers={**MODEL, "Content-Encoding": "gzip"}, media_type=BYTES)
 
 
 def _field(request: Request) -> Response:
     n, seed = (request.path_params[name] for name in ("n", "seed"))
     if not all(NUMBER.fullmatch(number) for number in (n, seed)):
         raise BadInput("the number of images and the seed are whole numbers")
-    drawn = onnx_cache.field(_session(request), request.path_params["kind"], int(n), int(seed))
-    return Response(drawn.astype("<f4").tobytes(), headers=CACHED, media_type=BYTES)
+    session = _session(request)
+    drawn = onnx_cache.field(session, request.path_params["kind"], int(n), int(seed))
+    return Response(drawn.astype("<f4").tobytes(), headers=_caching(session), media_type=BYTES)
 
 
 # --- data that pages stored
@@ -195,12 +206,13 @@ def _blob(request: Request) -> Response:
     if found is None:
         return _refusal(404, "this is no longer in the cache; reload the page to get it again")
     if found.packed and _gzipped(request):
-        return Response(found.content, headers={**CACHED, **_ENCODED}, media_type=found.media_type)
-    return Response(found.plain, headers={**CACHED, "Vary": "Accept-Encoding"}, media_type=found.media_type)
+        return Response(found.content, headers={**OWN, "Content-Encoding": "gzip"}, media_type=found.media_type)
+    return Response(found.plain, headers=OWN, media_type=found.media_type)
 
 
 def _images(request: Request) -> Response:
     block, data = request.path_params["block"], request.path_params["data"]
     if not NUMBER.fullmatch(block):
         raise BadInput("a block of images is named by a whole number")
-    return Response(tiles.block(_session(request), data, int(block)), headers=CACHED, media_type="image/png")
+    session = _session(request)
+    return Response(tiles.block(session, data, int(block)), headers=_caching(session), media_type="image/png")

@@ -27,12 +27,26 @@ SIDE = 96
 
 
 def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Write a table as CSV, with `\\n` at the end of each line."""
+    """Write a table as CSV, with `\\n` at the end of each line. No text in it begins a spreadsheet's formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
+    writer.writerow(map(_cell, head))
+    writer.writerows(map(_cell, row) for row in rows)
     return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Put an apostrophe before a text that a spreadsheet would take for a formula; numbers stay as they are."""
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", " ")  # not quoted by `csv` where lines end with "\n"
+    if not value.startswith(("=", "+", "-", "@", "\t")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def npy_bytes(array: Num[np.ndarray, "..."]) -> bytes:

@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from aecore.store.run_data import own_path
 from aecore.store.store import RunStore
 
 MB = 10**6
+_importing = threading.Lock()
+"""Held during an import, so that several at once do not exceed a visitor's space, or the memory."""
 MAX_BYTES = 300 * MB
 MAX_ENTRIES = 16
 MAX_RATIO = 200
@@ -105,7 +108,7 @@ def _names(folder: Path, include_images: bool) -> list[str]:
 
 
 def import_zip(store: RunStore, data: bytes) -> str:
-    """Add a run that `export_zip` packed, and return its id: its own, or a new one where that is taken.
+    """Add a run that `export_zip` packed, and return its id: its own, or a new one where that is taken and for guests.
 
     Nothing in the zip is trusted: names, sizes and compression are checked before anything is unpacked, every file is
     parsed as what it claims to be, and settings, status and history are written anew from the parsed values. The run
@@ -115,7 +118,7 @@ def import_zip(store: RunStore, data: bytes) -> str:
     """
     store.who.require_writing()
     guard = ZipGuard(MAX_ENTRIES, MAX_BYTES, MAX_RATIO, FREE_RATIO_BYTES)
-    with _open(data, guard) as archive:
+    with _importing, _open(data, guard) as archive:
         store.require_space(sum(entry.file_size for entry in archive.infolist()))
         # Before anything large is unpacked or allocated: what is the model, and what will it cost?
         config = checks.config(_member(archive, "config.json", guard))
@@ -126,8 +129,11 @@ def import_zip(store: RunStore, data: bytes) -> str:
                 "max_seconds": None,
             }
         )  # fmt: skip
+        if not store.who.is_operator:
+            store.who.quotas.check_parameters(status.parameters)
         _check_sizes(archive, status.parameters)
-        run_id = _free_id(store, archive.comment)
+        # A guest must not choose under which id a run is found: links and caches may know it as another visitor's.
+        run_id = _free_id(store, archive.comment) if store.who.is_operator else None
         stage = store.root / "staging" / f".new-{writer()}"
         folder = stage / "runs" / (run_id or "new")
         try:

@@ -104,6 +104,13 @@ class RunInfo:
         return self.status.name or self.run_id
 
     @property
+    def token(self) -> str:
+        """A text for the keys of caches. Another run under the same id, of another visitor too, has another one."""
+        status = self.status
+        parts = (self.folder, status.owner, status.imported, status.created, status.data_hash, status.config_hash)
+        return "|".join(map(str, parts))
+
+    @property
     def resumable(self) -> bool:
         """Whether training was stopped and can continue at the beginning of the stage it was in."""
         several = self.config is not None and self.config.procedure.several_stages

@@ -21,24 +21,20 @@ from types import FrameType
 from filelock import FileLock, Timeout
 
 from aecore.foundation.children import identity, lower_priority, start_module
-from aecore.foundation.errors import BadInput, NotAllowed, words_of
+from aecore.foundation.errors import BadInput, words_of
 from aecore.foundation.home import cache_home
 from aecore.foundation.leftovers import remove_leftovers
 from aecore.model.config import RunConfig, with_settings
-from aecore.pictures.arrays import read_npz
 from aecore.store.access import OPERATOR, in_turn
-from aecore.store.checks import affordable_cost
 from aecore.store.folder import RunFolder, RunInfo
-from aecore.store.run_data import load_offered_data, names_foreign_files
 from aecore.store.store import RunStore
+from aecore.training.quotas import check_quotas
 from aecore.training.run import train
 
 QUEUE_LIMIT = 200
-"""Trainings of all visitors that may wait; each guest has a quota besides."""
+"""Trainings of all visitors with which no guest may add another; each guest has a quota besides."""
 TICK_SECONDS = 0.2
 QUEUE = "the queue of trainings"
-MAX_BATCH_NUMBERS = 2**26
-"""Of a guest's training: numbers of the largest intermediate result for one batch, 256 MiB of them."""
 LATE_SECONDS = 120.0
 """After this much more than its time, a guest's training that does not end by itself is killed."""
 _submitting = threading.Lock()
@@ -54,8 +50,8 @@ def submit(store: RunStore, config: RunConfig, name: str = "", images: bytes | N
     Raises `BadInput` when the queue or the disk is full, `NotAllowed` beyond the visitor's quotas.
     """
     with _submitting:
-        _check_quotas(store, config, images)
-        if len(waiting(store)) >= QUEUE_LIMIT:
+        check_quotas(store, config, images)
+        if not store.who.is_operator and len(waiting(store)) >= QUEUE_LIMIT:
             raise BadInput(f"{QUEUE_LIMIT} trainings are waiting already, which is the most; try again later")
         if config.training.threads is None:
             config = with_settings(config, {"training.threads": 1})  # the other cores are for the pages
@@ -63,28 +59,6 @@ def submit(store: RunStore, config: RunConfig, name: str = "", images: bytes | N
             return store.create(config, name, images)
         except OSError as error:
             raise BadInput(f"the training could not be queued: {words_of(error)}") from None
-
-
-def _check_quotas(store: RunStore, config: RunConfig, images: bytes | None) -> None:
-    """Raises `NotAllowed` for a training that the store's visitor may not queue."""
-    who = store.who
-    who.require_writing()
-    if who.is_operator:
-        return
-    quotas = who.quotas
-    quotas.check_waiting(len(store.live_of(who.name)))
-    quotas.check_epochs(config.procedure.total_epochs(config))
-    if names_foreign_files(config.dataset) or (config.dataset.local_path and images is None):
-        raise NotAllowed("a training here cannot read files of the server; upload the images instead")
-    shape = load_offered_data(config).shape if images is None else read_npz(images).images.shape[1:]
-    found = affordable_cost(config, shape)
-    quotas.check_parameters(found.parameters)
-    batch = config.training.batch_size
-    if batch * found.activations > MAX_BATCH_NUMBERS:
-        raise NotAllowed(
-            f"a step of this training takes far more memory than is there for everybody: {batch} images at once with "
-            f"{found.activations:,} numbers between two layers each; choose a smaller batch or a smaller network"
-        )
 
 
 def waiting(store: RunStore) -> list[RunInfo]:
@@ -163,7 +137,7 @@ def resume(store: RunStore, run_id: str) -> None:
         with _submitting:
             info = store.own(run_id)
             if info.config is not None:
-                _check_quotas(store, info.config, _own_images(info))
+                check_quotas(store, info.config, _own_images(info))
             store.resume(run_id)
     except (OSError, Timeout) as error:
         raise BadInput(f"the training could not be resumed: {words_of(error)}") from None

@@ -158,7 +158,7 @@ def _named(session: Session, gallery: Gallery, kept: Kept) -> Direction | None:
     """
     there = parse(kept.parameters, session, gallery)
     codes = f"{zlib.crc32(there.start.tobytes() + there.now.tobytes()):08x}"
-    return cache.own_direction(str(session.folder), session.run_id, kept.name, there.start, there.now, codes)
+    return cache.own_direction(session.info.token, session.run_id, kept.name, there.start, there.now, codes)
 
 
 def direction_of(parameters: Parameters, session: Session, gallery: Gallery, name: str) -> Direction | None:
@@ -218,7 +218,7 @@ def next_seed(parameters: Parameters) -> int:
 
 def random_codes(parameters: Parameters, session: Session) -> tuple[np.ndarray, np.ndarray]:
     """Draw the random codes of the chosen seed and sampler; return them and their pictures."""
-    return cache.random_codes(str(session.folder), session.run_id, sampler(parameters), RANDOM_CODES, seed(parameters))
+    return cache.random_codes(session.info.token, session.run_id, sampler(parameters), RANDOM_CODES, seed(parameters))
 
 
 def image_label(gallery: Gallery, image: int) -> str:

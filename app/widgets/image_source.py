@@ -23,7 +23,7 @@ def image_source(session: Session) -> Gallery:
     """
     choice = st.container()
     intake = own_images(session)
-    dataset = cache.gallery(str(session.folder), session.run_id, GALLERY)
+    dataset = cache.gallery(session.info.token, session.run_id, GALLERY)
     source: Source = "dataset"
     if intake is not None:
         with choice:

@@ -17,12 +17,15 @@ from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from aecore.foundation.errors import NotAllowed
 from aecore.model.config import with_settings
 from aecore.model.recipes import recipe
 from aecore.parts.datasets import Npz
 from aecore.parts.datasets.npz import save_npz
-from aecore.store.access import Visitor
+from aecore.store import archive
+from aecore.store.access import OPERATOR, Quotas, Visitor
 from aecore.store.folder import RunFolder
+from aecore.store.owners import owned_bytes
 from aecore.store.store import RunStore
 from aecore.training import queue
 from aecore.training.run import train
@@ -76,6 +79,10 @@ def run(function: Callable[..., Awaitable[T]], *arguments: object) -> T:
 
 
 async def asked(path: str) -> tuple[int, bytes]:
+    return (await answered(path))[:2]
+
+
+async def answered(path: str) -> tuple[int, bytes, dict[str, str]]:
     scope: dict[str, Any] = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
         "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"", "headers": [],
@@ -90,7 +97,8 @@ async def asked(path: str) -> tuple[int, bytes]:
         sent.append(message)
 
     await Starlette(routes=routes.routes())(scope, receive, send)
-    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
+    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent), headers
 
 
 def test_no_address_answers_a_stranger(run_id: str, visit_as: Callable[[Visitor], None]):
@@ -196,3 +204,46 @@ def test_a_map_of_a_link_shows_no_code_of_a_strangers_run(run_id: str, visit_as:
         found = opened("maps", links)
         assert asked_maps(found) != ("code@annas-digits",)
         assert NAME not in all_that_is_drawn(found)
+
+
+def test_another_run_under_a_known_id_shows_nothing_of_the_first(run_id: str, visit_as: Callable[[Visitor], None]):
+    """A zip names the id under which its run was exported, and what is kept of a run is found by its id."""
+    visit_as(ANNA)
+    session = cache.session(run_id)
+    photographs = cache.gallery(session.info.token, run_id, 64).images
+    zipped = archive.export_zip(cache.store(), run_id, include_images=True)
+    cache.store().delete(run_id)
+    cache.store().empty_trash()
+    visit_as(BEN)
+    assert archive.import_zip(cache.store(), zipped) != run_id
+    visit_as(OPERATOR)
+    assert archive.import_zip(cache.store(), zipped) == run_id
+    again = cache.session(run_id)
+    assert cache.gallery(again.info.token, run_id, 64).images is not photographs
+    assert again.info.token != session.info.token
+
+
+def test_imports_at_once_do_not_exceed_a_visitors_space(run_id: str, tmp_path: Path):
+    home = RunStore(tmp_path / "home")
+    zipped = archive.export_zip(home, run_id)
+    kept = owned_bytes(home.root, ANNA.name)
+    few = Visitor("d" * 16, "guest", Quotas(megabytes=1))
+    store = RunStore(tmp_path / "other", tmp_path / "none", few)
+    with ThreadPoolExecutor(8) as pool:
+        tries = [pool.submit(archive.import_zip, store, zipped) for _ in range(2 * 10**6 // kept)]
+    refused = [found.exception() for found in tries if found.exception()]
+    assert refused
+    assert {type(error) for error in refused} == {NotAllowed}
+    assert owned_bytes(store.root, few.name) <= 10**6
+    with pytest.raises(NotAllowed, match="parameters"):
+        archive.import_zip(store.seen_by(Visitor("e" * 16, "guest", Quotas(parameters=10))), zipped)
+
+
+def test_no_cache_on_the_way_keeps_what_only_some_may_see(run_id: str, visit_as: Callable[[Visitor], None]):
+    visit_as(ANNA)
+    data = cache.session(run_id).data.hash[:16]
+    for path in (f"/live/images/{run_id}/{data}/0.png", f"/live/field/{run_id}/masking/4/0"):
+        status, _, headers = run(answered, path)
+        assert status == 200
+        assert headers["cache-control"].startswith("private")
+        assert "cookie" in headers["vary"].lower()

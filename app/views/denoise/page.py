@@ -98,7 +98,7 @@ def _curve(chosen: Chosen, view: View) -> str:
     source = uploads.own_images_token() if chosen.gallery.own else "dataset"
     images = chosen.gallery.images[list(chosen.positions)]
     curve = cache.error_curve(
-        str(session.folder), session.run_id, source, chosen.positions, view.kind, view.seed, images
+        session.info.token, session.run_id, source, chosen.positions, view.kind, view.seed, images
     )
     return error_curve(curve, own.level if own.kind == view.kind else None, view.level)
 

@@ -108,7 +108,7 @@ def _first_image() -> int:
 
 def _compared(chosen: list[str], kind: str, first: int) -> None:
     sessions = [cache.session(run_id) for run_id in chosen]
-    images = cache.gallery(str(sessions[0].folder), chosen[0], MEASURED_IMAGES).images
+    images = cache.gallery(sessions[0].info.token, chosen[0], MEASURED_IMAGES).images
     every = tuple(range(len(images)))
     results = [
         cache.denoised(sessions[0], session, every, MEASURED_IMAGES, session.corruption(kind)) for session in sessions

@@ -25,7 +25,7 @@ SHOWPIECE = "patterns-variational"
 @st.fragment
 def look(session: Session) -> None:
     """Draw one image on its way through the autoencoder."""
-    gallery = cache.gallery(str(session.folder), session.run_id, GALLERY)
+    gallery = cache.gallery(session.info.token, session.run_id, GALLERY)
     total = len(gallery.images)
     position = url.whole(url.parameters(), keys.EXAMPLE, total)
     with st.container(border=True):

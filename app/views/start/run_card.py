@@ -57,7 +57,7 @@ def _card(info: RunInfo) -> str:
 
 def _strip(info: RunInfo) -> str:
     try:
-        strip = cache.strip(str(info.folder), info.run_id, make_strip)
+        strip = cache.strip(info.token, info.run_id, make_strip)
     except AecoreError as error:
         return f'<div class="picture-error" role="alert">{html.escape(str(error))}</div>'
     return (

@@ -26,7 +26,7 @@ COMPARED = 8
 def filters(place: Place) -> None:
     """The grid; picking a unit moves it to the end of its range, picking it again resets it."""
     session = place.session
-    found = cache.filters(str(session.folder), session.run_id)
+    found = cache.filters(session.info.token, session.run_id)
     shown = found.decoder
     if found.encoder is not None and _kind(place) == "encoder":
         shown = found.encoder
@@ -47,7 +47,7 @@ def filters(place: Place) -> None:
         chosen=moved[0] if len(moved) == 1 else None,
     )
     st.html(f'<p class="filters-words">{html.escape(_words(place, found))}</p>')
-    compared = cache.inference(str(session.folder), session.run_id)
+    compared = cache.inference(session.info.token, session.run_id)
     if compared is not None:
         _compare(place, compared)
 
@@ -94,7 +94,7 @@ def _words(place: Place, found: Filters) -> str:
 
 def _compare(place: Place, compared: Inference) -> None:
     session = place.session
-    images = cache.gallery(str(session.folder), session.run_id, GALLERY).images[:COMPARED]
+    images = cache.gallery(session.info.token, session.run_id, GALLERY).images[:COMPARED]
     sheet = sheets.sheet([images, *(shown[:COMPARED] for shown in compared.pictures.values())])
     st.caption("The encoder's codes compared with optimised codes")
     rows = ("original", "encoder", "optimised")

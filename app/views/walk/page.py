@@ -136,7 +136,7 @@ def _meter(place: Place) -> str:
     """HTML of the distance from the data and the nearest training images."""
     session = place.session
     found = session.distance(place.now)
-    decoded = cache.gallery(str(session.folder), session.run_id, GALLERY).decoded
+    decoded = cache.gallery(session.info.token, session.run_id, GALLERY).decoded
     if decoded:
         near = session.decode(session.codes[found.nearest])
     else:

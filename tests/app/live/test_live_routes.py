@@ -37,6 +37,8 @@ from app.live import blobs, library, models, tiles
 
 T = TypeVar("T")
 FOREVER = "public, max-age=31536000, immutable"
+MODEL = "private, max-age=31536000, immutable"
+OWN = "private, max-age=3600"
 
 
 @dataclass
@@ -111,7 +113,7 @@ def test_a_model_comes_by_its_content_and_is_what_the_core_exports(run_ids, part
     assert gzip.decompress(packed.body) == plain.body == graph.path.read_bytes()
     assert len(packed.body) == int(packed.headers["content-length"]) < len(plain.body)
     for answer in (packed, plain):
-        assert answer.headers["cache-control"] == FOREVER
+        assert answer.headers["cache-control"] == MODEL
         assert answer.headers["vary"] == "Accept-Encoding"
 
 
@@ -137,7 +139,7 @@ def test_what_walk_needs_of_a_run_comes_by_its_content(run_ids):
     assert urljoin(f"/live/library/{session.run_id}/old.json", old.headers["location"]) == named
     packed = get(named)
     assert (packed.status, packed.headers["content-encoding"]) == (200, "gzip")
-    assert (packed.headers["cache-control"], packed.headers["vary"]) == (FOREVER, "Accept-Encoding")
+    assert (packed.headers["cache-control"], packed.headers["vary"]) == (OWN, "Accept-Encoding, Cookie")
     told = json.loads(gzip.decompress(packed.body))
     assert json.loads(get(named, accept="").body) == told
     assert told["run"] == session.run_id
@@ -174,7 +176,7 @@ def test_a_denoiser_plays_the_seed_s_own_noise(run_ids):
     assert about["level"] == 0.4
     assert about["random"] is True
     field = get(about["field"] + "/3/11")
-    assert field.headers["cache-control"] == FOREVER
+    assert field.headers["cache-control"] == OWN
     session = cache.session(run_ids["denoising"])
     images = session.gallery(3).images
     drawn = np.frombuffer(field.body, "<f4").reshape(3, 1, 8, 8)
@@ -373,7 +375,7 @@ def test_the_server_answers_below_its_base_path_too(server):
         about = json.loads(fetched(f"{base}/live/model/digits-variational/decoder.json")[1])
         headers, body = fetched(base + about["url"])
         assert headers["content-encoding"] == "gzip"
-        assert headers["cache-control"] == FOREVER
+        assert headers["cache-control"] == MODEL
         assert int(headers["content-length"]) == len(body), "sent as it lies there, not compressed at each request"
         player = onnxruntime.InferenceSession(gzip.decompress(body))
         (picture,) = player.run(None, {"code": np.zeros((2, 10), np.float32)})
@@ -396,7 +398,7 @@ def test_a_blob_comes_back_whole_packed_where_it_can_be_and_is_kept_for_ever():
     packed = get(address)
     assert packed.status == 200
     assert packed.headers["content-encoding"] == "gzip"
-    assert packed.headers["cache-control"] == FOREVER
+    assert packed.headers["cache-control"] == OWN
     assert gzip.decompress(packed.body) == numbers
     assert len(packed.body) < len(numbers)
     plain = get(address, accept="")
@@ -428,7 +430,7 @@ def test_blocks_of_images_are_the_dataset_in_order(run_ids):
     address = tiles.addresses(session)
     answer = get(address.format(1))
     assert answer.status == 200
-    assert answer.headers["cache-control"] == FOREVER
+    assert answer.headers["cache-control"] == OWN
     picture = np.asarray(Image.open(io.BytesIO(answer.body)).convert("L"), np.float32) / 255
     wanted = session.data.floats(np.arange(64, 128))[:, 0]
     places = [(i // sheets.TILE_COLUMNS * 8, i % sheets.TILE_COLUMNS * 8) for i in range(64)]

@@ -121,12 +121,12 @@ def test_quotas_hold_for_guests_and_not_for_the_operator(store):
 
 def test_a_guests_training_may_not_take_the_servers_memory(store):
     guest = store.seen_by(ANNA)
-    conv = {"kind": "conv", "widths": [512, 512]}
+    conv = {"kind": "conv", "widths": [256, 16]}
     with pytest.raises((NotAllowed, BadInput), match=r"memory|more than"):
-        queue.submit(guest, with_settings(CONFIG, {"backbone": conv, "training.batch_size": 8192}))
+        queue.submit(guest, with_settings(CONFIG, {"dataset.kind": "patterns", "backbone": conv, "batch_size": 8192}))
     deep = {"kind": "transformer", "patch": 2, "width": 64, "depth": 12, "heads": 8}
     with pytest.raises((NotAllowed, BadInput), match=r"memory|more than|operations|parameters"):
-        queue.submit(guest, with_settings(CONFIG, {"backbone": deep, "training.batch_size": 8192}))
+        queue.submit(guest, with_settings(CONFIG, {"dataset.kind": "patterns", "backbone": deep, "batch_size": 8192}))
 
 
 def test_trainings_start_in_turn(store):
