@@ -120,9 +120,9 @@ def test_headers_that_name_a_visitor_come_from_the_guard_only(shared):
 
 
 def test_streamlit_never_sees_an_origin(shared):
-    shared.ask("/", origin="http://evil.example")
+    name, token = cookie_of(shared.ask("/", origin="http://evil.example")[1])
     shared.answer = lambda scope, receive, send: send({"type": "websocket.close"})
-    shared.ask("/_stcore/stream", kind="websocket", origin="http://127.0.0.1:8501")
+    shared.ask("/_stcore/stream", kind="websocket", origin="http://127.0.0.1:8501", cookie=f"{name}={token}")
     assert len(shared.reached) == 2
     assert not any(name == b"origin" for scope in shared.reached for name, _ in scope["headers"])
 
@@ -234,10 +234,10 @@ def test_a_base_path_changes_nothing(tmp_path):
 # --- limits
 
 
-async def _upload(uploads: limits.Uploads, session: str, size: int, name: str = "x") -> str:
-    """Sends an upload that arrives at once; returns the refusal."""
+async def _upload(uploads: limits.Uploads, session: str, size: int, name: str = "") -> str:
+    """Sends an upload that arrives at once, of the visitor whose only session this is; returns the refusal."""
     try:
-        async with uploads.one(identity.Identity(name, "guest", False), session, str(size)):
+        async with uploads.one(identity.Identity(name or session, "guest", False), session, str(size)):
             await asyncio.sleep(0)
         return ""
     except limits.Refused as refused:
@@ -246,9 +246,10 @@ async def _upload(uploads: limits.Uploads, session: str, size: int, name: str = 
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """What Streamlit holds of each session; every session is everybody's own."""
+    """What Streamlit holds of each session; the sessions of a visitor begin with their name."""
     sizes: dict[str, int] = {}
     monkeypatch.setattr(sessions, "owns", lambda who, session: session != "another")
+    monkeypatch.setattr(sessions, "of", lambda who: [one for one in sizes if one.startswith(who.token)])
     monkeypatch.setattr(
         sessions, "uploaded_bytes", lambda session=None: sizes.get(session, 0) if session else sum(sizes.values())
     )
@@ -326,14 +327,19 @@ def test_connections_are_counted_by_visitor_and_altogether(monkeypatch):
     monkeypatch.setattr(limits, "MAX_CONNECTIONS", 3)
     monkeypatch.setattr(limits, "MAX_CONNECTIONS_OF_ONE", 2)
     connections = limits.Connections()
-    with connections.one("a"), connections.one("a"):
-        with pytest.raises(limits.Refused, match="close some"), connections.one("a"):
+    with connections.one("a", "1"), connections.one("a", "1"):
+        with pytest.raises(limits.Refused, match="close some"), connections.one("a", "2"):
             pass
-        with connections.one("b"), pytest.raises(limits.Refused, match="full"), connections.one("c"):
+        with connections.one("b", "1"), pytest.raises(limits.Refused, match="full"), connections.one("c", "2"):
             pass
-    with connections.one("a"):
-        pass
+    monkeypatch.setattr(limits, "MAX_CONNECTIONS_OF_ADDRESS", 1)
+    with connections.one("a", "1"):
+        with pytest.raises(limits.Refused, match="full"), connections.one("b", "1"):
+            pass
+        with connections.one("b", "2"):
+            pass
     assert not connections._open
+    assert not connections._addresses
 
 
 # --- the secret, and what is printed
