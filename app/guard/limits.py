@@ -8,12 +8,13 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 
-from app.guard import sessions
+from app.guard import memory, sessions
 from app.guard.identity import Identity
 from app.state import uploads
 
-MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE, MAX_CONNECTIONS_OF_ADDRESS = 600, 32, 400
-"""A school may share one address, so an address is held to a large part of all only."""
+MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE, MAX_CONNECTIONS_OF_ADDRESS = 600, 8, 400
+"""What a browser sent last is kept for each of its tabs, some 10 MB at worst, and its tabs take the others' turns. A
+school may share one address, so an address is held to a large part of all only."""
 MAX_UPLOADS_OF_ONE = 4
 """Uploads of one visitor that are received at once. Browsers start six, so the others wait."""
 MAX_WAITING_OF_ONE = 32
@@ -33,7 +34,9 @@ class Refused(Exception):
 class Connections:
     """Counts the open websockets."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_memory: float = memory.MOST) -> None:
+        """`most_memory`: bytes that this process may hold when another websocket is let in."""
+        self._most_memory = most_memory
         self._open, self._addresses = Counter[str](), Counter[str]()
 
     @contextlib.contextmanager
@@ -43,6 +46,8 @@ class Connections:
             raise Refused(429, f"at most {MAX_CONNECTIONS_OF_ONE} tabs can be open in one browser; close some of them")
         if self._open.total() >= MAX_CONNECTIONS or self._addresses[address] >= MAX_CONNECTIONS_OF_ADDRESS:
             raise Refused(503, "this server is full; try again when somebody has left")
+        if memory.used() > self._most_memory:
+            raise Refused(503, "this server has no memory left for another visit; try again later")
         self._open[visitor] += 1
         self._addresses[address] += 1
         try:

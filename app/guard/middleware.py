@@ -7,6 +7,7 @@ its reasons), `limits` (connections, uploads) and `sessions` (Streamlit's tables
 
 import contextlib
 import hmac
+import math
 import re
 import secrets
 from pathlib import Path
@@ -15,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import visitor
-from app.guard import headers, hosts, identity, limits, sessions
+from app.guard import headers, hosts, identity, limits, memory, sessions
 from app.guard.limits import Refused
 
 _UPLOAD = re.compile(r"/_stcore/upload_file/([A-Za-z0-9-]{1,64})/([A-Za-z0-9-]{1,64})")
@@ -48,8 +49,11 @@ class Guard:
         self._hosts = hosts.AllowedHosts(address, situation.allowed_hosts)
         self._cookies = identity.Cookies(home, situation.access, secret)
         self._fixed = headers.fixed()
-        self._tries, self._connections = identity.Tries(), limits.Connections()
-        self._leavers = sessions.Leavers(away_seconds)
+        # One person alone is never locked out of their own machine.
+        most_memory = math.inf if situation.access == "alone" else memory.MOST
+        self._tries, self._connections = identity.Tries(), limits.Connections(most_memory)
+        self._leavers, self._memory = sessions.Leavers(away_seconds), memory.Returner()
+        self._teachers = dict[str, set[_Visit]]()  # {visitor: their open websockets as the teacher}
         quotas = situation.quotas
         self._uploads = limits.Uploads(upload_megabytes, quotas.upload_megabytes, quotas.all_upload_megabytes)
 
@@ -156,47 +160,90 @@ class Guard:
             if self._situation.access != "alone":
                 raise Refused(403, "the visit has no cookie of this server; allow it cookies and reload the page")
             answer.cookies.append(self._cookies.visitor(who, answer.secure))
-        connection = secrets.token_hex(8)
-        session, closed = None, False
-
-        async def received() -> Message:
-            nonlocal session, closed
-            message = await receive()
-            while message["type"] == "websocket.receive" and not sessions.is_for_pages(message.get("bytes") or b""):
-                message = await receive()
-            if session is None and message["type"] != "websocket.connect":
-                session = sessions.session_of(connection)
-            closed = message["type"] == "websocket.disconnect" and message.get("code") in _CLOSED_BY_VISITOR
-            return message
-
-        with self._connections.one(who.name, scope["client"][0] if scope.get("client") else ""):
-            inside = self._named(scope, who, **{sessions.CONNECTION_HEADER: connection})
+        visit = _Visit(receive, answer)
+        with self._connections.one(who.name, _address(scope)):
+            inside = self._named(scope, who, **{sessions.CONNECTION_HEADER: visit.connection})
+            if who.role == "operator":
+                self._teachers.setdefault(who.name, set()).add(visit)
             try:
-                await self._app(inside, received, answer.send)
+                await self._app(inside, visit.received, visit.send)
             finally:
+                if who.role == "operator":
+                    self._teachers[who.name].discard(visit)
+                    if not self._teachers[who.name]:
+                        del self._teachers[who.name]
                 # After Streamlit's handler, which has put the session aside for a tab that lost its connection.
-                if session is not None:
-                    self._leavers.left(session, closed)
+                if visit.session is not None:
+                    self._leavers.left(visit.session, visit.closed)
+                    self._memory.visit_ended()
 
     # --- the teacher
 
     async def _teacher(self, asked: str, scope: Scope, answer: "_Answer", who: identity.Identity) -> None:
         if not self._secret:
             raise Refused(404, "there is nothing at this address")
+        found = Headers(scope=scope)
+        foreign = found.get("sec-fetch-site", "none") not in ("none", "same-origin")
         if asked == "leave":
+            if foreign:
+                raise Refused(403, "another site's page asked to leave; open this address yourself")
+            await self._end_teacher(who)
             return await answer.redirect(f"{self._base}/", self._cookies.no_teacher(answer.secure))
-        address = scope["client"][0] if scope.get("client") else ""
-        if not self._tries.another(address):
-            raise Refused(429, "too many tries; wait a minute")
-        if not hmac.compare_digest(asked.encode(), self._secret.encode()):
+        # The link may be followed from a letter or another page, not embedded into one.
+        if foreign and (found.get("sec-fetch-mode"), found.get("sec-fetch-dest")) != ("navigate", "document"):
+            raise Refused(403, "the request comes from another site's page; open the teacher's link yourself")
+        if not hmac.compare_digest(asked.encode(), self._secret.encode()):  # before tries are counted: none locks it
+            if not self._tries.another(_address(scope)):
+                raise Refused(429, "too many tries; wait a minute")
             raise Refused(404, "this is not the teacher's link; copy it from where the server was started")
         if who.new:
             answer.cookies.append(self._cookies.visitor(who, answer.secure))
         await answer.redirect(f"{self._base}/", self._cookies.teacher(who, answer.secure))
 
+    async def _end_teacher(self, who: identity.Identity) -> None:
+        """End what a visitor has open as the teacher: pages that stayed open would remain the teacher's."""
+        if who.role != "operator":
+            return
+        self._leavers.end(sessions.of(who))
+        for visit in list(self._teachers.get(who.name, ())):
+            await visit.end()
+
     def protected(self, message: Message, cookies: headers.Headers) -> Message:
         """The start of an answer with the headers that every answer has."""
         return {**message, "headers": [*headers.protected(list(message.get("headers", [])), self._fixed), *cookies]}
+
+
+class _Visit:
+    """An open websocket: passes messages on, and knows its session and how it ended."""
+
+    def __init__(self, receive: Receive, answer: "_Answer") -> None:
+        self._receive, self._answer, self._ended = receive, answer, False
+        self.connection = secrets.token_hex(8)
+        self.session: str | None = None
+        self.closed = False
+        """Whether the browser, or the guard, said that the visit is over."""
+
+    async def received(self) -> Message:
+        """Receive the next message that a page needs."""
+        message = await self._receive()
+        while message["type"] == "websocket.receive" and not sessions.is_for_pages(message.get("bytes") or b""):
+            message = await self._receive()
+        if self._ended:
+            return {"type": "websocket.disconnect", "code": 1001}
+        if self.session is None and message["type"] != "websocket.connect":
+            self.session = sessions.session_of(self.connection)
+        self.closed = message["type"] == "websocket.disconnect" and message.get("code") in _CLOSED_BY_VISITOR
+        return message
+
+    async def send(self, message: Message) -> None:
+        if not self._ended:
+            await self._answer.send(message)
+
+    async def end(self) -> None:
+        """Close the websocket from this side; its page then connects anew, as whom its cookies say."""
+        self._ended = self.closed = True
+        with contextlib.suppress(OSError, RuntimeError):  # it may be closing by itself
+            await self._answer.send({"type": "websocket.close", "code": 1001})
 
 
 class _Answer:
@@ -239,3 +286,8 @@ class _Answer:
 def _is_page(path: str) -> bool:
     """True for an address that a browser opens, not one that an open page fetches."""
     return not path.startswith(("/_stcore/", "/static/", "/live/", "/media/")) and "." not in path
+
+
+def _address(scope: Scope) -> str:
+    """The address of the sender's machine, or of the proxy that passed it on."""
+    return scope["client"][0] if scope.get("client") else ""

@@ -20,6 +20,8 @@ CONNECTION_HEADER = "X-Aecore-Connection"
 """Names a websocket, so that the session of a websocket that ends is found."""
 FILE_BYTES = 1024
 """What a file takes besides its content: a million empty ones must not be free."""
+MAX_NAMES = 200
+"""Files that a page uploads at once; an address is made for each while everybody else waits."""
 
 
 _FOR_PAGES = {"rerun_script", "stop_script", "file_urls_request", "app_heartbeat", "backend_operation_request"}
@@ -29,13 +31,13 @@ the server's git folder (`load_git_info`), or are for debugging.
 
 
 def is_for_pages(content: bytes) -> bool:
-    """True for a message of a browser that its page needs; others are dropped."""
+    """True for a message of a browser that its page needs; others, and what is none, are dropped."""
     message = BackMsg()
     try:
         message.ParseFromString(content)
     except DecodeError:
         return False
-    return message.WhichOneof("type") in _FOR_PAGES
+    return message.WhichOneof("type") in _FOR_PAGES and len(message.file_urls_request.file_names) <= MAX_NAMES
 
 
 def _manager() -> SessionManager:
@@ -81,11 +83,16 @@ class Leavers:
         else:
             self._timers[session_id] = asyncio.get_running_loop().call_later(self._away, self._end, session_id)
 
-    def _end(self, session_id: str) -> None:
-        """Close a session with its files, caches and event loop, unless its tab is connected again."""
+    def end(self, session_ids: list[str]) -> None:
+        """End sessions, connected or not."""
+        for session_id in session_ids:
+            self._end(session_id, connected=True)
+
+    def _end(self, session_id: str, connected: bool = False) -> None:
+        """Close a session with its files, caches and event loop; `connected`: also while its tab is connected."""
         self._timers.pop(session_id, None)
         found, info = runtime.get_instance(), _manager().get_session_info(session_id)
-        if info is None or found.is_active_session(session_id):
+        if info is None or (found.is_active_session(session_id) and not connected):
             return
         found.close_session(session_id)
         uploads.forget(info.session.session_state)

@@ -22,7 +22,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
-from app.guard.sessions import is_for_pages
+from app.guard.limits import MAX_CONNECTIONS_OF_ONE
+from app.guard.sessions import MAX_NAMES, is_for_pages
 
 MB = 2**20
 SECONDS = 30
@@ -133,6 +134,17 @@ def session_of(visit: ClientConnection) -> str:
         answer.ParseFromString(visit.recv(SECONDS))
         if answer.WhichOneof("type") == "new_session":
             return answer.new_session.initialize.session_id
+
+
+def until_closed(visit: ClientConnection) -> list[str]:
+    """Returns the kinds of messages that come until the server has closed a visit."""
+    kinds = list[str]()
+    with contextlib.suppress(websockets.exceptions.ConnectionClosed):
+        while True:
+            answer = ForwardMsg()
+            answer.ParseFromString(visit.recv(SECONDS))
+            kinds.append(str(answer.WhichOneof("type")))
+    return kinds
 
 
 def until(state: object, what: str) -> None:
@@ -344,7 +356,7 @@ def test_a_flood_of_files_is_refused_before_it_is_read(site, visitor):
 
 def test_a_browser_has_so_many_tabs_and_no_more(site, visitor):
     with contextlib.ExitStack() as stack:
-        for _ in range(32):
+        for _ in range(MAX_CONNECTIONS_OF_ONE):
             stack.enter_context(visitor.open())
         status, line = refused(visitor)
         assert status == 429
@@ -389,8 +401,8 @@ def test_visits_that_end_leave_nothing_open(site):
             session_of(visit)
     before = process.num_fds()
     with contextlib.ExitStack() as stack:
-        visitor = Visitor(site)
-        for visit in [stack.enter_context(visitor.open()) for _ in range(25)]:
+        visitors = [Visitor(site) for _ in range(4)]
+        for visit in [stack.enter_context(visitors[n % 4].open()) for n in range(25)]:
             session_of(visit)
         assert process.num_fds() >= before + 25
     until(lambda: process.num_fds() <= before + 8, "the descriptors of closed tabs are free")
@@ -413,13 +425,37 @@ def test_the_teacher_s_link_is_a_secret(site):
         r"aecore_teacher_[0-9a-f]{8}=[0-9a-f]{64}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax", cookie
     )
     assert secret not in cookie
+    teacher.keep(answer)
     tried = [site.ask("GET", f"/teacher/{n:032x}").status for n in range(12)]
     assert tried == [404] * tried.count(404) + [429] * tried.count(429)
-    assert 0 < tried.count(404) < 10, "the link itself was a try, too"
-    assert site.ask("GET", f"/teacher/{secret}", Cookie=teacher.cookie).status == 429
-    left = site.ask("GET", "/teacher/leave", Cookie=teacher.cookie)
-    assert left.status == 303
-    assert "Max-Age=0" in left.cookies[0]
+    assert 0 < tried.count(404) <= 10
+    assert site.ask("GET", f"/teacher/{secret}", Cookie=teacher.cookie).status == 303, "wrong links lock nobody out"
+    assert site.ask("GET", "/teacher/leave", Cookie=teacher.cookie, Sec_Fetch_Site="cross-site").cookies == []
+    with teacher.open() as visit:
+        session = session_of(visit)
+        left = site.ask("GET", "/teacher/leave", Cookie=teacher.cookie)
+        assert left.status == 303
+        assert "Max-Age=0" in left.cookies[0]
+        until_closed(visit)
+    teacher.keep(left)
+    with teacher.open(session) as visit:
+        assert session_of(visit) != session, "a page that stayed open is a guest's now"
+
+
+def test_what_a_page_sends_has_its_size(site, visitor):
+    """A tab keeps what its widgets hold, many times as large as the message was."""
+    with visitor.open() as visit:
+        session_of(visit)
+        message = BackMsg()
+        message.file_urls_request.file_names.extend(["a"] * (MAX_NAMES + 1))
+        visit.send(message.SerializeToString())
+        message = BackMsg()
+        state = message.rerun_script.widget_states.widgets.add()
+        state.id, state.json_value = "$$ID-x-y", "[" + "1," * (MB // 2) + "1]"
+        visit.send(message.SerializeToString())
+        kinds = until_closed(visit)
+        assert visit.close_code == 1009, "the message was too big"
+        assert "file_urls_response" not in kinds
 
 
 def test_the_server_logged_no_error(site):

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import stat
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 from starlette.datastructures import Headers
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from aecore.store.access import OPERATOR, Quotas, visitor_name
 from app import visitor
-from app.guard import identity, limits, opening, sessions
+from app.guard import identity, limits, memory, opening, sessions
 from app.guard.middleware import Guard
 from app.visitor import Situation
 
@@ -120,9 +122,9 @@ def test_headers_that_name_a_visitor_come_from_the_guard_only(shared):
 
 
 def test_streamlit_never_sees_an_origin(shared):
-    shared.ask("/", origin="http://evil.example")
+    name, token = cookie_of(shared.ask("/", origin="http://evil.example")[1])
     shared.answer = lambda scope, receive, send: send({"type": "websocket.close"})
-    shared.ask("/_stcore/stream", kind="websocket", origin="http://127.0.0.1:8501")
+    shared.ask("/_stcore/stream", kind="websocket", origin="http://127.0.0.1:8501", cookie=f"{name}={token}")
     assert len(shared.reached) == 2
     assert not any(name == b"origin" for scope in shared.reached for name, _ in scope["headers"])
 
@@ -153,14 +155,67 @@ def test_the_link_opened_first_gives_both_cookies(shared):
     assert shared.visitors == [OPERATOR]
 
 
-def test_wrong_links_are_counted_by_address(shared):
+def test_wrong_links_are_counted_by_address_and_never_lock_the_right_one(shared):
     tried = [shared.ask(f"/teacher/{n}", client="10.0.0.1")[0] for n in range(identity.MAX_TRIES + 2)]
     assert tried == [404] * identity.MAX_TRIES + [429] * 2
-    assert shared.ask(f"/teacher/{SECRET}", client="10.0.0.1")[0] == 429
-    assert shared.ask(f"/teacher/{SECRET}", client="10.0.0.2")[0] == 303
-    for _ in range(identity.MAX_TRIES):  # what Streamlit's client looks for below every page's address is no try
+    assert shared.ask(f"/teacher/{SECRET}", client="10.0.0.1")[0] == 303
+    assert shared.ask("/teacher/0", client="10.0.0.2")[0] == 404
+    for _ in range(identity.MAX_TRIES + 1):  # what Streamlit's client looks for below every page's address is no try
         assert shared.ask("/teacher/_stcore/health", client="10.0.0.3")[0] == 404
-    assert shared.ask(f"/teacher/{SECRET}", client="10.0.0.3")[0] == 303
+    for _ in range(identity.MAX_TRIES + 1):
+        assert shared.ask(f"/teacher/{SECRET}", client="10.0.0.3")[0] == 303
+
+
+def test_other_sites_neither_end_nor_begin_a_teacher_s_visit_behind_their_back(shared):
+    picture = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    own = {"sec-fetch-site": "same-origin"}
+    for path, allowed in {"leave": [own, {}], SECRET: [own, {}, link]}.items():
+        for headers in (own, {}, picture, link, {**link, "sec-fetch-dest": "iframe"}, {"sec-fetch-site": "same-site"}):
+            status, answer, _ = shared.ask(f"/teacher/{path}", **headers)
+            assert (status, "set-cookie" in answer) == ((303, True) if headers in allowed else (403, False)), headers
+
+
+def test_leaving_ends_what_is_open_as_the_teacher(shared, monkeypatch):
+    name, token = cookie_of(shared.ask("/")[1])
+    teacher, proof = cookie_of(shared.ask(f"/teacher/{SECRET}", cookie=f"{name}={token}")[1])
+    cookies = f"{name}={token}; {teacher}={proof}"
+    ended: list[str] = []
+    monkeypatch.setattr(sessions, "of", lambda who: [f"{who.role}'s"])
+    monkeypatch.setattr(shared.guard._leavers, "end", ended.extend)
+
+    async def visit() -> None:
+        opened, left = asyncio.Event(), asyncio.Event()
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.accept"})
+                opened.set()
+                await left.wait()
+                await send({"type": "websocket.send", "bytes": b"no more of this"})
+
+        shared.answer = application
+        sent: list[str] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message["type"])
+
+        scope = {
+            "type": "websocket", "scheme": "ws", "path": "/_stcore/stream", "query_string": b"", "client": None,
+            "headers": [(b"host", b"127.0.0.1:8501"), (b"cookie", cookies.encode())], "server": ("127.0.0.1", 8501),
+        }  # fmt: skip
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(shared.guard(scope, send, send))
+            await opened.wait()
+            assert (await shared.asked("/teacher/leave"))[0] == 303, "a guest has nothing to end"
+            assert (sent, ended) == (["websocket.accept"], [])
+            assert (await shared.asked("/teacher/leave", cookie=cookies))[0] == 303
+            left.set()
+        assert sent == ["websocket.accept", "websocket.close"]
+
+    asynchronously(visit)
+    assert ended == ["operator's"]
+    assert not shared.guard._teachers
 
 
 def test_alone_everybody_on_this_machine_is_the_operator_and_nobody_else_comes(tmp_path):
@@ -234,10 +289,10 @@ def test_a_base_path_changes_nothing(tmp_path):
 # --- limits
 
 
-async def _upload(uploads: limits.Uploads, session: str, size: int, name: str = "x") -> str:
-    """Sends an upload that arrives at once; returns the refusal."""
+async def _upload(uploads: limits.Uploads, session: str, size: int, name: str = "") -> str:
+    """Sends an upload that arrives at once, of the visitor whose only session this is; returns the refusal."""
     try:
-        async with uploads.one(identity.Identity(name, "guest", False), session, str(size)):
+        async with uploads.one(identity.Identity(name or session, "guest", False), session, str(size)):
             await asyncio.sleep(0)
         return ""
     except limits.Refused as refused:
@@ -246,9 +301,10 @@ async def _upload(uploads: limits.Uploads, session: str, size: int, name: str = 
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """What Streamlit holds of each session; every session is everybody's own."""
+    """What Streamlit holds of each session; the sessions of a visitor begin with their name."""
     sizes: dict[str, int] = {}
     monkeypatch.setattr(sessions, "owns", lambda who, session: session != "another")
+    monkeypatch.setattr(sessions, "of", lambda who: [one for one in sizes if one.startswith(who.token)])
     monkeypatch.setattr(
         sessions, "uploaded_bytes", lambda session=None: sizes.get(session, 0) if session else sum(sizes.values())
     )
@@ -326,14 +382,65 @@ def test_connections_are_counted_by_visitor_and_altogether(monkeypatch):
     monkeypatch.setattr(limits, "MAX_CONNECTIONS", 3)
     monkeypatch.setattr(limits, "MAX_CONNECTIONS_OF_ONE", 2)
     connections = limits.Connections()
-    with connections.one("a"), connections.one("a"):
-        with pytest.raises(limits.Refused, match="close some"), connections.one("a"):
+    with connections.one("a", "1"), connections.one("a", "1"):
+        with pytest.raises(limits.Refused, match="close some"), connections.one("a", "2"):
             pass
-        with connections.one("b"), pytest.raises(limits.Refused, match="full"), connections.one("c"):
+        with connections.one("b", "1"), pytest.raises(limits.Refused, match="full"), connections.one("c", "2"):
             pass
-    with connections.one("a"):
-        pass
+    monkeypatch.setattr(limits, "MAX_CONNECTIONS_OF_ADDRESS", 1)
+    with connections.one("a", "1"):
+        with pytest.raises(limits.Refused, match="full"), connections.one("b", "1"):
+            pass
+        with connections.one("b", "2"):
+            pass
     assert not connections._open
+    assert not connections._addresses
+
+
+def test_nobody_comes_into_a_full_memory(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "used", lambda: memory.MOST + 1)
+    with pytest.raises(limits.Refused, match="memory") as refused, limits.Connections().one("a", "1"):
+        pass
+    assert refused.value.status == 503
+    site = Site(tmp_path, Situation("alone"), secret="")
+    site.answer = lambda scope, receive, send: send({"type": "websocket.close"})
+    site.ask("/_stcore/stream", kind="websocket")
+    assert len(site.reached) == 1, "one person alone is not locked out"
+
+
+def test_memory_is_given_back_once_after_many_visits(monkeypatch):
+    monkeypatch.setattr(memory, "EVERY_SECONDS", 0.0)
+    threads: list[int] = []
+    monkeypatch.setattr(memory, "give_back", lambda: threads.append(threading.get_ident()))
+
+    async def visits() -> None:
+        returner = memory.Returner()
+        for _ in range(9):
+            returner.visit_ended()
+        while not threads:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(threads) == 1
+        assert threads[0] != threading.get_ident(), "pages go on meanwhile"
+        returner.visit_ended()
+        while len(threads) < 2:
+            await asyncio.sleep(0)
+
+    asynchronously(visits)
+    monkeypatch.undo()
+    memory.give_back()
+
+
+def test_only_so_many_addresses_for_files_are_made_at_once():
+    def asks(count: int) -> bytes:
+        message = BackMsg()
+        message.file_urls_request.file_names.extend(["a"] * count)
+        return message.SerializeToString()
+
+    assert sessions.is_for_pages(asks(sessions.MAX_NAMES))
+    assert not sessions.is_for_pages(asks(sessions.MAX_NAMES + 1))
+    assert not sessions.is_for_pages(b"\xff\xff")
+    assert not sessions.is_for_pages(b"")
 
 
 # --- the secret, and what is printed

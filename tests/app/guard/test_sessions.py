@@ -67,6 +67,12 @@ def test_a_tab_that_is_connected_again_keeps_its_session(runtime):
     assert runtime.state["_uploads"]
 
 
+def test_a_session_can_be_ended_while_it_is_connected(runtime):
+    runtime.connected.add("a")
+    sessions.Leavers(60).end(["a"])
+    assert runtime.ended == ["a"]
+
+
 def test_a_lost_tab_s_session_ends_when_it_has_not_come_back(runtime):
     async def visit() -> None:
         leavers = sessions.Leavers(0)
