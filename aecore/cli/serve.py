@@ -137,7 +137,9 @@ def serve(
         raise AecoreError(f"the front end is not installed: {script} is missing; install the program again")
     chosen = free_port(host, port)
     signal.signal(signal.SIGTERM, _raise_terminated)
-    command, environment = _server_command(script, chosen, host), {**os.environ, **(settings or {})}
+    # glibc would keep freed memory apart for each of the many threads that draw pages.
+    environment = {"MALLOC_ARENA_MAX": "2", **os.environ, **(settings or {})}
+    command = _server_command(script, chosen, host)
     server = subprocess.Popen(command, preexec_fn=_die_with_parent(), env=environment)
     try:
         _wait_until_ready(server, host, chosen)

@@ -7,7 +7,7 @@ from aecore.model.generative import REFERENCE_IMAGES
 from aecore.session.session import Session
 from aecore.store.store import RunStore
 
-MAX_BYTES = 512 * 10**6
+MAX_BYTES = 256 * 10**6
 
 
 class OpenRuns:
