@@ -21,7 +21,7 @@ _FILE = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 _FOLDER = re.compile(r"\.(new|gone)-.+")
 """A folder that is not yet complete, or no longer."""
 _NUMBA = re.compile(r".+\.nb[ci]\.tmp\.[0-9a-f]+")
-"""A temporary file of numba's cache. It names no writer, but whoever misses it only compiles once more."""
+"""Match a temporary file of numba's cache. Its name holds no writer; deleting it costs at most one compilation."""
 EARLIER_SECONDS = 3600
 """Age from which names without a writer, which earlier versions gave, are taken for leftovers."""
 

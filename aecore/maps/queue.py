@@ -59,8 +59,9 @@ class MapJob:
         return self.state in ("finished", "failed", "stopped")
 
     def stop(self, who: Visitor = OPERATOR) -> None:
-        """Ends the job and kills its child once nobody else waits for it, for the operator at once; does nothing after
-        its end.
+        """Remove a visitor from those who wait for the job, and end it, its child included, when none is left.
+
+        For the operator it ends at once. Does nothing to a job that has ended.
         """
         with self._lock:
             self.askers = [] if who.is_operator else [name for name in self.askers if name != _asker(who)]

@@ -20,7 +20,7 @@ from aecore.parts.data import Shape
 from aecore.parts.objectives.predictive_sparse import OPTIMAL_STEPS
 
 LOOKED_AT = 1000
-"""Images that a page encodes and decodes at a time: those of a map, or those that describe the directions of a code."""
+"""Number of images that a page encodes and decodes at once, to draw a map or to measure the directions of a code."""
 OPTIMISED = 64
 """Images whose codes a page optimises, where the objective defines codes by that."""
 MAX_OPERATIONS = 7000

@@ -33,8 +33,10 @@ class OpenRuns:
 
 
 def held_bytes(session: Session) -> int:
-    """Estimate the most memory that a session takes: its weights, those of one snapshot, its codes as they are and
-    standardised, its directions, and the decoded pictures that random ones are compared with.
+    """Estimate the memory in bytes that a session takes at most.
+
+    Adds up the weights (twice with snapshots, of which one stays loaded), three times the codes (stored, standardised,
+    directions) and the decoded reference pictures.
     """
     weights = sum(tensor.nbytes for tensor in session.model.state_dict().values())
     code_bytes = session.codes.nbytes + session.quantiles.nbytes + session.code_indices.nbytes

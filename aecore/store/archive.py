@@ -79,7 +79,7 @@ def export_zip(store: RunStore, run_id: str, include_images: bool = False) -> by
 
 
 def _without_paths(config: RunConfig) -> RunConfig:
-    """Say of images of one's own only what they were, not where: the path becomes the run's own file or folder."""
+    """Replace the path of own images by that of the file or folder inside the run."""
     path = own_path(config.dataset)
     dataset = config.dataset if path is None else config.dataset.model_copy(update={"path": path})
     return config.model_copy(update={"dataset": dataset})
@@ -120,7 +120,7 @@ def import_zip(store: RunStore, data: bytes) -> str:
     guard = ZipGuard(MAX_ENTRIES, MAX_BYTES, MAX_RATIO, FREE_RATIO_BYTES)
     with _importing, _open(data, guard) as archive:
         store.require_space(sum(entry.file_size for entry in archive.infolist()))
-        # Before anything large is unpacked or allocated: what is the model, and what will it cost?
+        # The model's cost is checked first, before anything large is unpacked or allocated.
         config = checks.config(_member(archive, "config.json", guard))
         status = checks.status(_member(archive, "status.json", guard), config)
         status = status.model_copy(

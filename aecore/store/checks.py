@@ -43,7 +43,7 @@ MAX_FIGURE = 1e30
 MAX_FIGURES = 64
 """Most metrics, and most versions, of a status."""
 MAX_ROWS = 20_000
-"""Most lines of a history: the most epochs that settings allow, and those of single layers."""
+"""Maximum number of lines of a history: the most epochs that settings allow, plus those of layers trained singly."""
 MAX_STAGES = 16
 MAX_TERMS = 16
 MAX_CLASSES = 10_000

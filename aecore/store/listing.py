@@ -39,7 +39,7 @@ class Listing:
         with self._lock:
             if version is not None and version == self._version:
                 return self._infos
-            # One thread reads, the others wait for what it found.
+            # Read under the lock: other threads wait and then take the same result.
             version = _changed_ns(self.place)
             infos = tuple(map(self._describe, folders(self.place)))
             settled = version is not None and abs(time.time_ns() - version) > SETTLED_NS

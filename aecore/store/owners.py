@@ -15,8 +15,8 @@ from aecore.parts.download import Download
 from aecore.store.access import Visitor
 from aecore.store.folder import LIVE, RunFolder, RunInfo
 from aecore.store.listing import folders
+from aecore.store.run_data import IMAGES
 
-IMAGES = "images.npz"
 PLACES = ("staging", "runs", "trash")
 
 

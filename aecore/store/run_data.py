@@ -1,6 +1,6 @@
-"""The one door to the images of a run: whoever needs them asks here, for looking, for training, or before it exists.
+"""Load the images of a run: for looking, for training, or for settings that are not a run yet.
 
-A run's settings may come from elsewhere and name any path, so that nothing else resolves or loads their dataset.
+A run's settings may come from outside and name any path. Only this module resolves and loads their dataset.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from aecore.parts.loading import load_data
 from aecore.store.folder import LIVE, Status
 
 IMAGES = "images.npz"
-"""The file in a run's folder with images of its owner's own, on which it was trained."""
+"""The file in a run's folder that keeps the uploaded images on which it was trained."""
 MAX_BYTES = 2**30
 """Unpacked bytes of own images that are opened for looking; a training, which is a process of its own, takes more."""
 MISSING = "this run was trained on files of another machine, which were not exported with it; use images of your own"

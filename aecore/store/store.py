@@ -32,6 +32,7 @@ from aecore.store.folder import LIVE, RUN_ID, RunFolder, RunInfo, Status, new_ru
 from aecore.store.listing import Listing, SortedRuns, sees
 from aecore.store.listing import folders as _folders
 from aecore.store.owners import owned_bytes
+from aecore.store.run_data import IMAGES
 from aecore.store.trash import Trash
 from aecore.store.weights import check_headers
 
@@ -171,7 +172,7 @@ class RunStore:
         try:
             write_atomic(new / "config.json", config.json_text().encode())
             if images is not None:
-                write_atomic(new / "images.npz", images)
+                write_atomic(new / IMAGES, images)
             RunFolder(new).write_status(status)
             new.rename(self.root / "staging" / run_id)
         except BaseException:

@@ -27,6 +27,7 @@ from aecore.foundation.leftovers import remove_leftovers
 from aecore.model.config import RunConfig, with_settings
 from aecore.store.access import OPERATOR, in_turn
 from aecore.store.folder import RunFolder, RunInfo
+from aecore.store.run_data import IMAGES
 from aecore.store.store import RunStore
 from aecore.training.quotas import check_quotas
 from aecore.training.run import train
@@ -145,7 +146,7 @@ def resume(store: RunStore, run_id: str) -> None:
 
 def _own_images(info: RunInfo) -> bytes | None:
     """The images that were uploaded for a training, kept in its folder."""
-    path = info.folder / "images.npz"
+    path = info.folder / IMAGES
     return path.read_bytes() if path.is_file() else None
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,9 @@ def test_what_is_made_of_a_listing_is_kept_for_that_very_listing() -> None:
     made: list[int] = []
 
     @cache.of_listing
-    def count(infos: object) -> int:
+    def count(infos: Sequence[RunInfo]) -> int:
         made.append(1)
-        return len(tuple(infos))  # type: ignore[arg-type]
+        return len(infos)
 
     listing = (info_of("a"),)
     assert count(listing) == count(listing) == 1

@@ -200,8 +200,9 @@ class Reader:
             for place, name in enumerate(target.elts):
                 if not isinstance(name, ast.Name):
                     continue
-                if rows and all(isinstance(row, ast.Tuple) for row in rows):
-                    self.assigned.setdefault(name.id, []).extend(row.elts[place] for row in rows)  # type: ignore[attr-defined]
+                tuples = [row for row in rows if isinstance(row, ast.Tuple)]
+                if tuples and len(tuples) == len(rows):
+                    self.assigned.setdefault(name.id, []).extend(row.elts[place] for row in tuples)
                 else:
                     self.assigned.setdefault(name.id, []).append(source)
         elif isinstance(target, ast.Name) and not isinstance(node, ast.Assign):

@@ -72,7 +72,7 @@ class Downloaded(Dataset, abc.ABC):
     def _fetch(self, path: Path, progress: OnProgress, fetch: bool) -> None:
         if os.environ.get(self.variable):
             raise DataUnavailable(
-                f"{self.variable} names {path}, where there is no file; correct it, or unset it to download "
+                f"{self.variable} names a file that is not there ({path.name}); correct it, or unset it to download "
                 f"{self.title}."
             )
         if not fetch:

@@ -15,6 +15,7 @@ from aecore.parts.registry import members
 from aecore.pictures import sheets
 from aecore.store.access import Visitor
 from aecore.store.owners import start_download
+from aecore.store.run_data import IMAGES
 from aecore.training import queue
 from aecore.training.run import Outlook, outlook
 from app import cache, visitor
@@ -188,7 +189,7 @@ def _settings(recipe: Recipe, kind: str, data: Data) -> RunConfig:
     most = {} if who.is_operator else {"epochs": who.quotas.epochs}
     values["training"] = {**values["training"], "threads": 1, "epochs": min(epochs, most.get("epochs", epochs))}
     values["procedure"] = procedure.model_dump(mode="json")
-    values["dataset"] = {"kind": "npz", "path": "images.npz"} if kind == OWN else {"kind": kind}
+    values["dataset"] = {"kind": "npz", "path": IMAGES} if kind == OWN else {"kind": kind}
     with st.container(horizontal=True, gap="small"):
         basic = settings_form(RunConfig, values, key, ("code_dim",))
         training = settings_form(TrainingSettings, values["training"], f"{key}.{kind}", ("epochs",), most=most)
